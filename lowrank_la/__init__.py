@@ -1,0 +1,82 @@
+"""Low-rank structure of large matrices: small factored answers that carry their error.
+
+The names below load on first use, so that ``import lowrank_la`` stays as light as a NumPy script.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lowrank_la import datasets, plot, sketch, testing
+    from lowrank_la.exceptions import CapabilityError, ConvergenceError, ConvergenceWarning, RankWarning
+    from lowrank_la.factor.eigh import eigh
+    from lowrank_la.factor.nystrom import nystrom
+    from lowrank_la.factor.qb import qb
+    from lowrank_la.factor.svd import svd
+    from lowrank_la.factor.tall_qr import tall_qr
+    from lowrank_la.operators import LowRank, SparsePlusLowRank, as_operator, operator
+    from lowrank_la.references import cite
+    from lowrank_la.results import load
+    from lowrank_la.versions import show_versions
+
+__version__ = "0.1.0"
+
+_SUBMODULES = frozenset({"datasets", "plot", "sketch", "testing"})
+_HOME = {
+    "CapabilityError": "exceptions",
+    "ConvergenceError": "exceptions",
+    "ConvergenceWarning": "exceptions",
+    "LowRank": "operators",
+    "RankWarning": "exceptions",
+    "SparsePlusLowRank": "operators",
+    "as_operator": "operators",
+    "cite": "references",
+    "eigh": "factor.eigh",
+    "load": "results",
+    "nystrom": "factor.nystrom",
+    "operator": "operators",
+    "qb": "factor.qb",
+    "show_versions": "versions",
+    "svd": "factor.svd",
+    "tall_qr": "factor.tall_qr",
+}
+
+__all__ = [
+    "CapabilityError",
+    "ConvergenceError",
+    "ConvergenceWarning",
+    "LowRank",
+    "RankWarning",
+    "SparsePlusLowRank",
+    "__version__",
+    "as_operator",
+    "cite",
+    "datasets",
+    "eigh",
+    "load",
+    "nystrom",
+    "operator",
+    "plot",
+    "qb",
+    "show_versions",
+    "sketch",
+    "svd",
+    "tall_qr",
+    "testing",
+]
+
+
+def __getattr__(name: str):
+    if name in _SUBMODULES:
+        return _import_module(f"{__name__}.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(_import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

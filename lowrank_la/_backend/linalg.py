@@ -1,0 +1,178 @@
+"""Small dense factorisations under one policy.
+
+Every input is checked for finiteness, every output too (some libraries report failure by NaN alone), and a second
+driver is tried before an error is raised. Half precision never arrives here (see `dtypes`).
+"""
+
+import numpy as np
+
+from .blas import solve_rows_in_place
+from .namespace import kind, namespace
+from .products import gram, mH
+from .threads import fixed_partition, map_blocks
+
+
+def all_finite(x):
+    """Whether every entry of `x` is finite."""
+    xp = namespace(x)
+    return bool(xp.all(xp.isfinite(x)))
+
+
+def small_svd(M):
+    """Thin SVD ``U, s, Vh`` of a small matrix."""
+    require_finite(M, "a matrix to be decomposed")
+    for driver in (_svd, _second_svd):
+        factors = _attempt(driver, M)
+        if factors is not None and all_finite(factors[1]):
+            return factors
+    raise np.linalg.LinAlgError("the singular value decomposition of a small core did not converge with either driver")
+
+
+def small_eigh(M):
+    """Eigenvalues (ascending) and eigenvectors of a small Hermitian matrix."""
+    require_finite(M, "a Hermitian matrix to be decomposed")
+    xp = namespace(M)
+    for driver in (xp.linalg.eigh, _second_eigh):
+        pair = _attempt(driver, M)
+        if pair is not None and all_finite(pair[0]):
+            return pair[0], pair[1]
+    raise np.linalg.LinAlgError("the eigenvalue decomposition of a small core did not converge with either driver")
+
+
+def top_eigh(M, count):
+    """The `count` largest eigenvalues (ascending) of a Hermitian matrix, with their eigenvectors."""
+    n = M.shape[0]
+    if isinstance(M, np.ndarray) and count < n // 4 and n > 64:
+        from scipy.linalg import eigh
+
+        require_finite(M, "a Hermitian matrix to be decomposed")
+        return eigh(M, subset_by_index=[n - count, n - 1], check_finite=False)
+    w, V = small_eigh(M)
+    return w[n - count :], V[:, n - count :]
+
+
+def cholesky_upper(G):
+    """Upper triangular `R` with ``Rᴴ R = G``, or None when `G` is not numerically positive definite."""
+    xp = namespace(G)
+    L = _attempt(xp.linalg.cholesky, G)
+    return mH(L) if L is not None and all_finite(L) else None
+
+
+def householder_qr(M):
+    """Thin QR by Householder reflections."""
+    xp = namespace(M)
+    Q, R = xp.linalg.qr(M, mode="reduced")
+    return Q, R
+
+
+def solve_upper(R, B):
+    """``R⁻¹ B`` for upper triangular `R`."""
+    xp = namespace(R, B)
+    name = kind(xp)
+    if name == "numpy":
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(R, B, check_finite=False)
+    if name == "torch":
+        import torch
+
+        return torch.linalg.solve_triangular(R, B, upper=True)
+    if name == "cupy":
+        from cupyx.scipy.linalg import solve_triangular
+
+        return solve_triangular(R, B, check_finite=False)
+    return xp.linalg.solve(R, B)
+
+
+def right_solve_upper(M, R):
+    """``M R⁻¹`` for tall `M` and upper triangular `R`, by rows: backward stable row by row."""
+    xp = namespace(M, R)
+    name = kind(xp)
+    if name == "numpy":
+        out = np.array(M, dtype=np.result_type(M, R), order="C")
+        block = max(256, -(-out.shape[0] // 64))
+        map_blocks(lambda rows: solve_rows_in_place(out[rows], R), fixed_partition(out.shape[0], block))
+        return out
+    if name == "torch":
+        import torch
+
+        return torch.linalg.solve_triangular(R, M, upper=True, left=False)
+    if name == "cupy":
+        from cupyx.scipy.linalg import solve_triangular
+
+        return mH(solve_triangular(R, mH(M), trans="C", check_finite=False))
+    return mH(xp.linalg.solve(mH(R), mH(M)))
+
+
+def cholesky_qr2(M):
+    """CholeskyQR2, or None when the Gram matrix shows condition beyond its reach."""
+    first = _cholesky_pass(M)
+    if first is None or not _well_conditioned(first[1]):
+        return None
+    second = _cholesky_pass(first[0])
+    return None if second is None else (second[0], second[1] @ first[1])
+
+
+def _cholesky_pass(M):
+    R = cholesky_upper(gram(M))
+    return None if R is None else (right_solve_upper(M, R), R)
+
+
+def _well_conditioned(R):
+    xp = namespace(R)
+    size = xp.abs(xp.linalg.diagonal(R))
+    return float(xp.min(size)) > 10.0 * xp.finfo(R.dtype).eps ** 0.5 * float(xp.max(size))
+
+
+def shifted_cholesky_qr3(M, max_shifts=5):
+    """Shifted CholeskyQR, the shift repeated until a plain Cholesky succeeds; None when it never does."""
+    xp = namespace(M)
+    m, n = M.shape
+    total = None
+    for _ in range(max_shifts):
+        G = gram(M)
+        shift = 11.0 * (m * n + n * (n + 1)) * xp.finfo(M.dtype).eps * float(xp.linalg.trace(xp.real(G)))
+        R = cholesky_upper(G + shift * xp.eye(n, dtype=M.dtype, device=M.device))
+        if R is None:
+            return None
+        M, total = right_solve_upper(M, R), R if total is None else R @ total
+        rest = cholesky_qr2(M)
+        if rest is not None:
+            return rest[0], rest[1] @ total
+    return None
+
+
+def require_finite(M, what):
+    """ValueError unless every entry of `M` is finite."""
+    if not all_finite(M):
+        raise ValueError(f"{what} holds NaN or infinite values")
+
+
+def _svd(M):
+    return namespace(M).linalg.svd(M, full_matrices=False)
+
+
+def _second_svd(M):
+    if isinstance(M, np.ndarray):
+        from scipy.linalg import svd
+
+        return svd(M, full_matrices=False, lapack_driver="gesvd", check_finite=False)
+    V, s, Uh = _svd(mH(M))
+    return mH(Uh), s, mH(V)
+
+
+def _second_eigh(M):
+    if isinstance(M, np.ndarray):
+        from scipy.linalg import eigh
+
+        return eigh(M, driver="ev", check_finite=False)
+    w, V = namespace(M).linalg.eigh(-M)
+    xp = namespace(M)
+    return xp.flip(-w, axis=0), xp.flip(V, axis=1)
+
+
+def _attempt(factorise, M):
+    try:
+        return factorise(M)
+    except (np.linalg.LinAlgError, RuntimeError):  # torch.linalg.LinAlgError is a RuntimeError
+        return None

@@ -1,0 +1,203 @@
+"""Dense products, split over fixed blocks on the host.
+
+The split is a function of the shapes alone, so a product is the same bits for any number of workers. Elsewhere the
+namespace's own product is used.
+"""
+
+import math
+
+import numpy as np
+
+from .dtypes import eps, is_complex, widest_like
+from .namespace import device, kind, namespace
+from .threads import fixed_partition, map_blocks
+
+_PARALLEL_FLOPS = 1e7
+_MIN_BLOCK = 128
+_MAX_BLOCKS = 32
+_TALL = 4096
+_SMALL_COPY = 1 << 16
+
+
+def mH(x):
+    """Conjugate transpose of a matrix (a view when `x` is real)."""
+    xp = namespace(x)
+    return xp.conj(x.mT) if is_complex(x.dtype) else x.mT
+
+
+def matmul(A, B):
+    """``A @ B``; operands of two dtypes give the wider one without a converted copy of `A`."""
+    if not (isinstance(A, np.ndarray) and isinstance(B, np.ndarray)):
+        return A @ B if A.dtype == B.dtype else _mixed_matmul(A, B)
+    if not _splits(A, B):
+        return _blasable(A) @ _blasable(B)
+    (m, k), n = A.shape, B.shape[1]
+    if k > 8 * max(m, n) and m * n < _TALL * 64:
+        return _sum_over_inner(A, B)
+    out = np.empty((m, n), dtype=np.result_type(A, B))
+    small = _blasable(B if m >= n else A)
+    if m >= n:
+
+        def block(rows):
+            np.matmul(_blasable(A[rows]), small, out=out[rows])
+
+    else:
+
+        def block(cols):
+            out[:, cols] = small @ _blasable(B[:, cols])
+
+    map_blocks(block, fixed_partition(max(m, n), _block_size(max(m, n))))
+    return out
+
+
+def adjoint_matmul(A, Y):
+    """``Aᴴ @ Y`` without a conjugated copy of `A`."""
+    if is_complex(A.dtype) and kind(namespace(A, Y)) != "torch":
+        xp = namespace(A, Y)
+        return xp.conj(matmul(A.mT, xp.conj(Y)))
+    return matmul(mH(A), Y)
+
+
+def gram(M):
+    """``Mᴴ M``, exactly Hermitian."""
+    G = _host_gram(M) if _splits(M.mT, M) else mH(M) @ M
+    return (G + mH(G)) / 2
+
+
+def vdot_real(x):
+    """Sum of squared moduli of the entries of `x`, a Python float."""
+    if isinstance(x, np.ndarray):
+        return _host_sum_of_squares(x)
+    xp = namespace(x)
+    flat = xp.reshape(x, (-1,))
+    return float(xp.real(xp.vecdot(flat, flat))) if is_complex(x.dtype) else float(xp.vecdot(flat, flat))
+
+
+def fro_norm(x):
+    """Frobenius norm as a Python float, without overflow or underflow on the way."""
+    square = vdot_real(x)
+    info = namespace(x).finfo(x.dtype)
+    if float(info.smallest_normal) / eps(x.dtype) ** 2 < square < float(info.max):
+        return square**0.5
+    return _scaled_norm(x)
+
+
+def map_row_panels(fn, A):
+    """``[fn(panel) for panel in A]`` over row panels that fit the cache; their bounds depend on the shape alone."""
+    panels = _row_panels(A)
+    if isinstance(A, np.ndarray):
+        return map_blocks(lambda rows: fn(A[rows]), panels)
+    return [fn(A[rows, :]) for rows in panels]
+
+
+def _row_panels(A):
+    numbers = 1 << 17 if isinstance(A, np.ndarray) else 1 << 22
+    return fixed_partition(A.shape[0], max(1, numbers // max(1, A.shape[1]))) or [slice(0, 0)]
+
+
+def _scaled_norm(x):
+    xp = namespace(x)
+    matrix = x if x.ndim == 2 else xp.reshape(x, (-1, 1))
+    if 0 in matrix.shape:
+        return 0.0
+    scale = max(map_row_panels(lambda panel: float(xp.max(xp.abs(panel))), matrix))
+    if scale == 0.0 or not scale < float("inf"):
+        return scale
+    limit = 1020 if eps(x.dtype) < 1e-12 else 120
+    power = 2.0 ** max(-limit, min(limit, -math.frexp(scale)[1]))
+    return sum(map_row_panels(lambda panel: vdot_real(panel * power), matrix)) ** 0.5 / power
+
+
+def _mixed_matmul(A, B):
+    xp = namespace(A, B)
+    dtype = xp.result_type(A.dtype, B.dtype)
+    B = xp.astype(B, dtype, copy=False)
+    if A.dtype == dtype:
+        return A @ B
+    return xp.concat(map_row_panels(lambda panel: xp.astype(panel, dtype) @ B, A), axis=0)
+
+
+def column_sums(M):
+    """Sums down the columns of `M`, accumulated in the widest dtype of the device."""
+    xp = namespace(M)
+    return xp.astype(xp.sum(M, axis=0, dtype=widest_like(xp, M.dtype, device(M))), M.dtype, copy=False)
+
+
+def _splits(A, B):
+    if not (isinstance(A, np.ndarray) and isinstance(B, np.ndarray) and A.ndim == B.ndim == 2):
+        return False
+    if 2.0 * A.shape[0] * A.shape[1] * B.shape[1] > _PARALLEL_FLOPS:
+        return True
+    return any(M.size > _SMALL_COPY and not _is_blasable(M) for M in (A, B))
+
+
+def _block_size(n):
+    size = max(_MIN_BLOCK, -(-n // _MAX_BLOCKS))
+    return -(-size // 64) * 64
+
+
+def _sum_over_inner(A, B):
+    inner = A.shape[1]
+    block = max(_TALL, -(-inner // _MAX_BLOCKS), 4 * max(A.shape[0], B.shape[1]))
+    parts = map_blocks(lambda ks: _blasable(A[:, ks]) @ _blasable(B[ks]), fixed_partition(inner, block))
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def _host_gram(M):
+    m, n = M.shape
+
+    def block(rows):
+        panel = _blasable(M[rows])
+        return panel.conj().T @ panel if np.iscomplexobj(panel) else panel.T @ panel
+
+    parts = map_blocks(block, fixed_partition(m, max(_TALL, -(-m // 8), 2 * n)))
+    return sum(parts[1:], start=parts[0])
+
+
+def _blasable(A):
+    return A if _is_blasable(A) else np.ascontiguousarray(A)
+
+
+def _is_blasable(A):
+    row, col = A.strides
+    size = A.itemsize
+    return (col == size and row >= A.shape[1] * size) or (row == size and col >= A.shape[0] * size) or min(A.shape) <= 1
+
+
+def _host_sum_of_squares(x):
+    if x.ndim == 2 and not x.flags.c_contiguous and x.flags.f_contiguous:
+        x = x.T
+    if x.size < 1 << 18 or x.ndim != 2:
+        return float(np.vdot(x, x).real)
+    rows = max(1, (1 << 18) // max(1, x.shape[1]), -(-x.shape[0] // 4096))
+
+    def block(part):
+        panel = x[part]
+        return float(np.vdot(panel, panel).real)
+
+    return float(sum(map_blocks(block, fixed_partition(x.shape[0], rows))))
+
+
+def fused_normal(A, X, mean=None):
+    """``Aᴴ (A X)``, or that of ``A - 1 meanᵀ`` without cancellation.
+
+    On the host row panels are read once where the matrix is far larger than the products.
+    """
+    m = A.shape[0]
+    shift = None if mean is None else matmul(mean[None, :], X)
+
+    def panel_normal(panel):
+        Z = matmul(panel, X)
+        Z = Z if shift is None else Z - shift
+        return adjoint_matmul(panel, Z), None if shift is None else column_sums(Z)
+
+    fused = _splits(A, X) and A.shape[1] * 8 <= m and A.flags.c_contiguous
+    panels = fixed_partition(m, max(512, -(-m // _MAX_BLOCKS))) if fused else []
+    parts = map_blocks(lambda rows: panel_normal(A[rows]), panels) if fused else [panel_normal(A)]
+    product, sums = parts[0]
+    for part, part_sums in parts[1:]:
+        product, sums = product + part, None if sums is None else sums + part_sums
+    return product if mean is None else product - namespace(A).conj(mean)[:, None] * sums[None, :]

@@ -1,0 +1,42 @@
+"""One declaration above each public function states what it covers.
+
+The docs table, the test parametrisation and the benchmarks read `SUPPORT`.
+"""
+
+from dataclasses import dataclass, fields
+
+SUPPORT = {}
+
+
+@dataclass(frozen=True)
+class Support:
+    """What a public function accepts; a namespace counts as covered once its tests or GPU runs say so."""
+
+    numpy: bool = True
+    strict: bool = True
+    torch: bool = True
+    cupy: bool = True
+    sparse: bool = True
+    operators: bool = True
+    blocks: bool = False
+    complex: bool = True
+    half: bool = True
+    autograd: bool = False
+
+    def namespaces(self):
+        """Array namespaces that the function is written for."""
+        return tuple(name for name in ("numpy", "strict", "torch", "cupy") if getattr(self, name))
+
+    def table_row(self):
+        """The declaration as a dict."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def supports(**declared):
+    """Register the decorated public function with its `Support`."""
+
+    def register(fn):
+        fn.__lowrank_support__ = SUPPORT[fn.__name__] = Support(**declared)
+        return fn
+
+    return register

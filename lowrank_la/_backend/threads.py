@@ -1,0 +1,133 @@
+"""Two or more Python threads over a fixed list of blocks, each with single-threaded BLAS.
+
+The partition is the caller's and never depends on the number of workers, so results are the same bits for any of
+them. BLAS thread counts are process-wide: the first region that opens lowers them, the last one that closes puts
+them back, under one lock, also when regions of several threads overlap.
+"""
+
+import contextlib
+import itertools
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+_cap_lock = threading.Lock()
+_parallel_lock = threading.Lock()
+_state = {"libraries": None, "depth": 0, "saved": (), "pool": None, "pool_size": 0}
+
+
+def _blas_libraries():
+    if _state["libraries"] is None:
+        import scipy.linalg  # noqa: F401  SciPy may carry a BLAS of its own: it has to be loaded before the scan
+        from threadpoolctl import ThreadpoolController
+
+        found = ThreadpoolController().select(user_api="blas")
+        _state["libraries"] = tuple(found.lib_controllers)
+    return _state["libraries"]
+
+
+def _lower():
+    with _cap_lock:
+        if _state["depth"] == 0:
+            libraries = _blas_libraries()
+            _state["saved"] = tuple(library.get_num_threads() for library in libraries)
+            for library in libraries:
+                library.set_num_threads(1)
+        _state["depth"] += 1
+
+
+def _restore():
+    with _cap_lock:
+        _state["depth"] -= 1
+        if _state["depth"] == 0:
+            for library, threads in zip(_blas_libraries(), _state["saved"], strict=True):
+                library.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def single_blas():
+    """Run the body with one BLAS thread; the counts found are put back afterwards."""
+    _lower()
+    try:
+        yield
+    finally:
+        _restore()
+
+
+def _affinity():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_count():
+    """Threads that `map_blocks` uses: what BLAS was allowed, at most the processors of this process."""
+    libraries = _blas_libraries()
+    with _cap_lock:
+        counts = _state["saved"] if _state["depth"] else tuple(library.get_num_threads() for library in libraries)
+    processors = _affinity()
+    return max(1, min(processors, *counts)) if counts else processors
+
+
+def _pool(size):
+    if _state["pool"] is None or _state["pool_size"] < size:
+        if _state["pool"] is not None:
+            _state["pool"].shutdown(wait=False)
+        _state["pool"] = ThreadPoolExecutor(size, thread_name_prefix="lowrank_la")
+        _state["pool_size"] = size
+    return _state["pool"]
+
+
+def map_blocks(fn, blocks):
+    """``[fn(block) for block in blocks]``, on several threads when called from the main thread.
+
+    The order of the results is that of `blocks`. BLAS runs on one thread inside, with any number of workers.
+    """
+    blocks = list(blocks)
+    with single_blas():
+        workers = min(worker_count(), len(blocks))
+        alone = workers == 1 or threading.current_thread() is not threading.main_thread()
+        if alone or not _parallel_lock.acquire(blocking=False):
+            return [fn(block) for block in blocks]
+        try:
+            return _map_parallel(fn, blocks, workers)
+        finally:
+            _parallel_lock.release()
+
+
+def _map_parallel(fn, blocks, workers):
+    results = [None] * len(blocks)
+    queue = itertools.count()
+
+    def work():
+        while (i := next(queue)) < len(blocks):
+            results[i] = fn(blocks[i])
+
+    helpers = [_pool(workers - 1).submit(work) for _ in range(workers - 1)]
+    try:
+        work()
+    finally:
+        errors = [helper.exception() for helper in helpers]
+    for error in errors:
+        if error is not None:
+            raise error
+    return results
+
+
+def fixed_partition(n, block):
+    """Slices of `block` consecutive indices that cover ``range(n)``."""
+    return [slice(start, min(start + block, n)) for start in range(0, n, block)]
+
+
+def _after_fork_in_child():
+    global _cap_lock, _parallel_lock
+    _cap_lock, _parallel_lock = threading.Lock(), threading.Lock()
+    _state["pool"], _state["pool_size"] = None, 0
+    if _state["depth"]:
+        for library, threads in zip(_state["libraries"], _state["saved"], strict=True):
+            library.set_num_threads(threads)
+        _state["depth"] = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,119 @@
+"""Short vectors of real numbers that stay in registers.
+
+LLVM vectorises a loop over the columns of a row only after checking at run time that the arrays don't overlap, once a
+nonzero. A `Vector` says it in the type instead. Arguments called `like` are read for their type alone.
+"""
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, models, register_model
+
+
+class Vector(types.Type):
+    """`lanes` numbers of type `dtype`."""
+
+    def __init__(self, dtype, lanes):
+        self.dtype = dtype
+        self.lanes = lanes
+        super().__init__(name=f"Vector({dtype}, {lanes})")
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        element = manager.lookup(vector.dtype).get_value_type()
+        super().__init__(manager, vector, ir.VectorType(element, vector.lanes))
+
+
+def _zeros(lanes):
+    @intrinsic
+    def zeros(typing_context, array):
+        vector = Vector(array.dtype, lanes)
+
+        def codegen(context, builder, signature, args):
+            return ir.Constant(context.get_value_type(vector), None)
+
+        return vector(array), codegen
+
+    return zeros
+
+
+zeros_8, zeros_16, zeros_32 = (_zeros(lanes) for lanes in (8, 16, 32))
+
+
+def _address(context, builder, array_type, array, offset, vector_type):
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.bitcast(builder.gep(data, [offset]), vector_type.as_pointer())
+
+
+def _alignment(context, vector):
+    return context.get_abi_sizeof(context.get_value_type(vector.dtype))
+
+
+@intrinsic
+def load(typing_context, like, array, offset):
+    """Vector from position `offset` of the contiguous `array` on."""
+
+    def codegen(context, builder, signature, args):
+        vector_type = context.get_value_type(signature.return_type)
+        address = _address(context, builder, signature.args[1], args[1], args[2], vector_type)
+        return builder.load(address, align=_alignment(context, like))
+
+    return like(like, array, offset), codegen
+
+
+@intrinsic
+def store(typing_context, array, offset, vector):
+    """Write `vector` to the contiguous `array` from position `offset` on."""
+
+    def codegen(context, builder, signature, args):
+        address = _address(context, builder, signature.args[0], args[0], args[1], args[2].type)
+        builder.store(args[2], address, align=_alignment(context, vector))
+        return context.get_dummy_value()
+
+    return types.void(array, offset, vector), codegen
+
+
+@intrinsic
+def add_scaled(typing_context, total, scalar, vector):
+    """``total + scalar * vector``, rounded twice."""
+
+    def codegen(context, builder, signature, args):
+        vector_type = args[0].type
+        number = context.cast(builder, args[1], signature.args[1], total.dtype)
+        first = builder.insert_element(ir.Constant(vector_type, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), total.lanes), [0] * total.lanes)
+        spread = builder.shuffle_vector(first, ir.Constant(vector_type, ir.Undefined), everywhere)
+        return builder.fadd(args[0], builder.fmul(spread, args[2]))
+
+    return total(total, scalar, vector), codegen
+
+
+@intrinsic
+def times_i(typing_context, vector):
+    """`vector` times the imaginary unit, its lanes being real and imaginary parts in turn."""
+
+    def codegen(context, builder, signature, args):
+        vector_type, lanes = args[0].type, vector.lanes
+        swap = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [lane ^ 1 for lane in range(lanes)])
+        swapped = builder.shuffle_vector(args[0], ir.Constant(vector_type, ir.Undefined), swap)
+        return builder.fmul(swapped, ir.Constant(vector_type, [-1.0, 1.0] * (lanes // 2)))
+
+    return vector(vector), codegen
+
+
+@intrinsic
+def clear_first(typing_context, vector, count):
+    """`vector` with its first `count` lanes set to zero."""
+
+    def codegen(context, builder, signature, args):
+        vector_type, lanes = args[0].type, vector.lanes
+        index_type = ir.VectorType(ir.IntType(32), lanes)
+        limit = builder.trunc(args[1], ir.IntType(32))
+        first = builder.insert_element(ir.Constant(index_type, ir.Undefined), limit, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(index_type, [0] * lanes)
+        limits = builder.shuffle_vector(first, ir.Constant(index_type, ir.Undefined), everywhere)
+        keep = builder.icmp_signed(">=", ir.Constant(index_type, list(range(lanes))), limits)
+        return builder.select(keep, args[0], ir.Constant(vector_type, None))
+
+    return vector(vector, types.int64), codegen
