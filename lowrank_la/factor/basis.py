@@ -1,0 +1,87 @@
+"""An orthonormal basis that grows by blocks, safe against directions that are rounding noise."""
+
+from .. import _backend as be
+from .tall_qr import orthonormalize
+
+
+class Basis:
+    """Orthonormal columns ``Q`` (n, size) with room for `capacity`.
+
+    `extend` appends what a block adds to the span. Directions below `floor` (absolute) are dropped; directions that
+    suffered cancellation are projected and orthonormalised again after they were normalised, without which they would
+    lean on the span they were just separated from.
+    """
+
+    def __init__(self, rows, capacity, like):
+        xp = be.namespace(like)
+        self.xp = xp
+        self.columns = xp.zeros((rows, capacity), dtype=like.dtype, device=be.device(like))
+        self.size = 0
+
+    @property
+    def Q(self):
+        """The columns so far."""
+        return self.columns[:, : self.size]
+
+    @property
+    def room(self):
+        """Columns that can still be appended."""
+        return self.columns.shape[1] - self.size
+
+    def full(self, width):
+        """Whether `width` more columns don't fit although the space has more dimensions."""
+        rows, capacity = self.columns.shape
+        return capacity < rows and self.room < width
+
+    def extend(self, Y, floor, first=0):
+        """Append the directions that the block `Y` adds; return ``C, S`` with ``Y = Q_old C + Q_new S``.
+
+        `first` is where the part of the basis starts that `Y` is known to lean on; the rest is only cleaned of
+        rounding. `S` has as many rows as columns were appended, possibly none.
+        """
+        C, rest = self._project(Y, first)
+        Q, S = orthonormalize(rest)
+        if self._cancelled(Y, S, floor):
+            Q, S = self._keep_significant(Q, S, floor)
+            for _ in range(2 if Q.shape[1] else 0):
+                Q = Q - be.matmul(self.Q, be.adjoint_matmul(self.Q, Q))
+                Q, R = orthonormalize(Q)
+                S = R @ S
+        return C, self._append(Q, S)
+
+    def replace(self, Q):
+        """Start again from the orthonormal columns `Q`."""
+        self.size = 0
+        self._append(Q, Q)
+
+    def _project(self, Y, first):
+        if self.size == 0:
+            return self.xp.zeros((0, Y.shape[1]), dtype=Y.dtype, device=be.device(Y)), Y
+        recent = self.columns[:, first : self.size]
+        near = be.adjoint_matmul(recent, Y)
+        Y = Y - be.matmul(recent, near)
+        C = be.adjoint_matmul(self.Q, Y)
+        Y = Y - be.matmul(self.Q, C)
+        C[first:, :] = C[first:, :] + near
+        return C, Y
+
+    def _cancelled(self, Y, S, floor):
+        xp = self.xp
+        pivots = xp.abs(xp.linalg.diagonal(S))
+        if S.shape[0] < Y.shape[1]:
+            return True
+        if self.size == 0:
+            return bool(xp.any(pivots < 10 * floor))
+        return bool(xp.any(pivots < 0.05 * xp.linalg.vector_norm(Y, axis=0)))
+
+    def _keep_significant(self, Q, S, floor):
+        u, s, vh = be.small_svd(S)
+        count = int(self.xp.sum(self.xp.astype(s > floor, self.xp.int64)))
+        s = self.xp.astype(s[:count], S.dtype)
+        return be.matmul(Q, u[:, :count]), s[:, None] * vh[:count, :]
+
+    def _append(self, Q, S):
+        added = min(Q.shape[1], self.room)
+        self.columns[:, self.size : self.size + added] = Q[:, :added]
+        self.size += added
+        return S[:added, :]

@@ -1,0 +1,88 @@
+"""The cost model behind ``method="auto"``.
+
+Costs are floating-point operations of one kind, matrix products; what runs slower is weighted. The weights were
+measured on two cores (see `benchmarks/bench_factor.py`) and only decide between methods that are all correct.
+
+=========  ==============================================================================================
+dense      6·(2mn² + 4n³)             LAPACK on the shorter side n, thin factors
+gram       mn² + eigen + 8mnk         Gram matrix, leading eigenvectors, one unsquared pass, one residual
+krylov     4mnD + 6(m+n)D²            D basis columns; predicted from the decay of a first product ``A Ω``
+hermitian  2mnD + 6nD²                block Lanczos, where a square `A` equals its adjoint to rounding
+fused      always, on sparse and implicit operators whose shorter side is longer than a few hundred
+=========  ==============================================================================================
+"""
+
+import math
+
+from .. import _backend as be
+from .hermitian import asymmetry
+from .krylov import block_width
+from .rangefinder import starting_columns
+
+_DENSE_WEIGHT = 6.0
+_EIGEN_WEIGHT = 12.0
+_SMALL_SIDE = 96
+_LONGEST_GRAM = 1200
+
+
+def choose(A, request):
+    """``(method, range_start)``: the cheapest method, and ``A Ω`` when a probe of the decay was worth making."""
+    m, n = max(A.shape), min(A.shape)
+    dense = A.has("array")
+    if request.tol is not None:
+        return _choose_for_tolerance(A, request, m, n), None
+    if dense and (
+        n <= _SMALL_SIDE or _dense_cost(m, n) <= min(_gram_cost(m, n, request), _krylov_least(m, n, request))
+    ):
+        return "dense", None
+    if m == n and n > _SMALL_SIDE and asymmetry(A, request.key) <= 10 * be.eps(A.dtype):
+        return "hermitian", None
+    if not dense:
+        return ("gram" if n <= 4 * (request.rank + request.oversample) else "fused"), None
+    gram, least = _gram_cost(m, n, request), _krylov_least(m, n, request)
+    if gram <= least:
+        return "gram", None
+    probe = A.matmat(starting_columns(A, block_width(A, request), request))
+    columns = _predicted_columns(probe, request)
+    return ("gram" if gram < 4.0 * m * n * columns + 6.0 * (m + n) * columns**2 else "krylov"), probe
+
+
+def _choose_for_tolerance(A, request, m, n):
+    """Tolerances ask for the whole spectrum above the cut: Gram where it can see that far and the side is short."""
+    if not A.has("array") or n > _LONGEST_GRAM:
+        return "krylov"
+    if n <= 4 * _SMALL_SIDE:
+        return "dense"
+    return (
+        "gram" if request.tol > 1e3 * be.eps(A.dtype) ** 0.5 and _full_gram_cost(m, n) < _dense_cost(m, n) else "krylov"
+    )
+
+
+def _dense_cost(m, n):
+    return _DENSE_WEIGHT * (2.0 * m * n**2 + 4.0 * n**3)
+
+
+def _gram_cost(m, n, request):
+    eigen = _EIGEN_WEIGHT * n**3 if n <= 700 else 6.0 * n**2 * 6 * request.rank + 8.0 * n * (6 * request.rank) ** 2
+    return 1.0 * m * n**2 + eigen + 8.0 * m * n * request.rank
+
+
+def _full_gram_cost(m, n):
+    return 1.0 * m * n**2 + _EIGEN_WEIGHT * n**3
+
+
+def _krylov_least(m, n, request):
+    columns = 2.0 * (request.rank + request.oversample)
+    return 4.0 * m * n * columns + 6.0 * (m + n) * columns**2
+
+
+def _predicted_columns(probe, request):
+    """Basis columns for convergence, from the Chebyshev growth that the decay across the probe allows."""
+    norms = be.to_numpy(be.small_svd(be.householder_qr(probe)[1])[1]).astype(float)
+    width, rank = len(norms), request.rank
+    if norms[0] == 0.0 or width <= rank:
+        return 2.0 * width
+    contrast = max(norms[rank - 1], 1e-300) / max(norms[-1], 1e-300 + 1e-16 * norms[0])
+    needed = math.log(2.0 / request.accuracy * max(norms[rank - 1] / norms[0], request.accuracy))
+    degree = needed / math.acosh(max(contrast, 1.0 + 1e-6))
+    return width * max(2.0, 1.0 + 0.25 * degree)

@@ -1,0 +1,177 @@
+"""A few eigenpairs of a Hermitian matrix."""
+
+from dataclasses import dataclass
+
+from .. import _backend as be
+from ..operators import LowRank, MeteredOperator, as_operator
+from ..results import Info, Result
+from . import scaling
+from .errors import pythagorean_error
+from .hermitian import hermitian_pairs, require_hermitian, wanted_order
+from .iteration import Watch, settle
+from .request import Request, smallest_rank
+from .signs import fix_vector_phases
+
+_METHODS = ("auto", "krylov", "dense")
+_ADVICE = "raise maxiter or loosen accuracy; info.residuals tells how far it came"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EighResult(Result):
+    """``A ≈ V @ diag(w) @ Vᴴ``; an operator itself (``result @ x``)."""
+
+    w: object
+    V: object
+    info: Info
+
+    _unpack = ("w", "V")
+
+    def __lowrank_operator__(self):
+        return LowRank(self.V, self.w, self.V)
+
+
+@be.supports()
+def eigh(
+    A,
+    rank,
+    *,
+    tol=None,
+    accuracy=1e-6,
+    which="LM",
+    method="auto",
+    init=None,
+    oversample=10,
+    maxiter=None,
+    rng=None,
+    callback=None,
+    progress=False,
+    on_failure="warn",
+    check_finite=True,
+):
+    """Leading eigenpairs of a Hermitian matrix or operator.
+
+    Parameters
+    ----------
+    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (n, n)
+        Hermitian; two random vectors test that it is.
+    rank : int
+        Number of eigenpairs, 1…n.
+    tol : float, optional
+        Relative Frobenius error allowed, in (0, 1): fewer pairs are returned when they meet it. Needs ``which="LM"``.
+    accuracy : float
+        Largest residual ‖A v - w v‖ / max|w| asked of each returned pair. Some eigenvalue lies that close to `w`.
+    which : {"LM", "LA", "SA"}
+        Largest modulus (in order of falling modulus), largest (falling), or smallest (rising) eigenvalues.
+    method : {"auto", "krylov", "dense"}
+        Block Lanczos with full orthogonalisation and thick restarts, or LAPACK.
+    init : array (n, j), optional
+        Vectors to start from.
+    oversample, maxiter, rng, callback, progress, on_failure, check_finite
+        As for `svd`.
+
+    Returns
+    -------
+    EighResult
+        ``w`` (k,) real and ``V`` (n, k) orthonormal. ``info.error`` is ‖A - V diag(w) Vᴴ‖_F / ‖A‖_F, ``info.residuals``
+        holds ‖A v - w v‖.
+
+    Raises
+    ------
+    ValueError
+        If `A` is not square, not Hermitian, empty or not finite, or an argument is out of range.
+
+    Notes
+    -----
+    Small residuals prove that every returned value is close to *an* eigenvalue; they can't prove that none was missed.
+
+    References
+    ----------
+    .. [1] musco_musco_2015
+    .. [2] tropp_webber_2023
+
+    Examples
+    --------
+    >>> import numpy as np, lowrank_la as lr
+    >>> w, V = lr.eigh(np.diag([1.0, -5.0, 3.0]), 2)
+    >>> [float(x) for x in w]
+    [-5.0, 3.0]
+    """
+    op = as_operator(A)
+    if op.shape[0] != op.shape[1]:
+        raise ValueError(f"eigh needs a square Hermitian matrix, got shape {op.shape[0]}×{op.shape[1]}; use svd")
+    rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)
+    be.check_option("method", method, _METHODS)
+    be.check_option("which", which, ("LM", "LA", "SA"))
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    if tol is not None and which != "LM":
+        raise ValueError(f"tol needs which='LM', the pairs of largest modulus; got which={which!r}")
+    watch = Watch(be.check_count("maxiter", 500 if maxiter is None else maxiter), callback, progress, "eigh")
+    key = be.resolve_rng(rng)
+    with be.single_blas():
+        op, scale, norm = scaling.safe(op, check_finite)
+        require_hermitian(op, key)
+        metered = MeteredOperator(op)
+        request = Request(
+            rank,
+            tol,
+            be.check_positive("accuracy", accuracy),
+            be.check_count("oversample", oversample, 0),
+            key,
+            watch,
+            norm,
+            init,
+        )
+        name = _choose(metered, request) if method == "auto" else method
+        found = (_dense if name == "dense" else hermitian_pairs)(metered, request, which)
+        result = _assemble(metered, request, name, found, scale)
+    watch.close()
+    settle(result.info, on_failure, _ADVICE)
+    return result
+
+
+def _choose(A, request):
+    n = A.shape[0]
+    return "dense" if A.has("array") and (n <= 128 or request.rank > n // 8) else "krylov"
+
+
+def _dense(A, request, which):
+    if not A.has("array"):
+        raise TypeError("method='dense' needs a dense array; sparse and implicit operators take 'krylov'")
+    w, V = be.small_eigh(A.array)
+    order = wanted_order(A.xp, w, which)[: request.rank]
+    take = A.xp.take
+    return take(w, order), take(V, order, axis=1), A.xp.zeros_like(w[: request.rank]), True
+
+
+def _assemble(A, request, name, found, scale):
+    xp = A.xp
+    w, V, residuals, done = found
+    w, V, residuals, short = _cut(w, V, residuals, request)
+    energy = be.vdot_real(w)
+
+    def approximation(X):
+        return be.matmul(V, w[:, None] * be.adjoint_matmul(V, X))
+
+    error, kind = pythagorean_error(A, request.norm, energy, approximation, request.key)
+    if request.tol is not None and not short and error > request.tol and request.rank == A.shape[0]:
+        done = False
+    V = fix_vector_phases(V)
+    if be.is_half(A.source_dtype):
+        V = xp.astype(V, A.source_dtype)
+    watch = request.watch
+    reason = ("decomposed in full" if name == "dense" else "accuracy reached") if done else watch.reason
+    info = Info(
+        error=error, error_kind=kind, converged=bool(done), reason=reason, iterations=watch.count + 1,
+        products=A.products, passes=A.passes, method=name, rng=request.key.value, residuals=residuals * scale,
+    )  # fmt: skip
+    return EighResult(w * scale, V, info)
+
+
+def _cut(w, V, residuals, request):
+    """Drop trailing pairs that `tol` does not need."""
+    if request.tol is None or request.norm is None:
+        return w, V, residuals, False
+    host = abs(be.to_numpy(w).astype(float))
+    beyond = max(request.norm**2 - float((host**2).sum()), 0.0)
+    count = smallest_rank(host, beyond, (request.tol * request.norm) ** 2)
+    return (w, V, residuals, False) if count is None else (w[:count], V[:, :count], residuals[:count], True)

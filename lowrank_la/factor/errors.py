@@ -1,0 +1,41 @@
+"""The error that an answer carries: by exact bookkeeping, below its floor by ten probe columns."""
+
+import math
+
+from .. import _backend as be
+from .rangefinder import gaussian_block
+
+_PROBES = 10
+_FLOOR = 1e4
+
+
+def norm_of(A):
+    """‖A‖_F when the operator can tell, else None."""
+    return A.fro_norm() if A.has("fro_norm") else None
+
+
+def pythagorean_error(A, norm, energy, approximation, key):
+    """``(error, kind)`` of an approximation that is an orthogonal projection of `A` with squared norm `energy`.
+
+    ‖A - Â‖² = ‖A‖² - ‖Â‖² is exact until the difference drowns in rounding, relative error 1e-6 in float64 and 3e-2
+    in float32; from there, and where ‖A‖ is unknown, ten Gaussian columns estimate it. ``approximation(X)`` is ``Â X``.
+    """
+    if norm == 0.0:
+        return 0.0, "exact"
+    if norm is not None:
+        left = 1.0 - energy / norm**2
+        if left > _FLOOR * be.eps(A.dtype):
+            return math.sqrt(left), "exact"
+    return probed_error(A, norm, approximation, key), "estimate"
+
+
+def probed_error(A, norm, approximation, key):
+    """Relative Frobenius error from ten Gaussian columns: the mean of ten squared norms, unbiased in the square.
+
+    The ratio to the true error lies within [0.5, 2] with probability above 0.97 even when the error has rank one.
+    """
+    X = gaussian_block(A, A.shape[1], _PROBES, key.child("error"))
+    image = A.matmat(X)
+    missed = math.sqrt(be.vdot_real(image - approximation(X)) / _PROBES)
+    size = math.sqrt(be.vdot_real(image) / _PROBES) if norm is None else norm
+    return missed / size if size > 0 else 0.0

@@ -1,0 +1,110 @@
+"""Randomized block Krylov on `A` and its adjoint in turn: full accuracy, one residual for nothing.
+
+Two orthonormal bases grow, ``X`` (m side) and ``W`` (n side), with ``Aᴴ X = W Rw``. The singular triplets of ``Rw``
+then satisfy ``Aᴴ u = σ v`` to rounding, and ``‖A v - σ u‖`` is read from the block that comes next.
+"""
+
+from .. import _backend as be
+from .basis import Basis
+
+
+class GolubKahan:
+    """Block Golub-Kahan bases of the operator `A`.
+
+    Parameters
+    ----------
+    A : LinearOperator
+    start : array (m, b)
+        Orthonormal columns.
+    capacity : int
+        Columns that each basis may hold.
+    """
+
+    def __init__(self, A, start, capacity):
+        self.A, self.xp = A, A.xp
+        rows = min(capacity, A.shape[0]) + start.shape[1]
+        self.X = Basis(A.shape[0], min(rows, A.shape[0]), start)
+        self.W = Basis(A.shape[1], min(capacity + start.shape[1], A.shape[1]), start)
+        self.X.replace(start)
+        self.core = self.xp.zeros((0, 0), dtype=start.dtype, device=be.device(start))
+        self.next = start
+        self.coupling = None
+        self.norm = 0.0
+        self.linked = 0
+        self.exhausted = False
+
+    @property
+    def size(self):
+        """Columns of `X` whose image under the adjoint is known."""
+        return self.core.shape[1]
+
+    @property
+    def full(self):
+        """Whether the next block would not fit (a basis of the whole space never is full)."""
+        return any(part.full(self.next.shape[1]) for part in (self.X, self.W))
+
+    def step(self):
+        """Multiply the newest block by ``Aᴴ`` and its image by ``A``."""
+        width = self.next.shape[1]
+        Y = self.A.rmatmat(self.next)
+        self._note_norm(Y)
+        C, S = self.W.extend(Y, self._floor(), first=self.linked)
+        self.linked = self.W.size - S.shape[0]
+        self._grow_core(C, S)
+        if S.shape[0] == 0:
+            self._stop()
+            return
+        known = self.size
+        Z = self.A.matmat(self.W.Q[:, self.linked :])
+        before = self.X.size
+        _, self.coupling = self.X.extend(Z, self._floor(), first=max(0, before - width))
+        if self.coupling.shape[0] == 0:
+            self._stop()
+            return
+        self.next = self.X.Q[:, known:]
+
+    def triplets(self):
+        """``(Uc, s, Vch, residuals)``: triplets of the core and their residuals ``‖A v - σ u‖``."""
+        U, s, Vh = be.small_svd(be.mH(self.core))
+        if self.exhausted or self.coupling is None:
+            return U, s, Vh, self.xp.zeros_like(s)
+        tail = Vh[:, Vh.shape[1] - self.coupling.shape[1] :]
+        residuals = self.xp.linalg.vector_norm(tail @ self.coupling.mT, axis=1)
+        return U, s, Vh, residuals
+
+    def vectors(self, U, Vh, count):
+        """Leading `count` singular vectors ``(U, Vh)`` from those of the core."""
+        left = be.matmul(self.X.Q[:, : self.size], U[:, :count])
+        return left, be.mH(be.matmul(self.W.Q, be.mH(Vh[:count, :])))
+
+    def restart(self, U, s, Vh, keep):
+        """Keep the leading `keep` triplets of the core and the block that comes next."""
+        left, right = self.vectors(U, Vh, keep)
+        upcoming = self.next
+        self.X.replace(self.xp.concat([left, upcoming], axis=1))
+        self.W.replace(be.mH(right))
+        self.core = _diagonal(self.xp, self.xp.astype(s[:keep], upcoming.dtype))
+        self.next = self.X.Q[:, keep:]
+        self.linked = 0
+
+    def _grow_core(self, C, S):
+        old_cols = self.core.shape[1]
+        top = self.xp.concat([self.core, C], axis=1)
+        zeros = self.xp.zeros((S.shape[0], old_cols), dtype=S.dtype, device=be.device(S))
+        self.core = self.xp.concat([top, self.xp.concat([zeros, S], axis=1)], axis=0)
+
+    def _stop(self):
+        self.exhausted = True
+        self.coupling = None
+
+    def _note_norm(self, Y):
+        norms = self.xp.linalg.vector_norm(Y, axis=0)
+        self.norm = max(self.norm, float(self.xp.max(norms)))
+
+    def _floor(self):
+        m, n = self.A.shape
+        return 4 * be.eps(self.A.dtype) * max(m, n) ** 0.5 * self.norm
+
+
+def _diagonal(xp, d):
+    return d[:, None] * xp.eye(d.shape[0], dtype=d.dtype, device=be.device(d))

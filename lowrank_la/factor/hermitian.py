@@ -1,0 +1,87 @@
+"""Eigenpairs at an end of the spectrum of a Hermitian operator, by block Lanczos."""
+
+from .. import _backend as be
+from .fused import ending, iterate
+from .krylov import block_width
+from .lanczos import Lanczos
+from .rangefinder import complete_columns, gaussian_block, starting_columns
+from .request import Triplets
+from .tall_qr import orthonormalize
+
+_BASIS_BUDGET = 5
+
+
+def asymmetry(A, key):
+    """Relative size of ``A x - Aᴴ x`` on two Gaussian columns."""
+    x = gaussian_block(A, A.shape[1], 2, key.child("hermitian"))
+    forward, backward = A.matmat(x), A.rmatmat(x)
+    gap, size = (float(A.xp.linalg.matrix_norm(part)) for part in (forward - backward, forward))
+    return gap / size if size > 0 else 0.0
+
+
+def require_hermitian(A, key):
+    """ValueError unless `A` equals its adjoint to rounding, as far as two random columns can tell."""
+    gap = asymmetry(A, key)
+    if gap > 100 * be.eps(A.dtype) ** 0.75:
+        raise ValueError(f"A is not Hermitian: A x and Aᴴ x differ by {gap:.1e} of their size; use svd")
+
+
+def hermitian_svd(A, request):
+    """Singular triplets of a Hermitian `A` from its eigenpairs of largest modulus: one product a column."""
+    w, V, residuals, done = hermitian_pairs(A, request, "LM")
+    xp = A.xp
+    s = xp.abs(w)
+    order = xp.argsort(-s)
+    s, w, V, residuals = xp.take(s, order), xp.take(w, order), xp.take(V, order, axis=1), xp.take(residuals, order)
+    sign = xp.astype(xp.where(w < 0, -xp.ones_like(w), xp.ones_like(w)), V.dtype)
+    reason = ending(request, done)
+    return Triplets(V * sign[None, :], s, be.mH(V), residuals, done, reason, request.watch.count + done, "hermitian")
+
+
+def wanted_order(xp, w, which):
+    """Indices of ascending `w` in the order that was asked for."""
+    if which == "SA":
+        return xp.argsort(w)
+    return xp.argsort(-w if which == "LA" else -xp.abs(w))
+
+
+def hermitian_pairs(A, request, which):
+    """Block Lanczos; the wanted end of the spectrum is brought to the end of the ascending core."""
+    xp, n = A.xp, A.shape[0]
+    width = block_width(A, request)
+    sign = -1.0 if which == "SA" else 1.0
+    start = orthonormalize(starting_columns(A, width, request))[0]
+    limit = min(n, max(_BASIS_BUDGET * (request.rank + request.oversample), request.rank + 4 * width))
+    engine = _Ordered(lambda X: sign * A.matmat(X), start, limit, by_modulus=which == "LM")
+    w, Y, done = iterate(engine, request, request.rank, _scaled_residuals)
+    count = min(request.rank, w.shape[0])
+    residuals = xp.flip(engine.residuals(w, Y))[:count]
+    V = engine.vectors(xp.flip(Y, axis=1)[:, :count])
+    w = sign * xp.flip(w)[:count]
+    if count < request.rank:
+        V = complete_columns(A, V, request.rank, n, request.key.child("vectors"))
+        zeros = xp.zeros((request.rank - count,), dtype=w.dtype, device=be.device(w))
+        w, residuals = xp.concat([w, zeros]), xp.concat([residuals, zeros])
+        order = wanted_order(xp, w, which)
+        w, V, residuals = xp.take(w, order), xp.take(V, order, axis=1), xp.take(residuals, order)
+    return w, V, residuals, done
+
+
+class _Ordered(Lanczos):
+    """Lanczos whose pairs are sorted so that the wanted ones come last."""
+
+    def __init__(self, apply, start, capacity, by_modulus):
+        super().__init__(apply, start, capacity)
+        self.by_modulus = by_modulus
+
+    def pairs(self):
+        w, Y, residuals = super().pairs()
+        if not self.by_modulus:
+            return w, Y, residuals
+        order = self.xp.argsort(self.xp.abs(w))
+        return tuple(self.xp.take(part, order, axis=-1) for part in (w, Y, residuals))
+
+
+def _scaled_residuals(w, residuals):
+    xp = be.namespace(w)
+    return float(xp.max(xp.abs(w))), residuals

@@ -1,0 +1,191 @@
+"""Singular triplets by randomized block Krylov iteration, to an accuracy or to a tolerance.
+
+Musco and Musco (2015); Tropp and Webber (2023). The basis is restarted with its leading triplets when it meets its
+memory budget.
+"""
+
+import math
+
+from .. import _backend as be
+from .golub_kahan import GolubKahan
+from .rangefinder import complete_columns, gaussian_block, starting_columns
+from .request import Triplets, smallest_rank
+from .schedule import Schedule
+from .tall_qr import orthonormalize
+
+_FLOOR = 50.0
+_MINOR = 0.1
+
+
+def block_width(A, request):
+    """Columns of a block: on dense data as many as keep the products at full speed, fewer on sparse data.
+
+    The narrower the blocks, the fewer columns the basis needs in all; on an accelerator few wide products win.
+    """
+    rank = 32 if request.rank is None else request.rank
+    if be.on_accelerator(A.xp, A.device):
+        width = min(rank + request.oversample, 128)
+    else:
+        width = min(max(rank, 16), 32)
+    return min(min(A.shape), width)
+
+
+def capacity(A, request, width):
+    """Columns of the basis before it is restarted."""
+    m, n = A.shape
+    wanted = request.rank + request.oversample
+    columns = max(3 * wanted, wanted + 3 * width)
+    if A.has("array"):
+        columns = max(columns, m * n // (4 * (m + n)))
+    return min(columns, min(m, n))
+
+
+def krylov_svd(A, request, range_start=None):
+    """Leading triplets of `A` to ``request.accuracy`` (residual ‖A v - σ u‖ relative to σ₁)."""
+    width = block_width(A, request)
+    if range_start is None:
+        range_start = A.matmat(starting_columns(A, width, request))
+    engine = GolubKahan(A, orthonormalize(range_start)[0], capacity(A, request, width))
+    schedule = Schedule(request.accuracy)
+    wanted = request.rank
+    while True:
+        engine.step()
+        step = request.watch.count + 1
+        full = engine.full
+        if not (full or engine.exhausted or schedule.due(step, engine.size, wanted)):
+            if request.watch.tick(size=engine.size):
+                full = True
+            else:
+                continue
+        U, s, Vh, residuals = engine.triplets()
+        worst = _relative(residuals[:wanted], s)
+        schedule.record(step, worst)
+        done = engine.exhausted or (engine.size >= wanted and worst <= request.accuracy)
+        if done or request.watch.tick(residual=worst, size=engine.size) or _everything(A, engine):
+            break
+        if full:
+            keep = min(wanted + max(request.oversample, width // 2), engine.size)
+            engine.restart(U, s, Vh, keep)
+    return _collect(A, request, engine, (U, s, Vh, residuals), worst, done)
+
+
+def _everything(A, engine):
+    return engine.size >= min(A.shape)
+
+
+def _collect(A, request, engine, core, worst, done):
+    U, s, Vh, residuals = core
+    count = min(request.rank, s.shape[0])
+    left, right = engine.vectors(U, Vh, count)
+    s, residuals = s[:count], residuals[:count]
+    if count < request.rank:
+        left, s, right, residuals = _pad(A, request, left, s, right, residuals)
+    done = done or worst <= request.accuracy
+    reason = "invariant subspace: exact" if engine.exhausted else "accuracy reached" if done else request.watch.reason
+    return Triplets(left, s, right, residuals, bool(done), reason, request.watch.count + bool(done), "krylov")
+
+
+def _pad(A, request, left, s, right, residuals):
+    xp, rank = A.xp, request.rank
+    zeros = xp.zeros((rank - s.shape[0],), dtype=s.dtype, device=be.device(s))
+    left = complete_columns(A, left, rank, A.shape[0], request.key.child("left"))
+    right = be.mH(complete_columns(A, be.mH(right), rank, A.shape[1], request.key.child("right")))
+    return left, xp.concat([s, zeros]), right, xp.concat([residuals, zeros])
+
+
+def krylov_to_tolerance(A, request):
+    """Fewest triplets whose relative Frobenius error is within ``request.tol``.
+
+    The basis grows until the energy outside it leaves the rank decided: the residuals of the triplets that would be
+    kept bound, to first order, what they can still gain, and that has to be less than one triplet is worth.
+    """
+    width = _growing_width(A)
+    limit = min(A.shape) if request.rank is None else min(min(A.shape), 2 * request.rank + 4 * width)
+    engine = GolubKahan(A, orthonormalize(A.matmat(starting_columns(A, width, request)))[0], limit)
+    beyond = _Beyond(A, request)
+    while True:
+        engine.step()
+        U, s, Vh, residuals = engine.triplets()
+        values, gaps = be.to_numpy(s).astype(float), be.to_numpy(residuals).astype(float)
+        outside = beyond.energy(engine, values)
+        budget = (request.tol * beyond.norm) ** 2
+        rank = smallest_rank(values, beyond.caution * outside, budget)
+        settled = not beyond.probed or outside <= _MINOR * budget
+        decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
+        if rank is not None and request.rank is not None and rank > request.rank:
+            rank, decided = request.rank, bool((gaps[: request.rank] <= request.accuracy * values[0]).all())
+        ended = engine.exhausted or (limit < min(A.shape) and engine.size >= limit)
+        if decided or ended or request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / beyond.norm):
+            break
+    met = rank is not None and (request.rank is None or rank <= request.rank)
+    count = rank or engine.size
+    if request.rank is not None:
+        count = min(count, request.rank)
+    left, right = engine.vectors(U, Vh, count)
+    error = math.sqrt(max(outside, 0.0) + float((values[count:] ** 2).sum())) / beyond.norm if beyond.probed else None
+    met = met and outside + float((values[count:] ** 2).sum()) <= budget
+    reason = "tolerance met" if met else "rank reached before tol" if request.rank else request.watch.reason
+    return Triplets(
+        left, s[:count], right, residuals[:count], met, reason, request.watch.count + 1, "krylov", error=error
+    )
+
+
+def _possible_gain(values, gaps, rank):
+    """Energy that the leading triplets can still gain, to first order in the squared residuals."""
+    least = values[-1] ** 2
+    kept = values[:rank] ** 2
+    contrast = kept / (kept - least).clip(min=1e-6 * kept[0] + 1e-300)
+    return float((gaps[:rank] ** 2 * contrast).sum())
+
+
+def _growing_width(A):
+    return min(min(A.shape), 32 if A.cost.dense else 16)
+
+
+class _Beyond:
+    """Squared Frobenius norm of what lies outside the basis: by subtraction, by ten probes below its floor."""
+
+    def __init__(self, A, request):
+        self.A, self.xp = A, A.xp
+        self.known = request.norm
+        self.key = request.key.child("probe")
+        self.probes, self.cleaned = None, 0
+        self.norm = request.norm
+        self.probed = False
+        if self.known is None:
+            self._draw()
+            self.norm = max(_probe_norm(self.probes), 1e-300)
+
+    @property
+    def caution(self):
+        """Factor on the energy in decisions: a probed one may fall short of the truth."""
+        return 2.0 if self.probed else 1.0
+
+    def energy(self, engine, values):
+        """Estimate after the basis of `engine` grew."""
+        if self.known is not None:
+            left = self.known**2 - float((values**2).sum())
+            if left > 100 * _FLOOR * be.eps(self.A.dtype) * self.known**2:
+                return left
+        if self.probes is None:
+            self._draw()
+        self.probed = True
+        if self.cleaned > engine.size:
+            self.cleaned = 0
+        fresh = engine.X.Q[:, self.cleaned : engine.size]
+        for _ in range(2):
+            self.probes = self.probes - be.matmul(fresh, be.adjoint_matmul(fresh, self.probes))
+        self.cleaned = engine.size
+        return _probe_norm(self.probes) ** 2
+
+    def _draw(self):
+        self.probes = self.A.matmat(gaussian_block(self.A, self.A.shape[1], 10, self.key))
+
+
+def _probe_norm(P):
+    return math.sqrt(be.vdot_real(P) / P.shape[1])
+
+
+def _relative(residuals, s):
+    top = float(s[0]) if s.shape[0] else 0.0
+    return float(be.namespace(s).max(residuals)) / top if top > 0 else 0.0

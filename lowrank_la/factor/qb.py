@@ -1,0 +1,215 @@
+"""An orthonormal basis of the range, and the coefficients on it."""
+
+import math
+from dataclasses import dataclass
+
+from .. import _backend as be
+from ..operators import LowRank, MeteredOperator, as_operator
+from ..results import Info, Result
+from . import scaling
+from .basis import Basis
+from .errors import pythagorean_error
+from .iteration import Watch, settle
+from .rangefinder import gaussian_block
+from .request import Request, smallest_rank
+from .tall_qr import orthonormalize
+
+_PROBES = 10
+_FLOOR = 1e4
+_ADVICE = "loosen tol or allow a larger rank"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class QBResult(Result):
+    """``A ≈ Q @ B`` with orthonormal columns `Q` (m, k) and ``B = Qᴴ A`` (k, n)."""
+
+    Q: object
+    B: object
+    info: Info
+
+    _unpack = ("Q", "B")
+
+    def __lowrank_operator__(self):
+        return LowRank(self.Q, None, be.mH(self.B))
+
+
+@be.supports()
+def qb(
+    A,
+    rank=None,
+    *,
+    tol=None,
+    power=1,
+    block=None,
+    rng=None,
+    callback=None,
+    progress=False,
+    on_failure="warn",
+    check_finite=True,
+):
+    """Randomized range approximation ``A ≈ Q B``, grown by blocks.
+
+    Parameters
+    ----------
+    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (m, n)
+    rank : int, optional
+        Columns of `Q`, 1…min(m, n).
+    tol : float, optional
+        Relative Frobenius error allowed, in (0, 1). With `rank` as well, whichever comes first.
+    power : int
+        Power iterations a block: 0 is cheapest, 1 is close to optimal on decaying spectra, more sharpen slow ones.
+    block : int, optional
+        Columns added at a time; 32 by default, or `rank` when no `tol` is given.
+    rng, callback, progress, on_failure, check_finite
+        As for `svd`.
+
+    Returns
+    -------
+    QBResult
+        ``info.error`` is ‖A - QB‖_F / ‖A‖_F: "exact" from ‖A‖² - ‖B‖², past the floor of that difference an
+        "estimate" from ten probe columns. `Q` may have fewer than `rank` columns: the numerical rank of `A`.
+
+    Raises
+    ------
+    ValueError
+        If neither `rank` nor `tol` is given, either is out of range, or `A` is empty or not finite.
+
+    Notes
+    -----
+    Yu, Gu and Li (2018) [1]_, with blocks projected twice, directions that are rounding noise dropped, and the error
+    followed past relative 1e-6, where the classical indicator saturates. Cost: (2 + 2 power) products a column.
+
+    References
+    ----------
+    .. [1] yu_gu_li_2018
+    .. [2] halko_martinsson_tropp_2011
+
+    Examples
+    --------
+    >>> import numpy as np, lowrank_la as lr
+    >>> A = np.outer(np.arange(6.0), np.arange(5.0))
+    >>> Q, B = lr.qb(A, tol=1e-8, rng=0)
+    >>> Q.shape, B.shape
+    ((6, 1), (1, 5))
+    """
+    op = as_operator(A)
+    rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
+    power = be.check_count("power", power, 0)
+    limit = min(op.shape) if rank is None else rank
+    width = min(limit, be.check_count("block", block) if block is not None else (rank if tol is None else 32))
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    watch = Watch(limit + 1, callback, progress, "qb")
+    with be.single_blas():
+        op, scale, norm = scaling.safe(op, check_finite)
+        metered = MeteredOperator(op)
+        request = Request(rank, tol, 0.0, 0, be.resolve_rng(rng), watch, norm)
+        Q, B, reason = _grow(metered, request, power, width, limit)
+        Q, B = _trim(metered, request, Q, B) if reason == "tolerance met" else (Q, B)
+        result = _assemble(metered, request, Q, B, scale, reason)
+    watch.close()
+    settle(result.info, on_failure, _ADVICE)
+    return result
+
+
+def _grow(A, request, power, width, limit):
+    """RandQB with `width` columns at a time until the tolerance, the limit or the numerical rank is reached."""
+    basis = Basis(A.shape[0], limit, gaussian_block(A, 1, 1, request.key))
+    rows, gauge = [], _Gauge(A, request)
+    key = request.key.child("start")
+    while basis.size < limit:
+        take = min(width, limit - basis.size)
+        omega = gaussian_block(A, A.shape[1], slice(basis.size, basis.size + take), key)
+        known = basis.size
+        _extend(A, basis, omega, power)
+        if basis.size == known:
+            return basis.Q, A.xp.concat(rows, axis=0) if rows else _empty_rows(A), "numerical rank reached"
+        rows.append(be.mH(A.rmatmat(basis.Q[:, known:])))
+        error = gauge.after(basis.Q[:, known:], rows[-1]) if request.tol is not None else None
+        if error is not None and error <= request.tol:
+            return basis.Q, A.xp.concat(rows, axis=0), "tolerance met"
+        if request.watch.tick(size=basis.size, **({} if error is None else {"error": error})):
+            return basis.Q, A.xp.concat(rows, axis=0), request.watch.reason
+    return basis.Q, A.xp.concat(rows, axis=0), "rank reached"
+
+
+def _trim(A, request, Q, B):
+    """Rotate to the singular vectors of `B` and drop what `tol` does not need."""
+    P, R = orthonormalize(be.mH(B))
+    u, s, vh = be.small_svd(be.mH(R))
+    values = be.to_numpy(s).astype(float)
+    norm = request.norm if request.norm is not None else math.sqrt(float((values**2).sum()))
+    budget = (request.tol * norm) ** 2
+    beyond = max(norm**2 - float((values**2).sum()), 4 * _FLOOR * be.eps(A.dtype) * norm**2)
+    count = smallest_rank(values, beyond, budget)
+    if count is None or count == len(values):
+        return Q, B
+    kept = A.xp.astype(s[:count], B.dtype)[:, None] * be.mH(be.matmul(P, be.mH(vh[:count, :])))
+    return be.matmul(Q, u[:, :count]), kept
+
+
+def _extend(A, basis, omega, power):
+    """Append the range of ``(A Aᴴ)^power A Ω`` outside the basis."""
+    Y = A.matmat(omega)
+    for _ in range(power):
+        Y = orthonormalize(_outside(basis, Y))[0]
+        Y = A.matmat(orthonormalize(A.rmatmat(Y))[0])
+    size = float(A.xp.max(A.xp.linalg.vector_norm(Y, axis=0)))
+    basis.extend(Y, 8 * be.eps(A.dtype) * max(A.shape) ** 0.5 * size if basis.size == 0 else _noise(A, basis, size))
+
+
+def _outside(basis, Y):
+    if basis.size == 0:
+        return Y
+    return Y - be.matmul(basis.Q, be.adjoint_matmul(basis.Q, Y))
+
+
+def _noise(A, basis, size):
+    basis.largest = max(getattr(basis, "largest", 0.0), size)
+    return 8 * be.eps(A.dtype) * max(A.shape) ** 0.5 * basis.largest
+
+
+def _empty_rows(A):
+    return A.xp.zeros((0, A.shape[1]), dtype=A.dtype, device=A.device)
+
+
+class _Gauge:
+    """Relative error of a growing basis: by subtraction, below its floor by ten probes kept outside the basis."""
+
+    def __init__(self, A, request):
+        self.A = A
+        self.probes = (
+            A.matmat(gaussian_block(A, A.shape[1], _PROBES, request.key.child("error"))) if request.tol else None
+        )
+        self.norm = request.norm if request.norm is not None else self._probed()
+        self.left = None if request.norm is None else request.norm**2
+
+    def after(self, Q, B):
+        """Error once the columns `Q` with coefficients `B` were added."""
+        if self.norm == 0.0:
+            return 0.0
+        for _ in range(2):
+            self.probes = self.probes - be.matmul(Q, be.adjoint_matmul(Q, self.probes))
+        if self.left is not None:
+            self.left -= be.vdot_real(B)
+            if self.left > _FLOOR * be.eps(self.A.dtype) * self.norm**2:
+                return math.sqrt(self.left) / self.norm
+        return self._probed() / self.norm
+
+    def _probed(self):
+        return math.sqrt(be.vdot_real(self.probes) / _PROBES)
+
+
+def _assemble(A, request, Q, B, scale, reason):
+    error, kind = pythagorean_error(
+        A, request.norm, be.vdot_real(B), lambda X: be.matmul(Q, be.matmul(B, X)), request.key
+    )
+    met = request.tol is None or error <= request.tol
+    if be.is_half(A.source_dtype):
+        Q, B = A.xp.astype(Q, A.source_dtype), A.xp.astype(B * scale, A.source_dtype)
+    elif scale != 1:
+        B = B * scale
+    info = Info(
+        error=error, error_kind=kind, converged=met, reason=reason, iterations=request.watch.count + 1,
+        products=A.products, passes=A.passes, method="qb", rng=request.key.value,
+    )  # fmt: skip
+    return QBResult(Q, B, info)

@@ -1,0 +1,46 @@
+"""First blocks of an iteration: Gaussian columns, warm starts, probes."""
+
+from .. import _backend as be
+from .tall_qr import orthonormalize
+
+
+def gaussian_block(A, rows, cols, key):
+    """Standard normal columns in the namespace, dtype and device of the operator `A`.
+
+    Parameters
+    ----------
+    rows : int
+    cols : slice or int
+        Global column indices; each column depends on (key, index) alone.
+    """
+    wanted = slice(0, cols) if isinstance(cols, int) else cols
+    return be.gaussian(key, slice(0, rows), wanted, be.dtype_name(A.dtype), A.xp, A.device)
+
+
+def starting_columns(A, width, request):
+    """`width` columns on the n side: the warm start, filled up with Gaussian columns."""
+    key = request.key.child("start")
+    start = request.start
+    if start is None:
+        return gaussian_block(A, A.shape[1], width, key)
+    missing = max(0, width - start.shape[1])
+    if missing == 0:
+        return start
+    return A.xp.concat([start, gaussian_block(A, A.shape[1], missing, key)], axis=1)
+
+
+def starting_range(A, width, request):
+    """Orthonormal columns of ``A Ω``, on the m side."""
+    return orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
+
+
+def complete_columns(A, Q, count, rows, key):
+    """Orthonormal columns: `Q` filled up to `count` with directions orthogonal to it."""
+    missing = count - Q.shape[1]
+    if missing <= 0:
+        return Q[:, :count]
+    fill = gaussian_block(A, rows, missing, key.child("complement"))
+    for _ in range(2):
+        fill = fill - be.matmul(Q, be.adjoint_matmul(Q, fill)) if Q.shape[1] else fill
+        fill = be.householder_qr(fill)[0]
+    return A.xp.concat([Q, fill], axis=1)

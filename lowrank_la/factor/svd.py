@@ -1,0 +1,231 @@
+"""Truncated singular value decomposition."""
+
+from dataclasses import dataclass
+
+from .. import _backend as be
+from ..operators import CentredOperator, LowRank, MeteredOperator, as_operator, column_means
+from ..results import Info, Result
+from . import scaling
+from .choose import choose
+from .dense import dense_svd
+from .errors import pythagorean_error
+from .fused import fused_svd
+from .gram import gram_svd
+from .hermitian import hermitian_svd
+from .iteration import Watch, settle
+from .krylov import krylov_svd, krylov_to_tolerance
+from .request import Request
+from .signs import fix_phases
+from .subspace import subspace_svd
+
+_METHODS = ("auto", "krylov", "fused", "subspace", "gram", "dense")
+_MAXITER = 500
+_ADVICE = "raise maxiter, loosen accuracy or tol, or choose another method; info.residuals tells how far it came"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SVDResult(Result):
+    """``A ≈ U @ diag(s) @ Vh`` with `s` descending; an operator itself (``result @ x``).
+
+    ``mean`` (n,) is set when the decomposition is of the centred matrix ``A - 1 meanᵀ``.
+    """
+
+    U: object
+    s: object
+    Vh: object
+    info: Info
+    mean: object = None
+
+    _unpack = ("U", "s", "Vh")
+
+    def __lowrank_operator__(self):
+        return LowRank(self.U, self.s, be.mH(self.Vh))
+
+
+@be.supports(autograd=True)
+def svd(
+    A,
+    rank=None,
+    *,
+    tol=None,
+    accuracy=1e-6,
+    method="auto",
+    center=False,
+    init=None,
+    oversample=10,
+    maxiter=None,
+    rng=None,
+    callback=None,
+    progress=False,
+    on_failure="warn",
+    check_finite=True,
+):
+    r"""Leading singular triplets of `A`, to a rank or to a tolerance.
+
+    Parameters
+    ----------
+    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (m, n)
+    rank : int, optional
+        Number of triplets, 1…min(m, n).
+    tol : float, optional
+        Relative Frobenius error allowed, in (0, 1): the fewest triplets that meet it are returned (at most two more
+        than the fewest possible). With `rank` as well, whichever comes first.
+    accuracy : float
+        Largest residual ‖A v - σ u‖ / σ₁ asked of each returned triplet when `rank` decides. A singular value is then
+        off by at most ``accuracy * s[0]``, and usually by the square of that.
+    method : {"auto", "krylov", "fused", "subspace", "gram", "dense"}
+        "auto" chooses by the cost model of `lowrank_la.factor.choose` and says so in ``info.method``, which is
+        "hermitian" where a square matrix equals its adjoint and eigenpairs serve.
+    center : bool
+        Decompose ``A - 1 meanᵀ`` (principal components). `A` is not modified; a sparse matrix stays sparse.
+    init : array (n, j) or SVDResult, optional
+        Right vectors to start from.
+    oversample : int
+        Columns carried beyond `rank`.
+    maxiter : int, optional
+        Limit on iterations, 500 by default.
+    rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
+        Where numbers are drawn; ``info.rng`` repeats the draw.
+    callback : callable, optional
+        Called once an iteration with ``iteration``, ``size`` and, when tested, ``residual``; True stops.
+    progress : bool
+        Show a progress bar.
+    on_failure : {"warn", "raise"}
+        What happens when `accuracy` or `tol` is not met.
+    check_finite : bool
+        Refuse NaN and infinite entries.
+
+    Returns
+    -------
+    SVDResult
+        ``U`` (m, k), ``s`` (k,) and ``Vh`` (k, n) in the namespace and device of `A`. Half precision is factored in
+        float32: vectors come back in half, `s` in float32. ``info.error`` is ‖A - Â‖_F / ‖A‖_F (of the centred matrix
+        with `center`): "exact" by bookkeeping, below its floor an "estimate" from ten probe columns, which lies within
+        a factor of two of the truth in more than 97 of 100 draws. ``info.residuals`` holds ‖A v - σ u‖.
+
+    Raises
+    ------
+    ValueError
+        If neither `rank` nor `tol` is given, either is out of range, or `A` is empty or not finite.
+    TypeError
+        If `A` is not a matrix, or `rank` is not an integer.
+    ConvergenceError
+        If the answer falls short and ``on_failure="raise"``; with "warn" a `ConvergenceWarning` is issued.
+
+    Notes
+    -----
+    The default engine is randomized block Krylov iteration [1]_ [2]_ with thick restarts; sparse and implicit operators
+    take its one-sided form, with one read of `A` a step; short sides take the Gram matrix, whose answer is checked with
+    `A` itself; small matrices take LAPACK. Small residuals prove that every returned value is close to *a* singular
+    value; they can't prove that none was missed. The random start makes that improbable, not impossible.
+
+    In tolerance mode the error is followed by ‖A‖² - Σσ² and, past the floor where that difference is rounding
+    [3]_, by ten probe columns.
+
+    The smallest singular values can't be had this way: shift and invert `A`, or take ``method="dense"`` with full rank.
+
+    Signs are fixed: the first nearly-largest entry of each right vector is real and positive.
+
+    Torch gradients flow through `s` always, through `U` and `Vh` where the spectrum is simple.
+
+    References
+    ----------
+    .. [1] musco_musco_2015
+    .. [2] tropp_webber_2023
+    .. [3] yu_gu_li_2018
+
+    Examples
+    --------
+    >>> import numpy as np, lowrank_la as lr
+    >>> A = np.outer(np.arange(1.0, 6.0), np.ones(4)) + np.eye(5, 4)
+    >>> U, s, Vh = lr.svd(A, 2, rng=0)
+    >>> [round(float(x), 4) for x in s]
+    [15.7717, 1.0]
+    >>> lr.svd(A, tol=0.2).info.method
+    'dense'
+    """
+    op = as_operator(A)
+    rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
+    be.check_option("method", method, _METHODS)
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    watch = Watch(be.check_count("maxiter", _MAXITER if maxiter is None else maxiter), callback, progress, "svd")
+    op, mean = _centred(op) if center else (op, None)
+    with be.single_blas():
+        op, scale, norm = scaling.safe(op, check_finite)
+        metered = MeteredOperator(op)
+        request = Request(
+            rank, tol, be.check_positive("accuracy", accuracy), be.check_count("oversample", oversample, 0),
+            be.resolve_rng(rng), watch, norm, _right_vectors(init, op),
+        )  # fmt: skip
+        name, probe = choose(metered, request) if method == "auto" else (method, None)
+        found = _run(name, metered, request, probe)
+        result = _assemble(metered, found, request, scale, mean)
+    watch.close()
+    settle(result.info, on_failure, _ADVICE)
+    return result
+
+
+def _run(name, A, request, probe):
+    if name == "dense":
+        _require_array(A, "dense")
+        return dense_svd(A, request)
+    if name == "gram":
+        return gram_svd(A, request)
+    if request.tol is not None:
+        return krylov_to_tolerance(A, request)
+    if name == "krylov":
+        return krylov_svd(A, request, probe)
+    if name == "hermitian":
+        return hermitian_svd(A, request)
+    return fused_svd(A, request) if name == "fused" else subspace_svd(A, request)
+
+
+def _require_array(A, method):
+    if not A.has("array"):
+        raise TypeError(
+            f"method={method!r} needs a dense array; sparse and implicit operators take 'krylov' or 'fused'"
+        )
+
+
+def _centred(op):
+    mean = column_means(op)
+    return CentredOperator(op, mean), mean
+
+
+def _right_vectors(init, op):
+    if init is None:
+        return None
+    V = be.mH(init.Vh) if isinstance(init, SVDResult) else init
+    if not be.is_array(V) or V.ndim != 2 or V.shape[0] != op.shape[1]:
+        raise ValueError(
+            f"init must be a result or an array with {op.shape[1]} rows (right vectors), got {getattr(V, 'shape', V)}"
+        )
+    return op.xp.astype(V, op.dtype)
+
+
+def _assemble(A, found, request, scale, mean):
+    xp = A.xp
+    error, kind = _error(A, found, request)
+    U, Vh = fix_phases(found.U, found.Vh)
+    s, residuals = found.s * scale, found.residuals * scale
+    if be.is_half(A.source_dtype):
+        U, Vh = xp.astype(U, A.source_dtype), xp.astype(Vh, A.source_dtype)
+    info = Info(
+        error=error, error_kind=kind, converged=found.converged, reason=found.reason, iterations=found.iterations,
+        products=A.products, passes=A.passes, method=found.method, rng=request.key.value, residuals=residuals,
+    )  # fmt: skip
+    return SVDResult(U, s, Vh, info, mean)
+
+
+def _error(A, found, request):
+    energy = be.vdot_real(found.s)
+    if found.tail is not None:
+        total = energy + found.tail
+        return (found.tail / total) ** 0.5 if total > 0 else 0.0, "exact"
+    if found.error is not None:
+        return found.error, "estimate"
+
+    def approximation(X):
+        return be.matmul(found.U, found.s[:, None] * be.matmul(found.Vh, X))
+
+    return pythagorean_error(A, request.norm, energy, approximation, request.key)

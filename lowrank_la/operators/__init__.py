@@ -1,0 +1,34 @@
+"""Linear operators: the one protocol that algorithms work on."""
+
+from .algebra import AdjointOperator, ProductOperator, ScaledOperator, SumOperator
+from .base import Cost, LinearOperator
+from .centred import CentredOperator, column_means
+from .convert import as_operator
+from .dense import DenseOperator
+from .diagonal import DiagonalOperator
+from .functions import FunctionOperator, ScipyOperator, operator
+from .low_rank import LowRank
+from .low_rank_plus_sparse import SparsePlusLowRank
+from .metered import MeteredOperator
+from .stacked import StackedOperator
+
+__all__ = [
+    "AdjointOperator",
+    "CentredOperator",
+    "Cost",
+    "DenseOperator",
+    "DiagonalOperator",
+    "FunctionOperator",
+    "LinearOperator",
+    "LowRank",
+    "MeteredOperator",
+    "ProductOperator",
+    "ScaledOperator",
+    "ScipyOperator",
+    "SparsePlusLowRank",
+    "StackedOperator",
+    "SumOperator",
+    "as_operator",
+    "column_means",
+    "operator",
+]

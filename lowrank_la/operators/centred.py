@@ -1,0 +1,90 @@
+"""A matrix with its column means taken off, never formed."""
+
+from .. import _backend as be
+from .base import Cost, LinearOperator, densify, require_one_home
+
+
+def column_means(A):
+    """Column means of an operator, shape (n,).
+
+    From the entries where the operator has them, else one product of the adjoint with a column of ones, in the
+    widest dtype that the operator can take.
+    """
+    if A.shape[0] == 0:
+        raise ValueError("a matrix without rows has no column means")
+    if hasattr(A, "column_means"):
+        return A.column_means()
+    xp = A.xp
+    ones = xp.ones((A.shape[0], 1), dtype=be.widest_real(xp, A.device), device=A.device)
+    sums = A.rmatmat(ones)[:, 0] / A.shape[0]
+    return xp.astype(xp.conj(sums) if be.is_complex(sums.dtype) else sums, A.dtype)
+
+
+class CentredOperator(LinearOperator):
+    """``A - 1 meanᵀ``: the row `mean` is taken off every row of `A`, without a conjugate also for complex data.
+
+    Parameters
+    ----------
+    inner : LinearOperator
+        `A`, shape (m, n). Sparse stays sparse, and a dense array is not copied.
+    mean : array, shape (n,), optional
+        The column means of `A` when not given. A complex `mean` makes the operator complex.
+
+    Notes
+    -----
+    `normal` takes ``meanᵀ X`` off the rows of ``A X`` before the adjoint is applied: correcting ``Aᴴ A X`` afterwards
+    would lose as many digits as the square of the mean is larger than the variance.
+    """
+
+    def __init__(self, inner, mean=None):
+        mean = column_means(inner) if mean is None else mean
+        require_one_home("centring", inner, mean)
+        if tuple(mean.shape) != (inner.shape[1],):
+            raise ValueError(f"mean must have shape {(inner.shape[1],)}, got {tuple(mean.shape)}")
+        xp, dtype = inner.xp, inner.dtype
+        if be.is_complex(mean.dtype):
+            dtype = be.complex_dtype(xp, dtype)
+        super().__init__(inner.shape, dtype, xp, inner.device, inner.source_dtype)
+        self.inner, self.mean = inner, xp.astype(mean, dtype, copy=False)
+
+    def _matmat(self, X):
+        return self.inner.matmat(X) - be.matmul(self.mean[None, :], X)
+
+    def _rmatmat(self, Y):
+        return self.inner.rmatmat(Y) - self._conj(self.mean)[:, None] * be.column_sums(Y)[None, :]
+
+    def _normal(self, X):
+        if hasattr(self.inner, "centred_normal") and X.dtype == self.inner.dtype:
+            return self.inner.centred_normal(X, self.mean)
+        return super()._normal(X)
+
+    def fro_norm(self):
+        """Frobenius norm, a float; from the entries, so that a large mean costs no digits."""
+        if not self.has("fro_norm"):
+            raise self._missing("fro_norm")
+        return self.inner.centred_fro_norm(self.mean)
+
+    def diag(self):
+        """The diagonal."""
+        return self.inner.diag() - self.mean[: min(self.shape)]
+
+    def take_rows(self, indices):
+        """The rows `indices`, dense."""
+        return densify(self.inner.take_rows(indices)) - self.mean[None, :]
+
+    def take_cols(self, indices):
+        """The columns `indices`, dense."""
+        chosen = be.index_array(indices, self.shape[1], self.xp, self.device)
+        return densify(self.inner.take_cols(indices)) - self.xp.take(self.mean, chosen)[None, :]
+
+    @property
+    def cost(self):
+        """`Cost` of one product."""
+        inner, numbers = self.inner.cost, float(sum(self.shape))
+        return Cost(inner.flops + 2.0 * numbers, inner.bytes + numbers * be.itemsize(self.dtype), inner.dense)
+
+    def has(self, capability):
+        """Whether the centred operator offers `capability`; the norm needs the entries of `A`."""
+        if capability == "fro_norm":
+            return hasattr(self.inner, "centred_fro_norm")
+        return super().has(capability) and self.inner.has(capability)

@@ -1,0 +1,80 @@
+"""An operator that counts what an algorithm asks of it."""
+
+from .base import LinearOperator
+
+
+class MeteredOperator(LinearOperator):
+    """The operator `inner` with its products counted.
+
+    ``products`` counts single vectors multiplied by `A` or its adjoint, ``passes`` the reads of `A`.
+    """
+
+    def __init__(self, inner):
+        super().__init__(inner.shape, inner.dtype, inner.xp, inner.device, inner.source_dtype)
+        self.inner = inner
+        self.products = 0
+        self.passes = 0
+
+    def _count(self, columns, reads=1):
+        self.products += columns
+        self.passes += reads
+
+    def _matmat(self, X):
+        self._count(X.shape[1])
+        return self.inner.matmat(X)
+
+    def _rmatmat(self, Y):
+        self._count(Y.shape[1])
+        return self.inner.rmatmat(Y)
+
+    def _normal(self, X):
+        self._count(2 * X.shape[1], 2 if self.inner.has("array") else 1)
+        return self.inner.normal(X)
+
+    @property
+    def H(self):
+        """The adjoint, counted on the same meter."""
+        return _MeteredAdjoint(self)
+
+    @property
+    def array(self):
+        """The dense array of the inner operator."""
+        return self.inner.array
+
+    @property
+    def cost(self):
+        """`Cost` of the inner operator."""
+        return self.inner.cost
+
+    def fro_norm(self):
+        """Frobenius norm, a float."""
+        return self.inner.fro_norm()
+
+    def largest(self):
+        """Largest modulus of an entry, a float."""
+        return self.inner.largest()
+
+    def diag(self):
+        """The diagonal."""
+        return self.inner.diag()
+
+    def take_rows(self, indices):
+        """The rows `indices`."""
+        return self.inner.take_rows(indices)
+
+    def take_cols(self, indices):
+        """The columns `indices`."""
+        return self.inner.take_cols(indices)
+
+    def has(self, capability):
+        """Whether the inner operator offers `capability`."""
+        return self.inner.has(capability)
+
+
+class _MeteredAdjoint(MeteredOperator):
+    def __init__(self, meter):
+        super().__init__(meter.inner.H)
+        self.meter = meter
+
+    def _count(self, columns, reads=1):
+        self.meter._count(columns, reads)

@@ -1,0 +1,19 @@
+"""Gaussian test matrix."""
+
+from .. import _backend as be
+from .base import DenseSketch
+
+
+class Gaussian(DenseSketch):
+    """Independent normal entries of variance 1/d: the reference among sketches, 2dnp operations on an n×p matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import lowrank_la as lr
+    >>> S = lr.sketch.Gaussian(20, 1000, rng=0)
+    >>> S.apply(np.ones((1000, 3))).shape
+    (20, 3)
+    """
+
+    _draw = staticmethod(be.gaussian)
