@@ -1,8 +1,10 @@
 """Results: frozen, unpacking like tuples, carrying their error, savable without pickle."""
 
-import importlib
+import importlib.util
 import json
-from dataclasses import asdict, dataclass, field, fields
+import zipfile
+import zlib
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -87,20 +89,20 @@ class Result:
 
         Arrays come back from `load` as NumPy arrays, whatever namespace they had.
         """
-        arrays = {f.name: to_host(getattr(self, f.name)) for f in fields(self) if _is_array(getattr(self, f.name))}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "info"}
+        info = {f.name: getattr(self.info, f.name) for f in fields(Info) if f.name != "details"}
+        groups = {"": own, "info.": info, "details.": self.info.details}
+        arrays = {prefix + k: to_host(v) for prefix, group in groups.items() for k, v in group.items() if _is_array(v)}
+        if any(array.dtype.hasobject for array in arrays.values()):
+            raise TypeError("arrays of objects can't be saved without pickle")
         plain = {
-            f.name: getattr(self, f.name)
-            for f in fields(self)
-            if f.name not in arrays and f.name != "info" and getattr(self, f.name) is not None
+            prefix: {k: v for k, v in group.items() if v is not None and not _is_array(v)}
+            for prefix, group in groups.items()
         }
-        info = asdict(self.info)
-        if _is_array(info["residuals"]):
-            arrays["info.residuals"] = to_host(info["residuals"])
-        info["residuals"] = None
         kind = f"{type(self).__module__}:{type(self).__qualname__}"
-        header = {"format": _FORMAT, "result": kind, "plain": plain, "info": info}
+        header = json.dumps({"format": _FORMAT, "result": kind, "plain": plain}, default=_plain_number)
         with open(path, "wb") as stream:
-            np.savez(stream, __header__=np.array(json.dumps(header)), **arrays)
+            np.savez(stream, __header__=np.array(header), **arrays)
 
     def __repr__(self):
         parts = [f"{name}: {tuple(getattr(self, name).shape)}" for name in self._unpack]
@@ -125,20 +127,39 @@ def load(path):
     >>> float(lr.load(path).s[0])
     4.0
     """
+    arrays, header = _read(path)
+    cls = _result_class(path, header)
+    groups = header["plain"]
+    for name, value in arrays.items():
+        prefix = next((prefix for prefix in ("info.", "details.") if name.startswith(prefix)), "")
+        groups[prefix][name.removeprefix(prefix)] = value
+    try:
+        return cls(**groups[""], info=Info(**groups["info."], details=groups["details."]))
+    except TypeError as error:
+        raise ValueError(f"{path} does not hold the parts of a {cls.__name__}: {error}") from None
+
+
+def _read(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(str(arrays.pop("__header__")))
-    except (KeyError, ValueError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise ValueError(f"{path} is not a result that lowrank_la saved: {error}") from None
-    module, _, name = str(header.get("result", "")).partition(":")
-    if header.get("format") != _FORMAT or module.split(".")[0] != __name__.split(".")[0]:
-        raise ValueError(f"{path} holds format {header.get('format')!r}; {_FORMAT!r} was expected")
-    cls = getattr(importlib.import_module(module), name)
-    info = Info(**{**header["info"], "residuals": arrays.pop("info.residuals", None)})
-    return cls(**arrays, **header["plain"], info=info)
+        return arrays, json.loads(str(arrays.pop("__header__")))
+    except FileNotFoundError:
+        raise
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is not a result that lowrank_la saved, or not all of it: {error}") from None
+
+
+def _result_class(path, header):
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        found = header.get("format") if isinstance(header, dict) else header
+        raise ValueError(f"{path} holds format {found!r}; {_FORMAT!r} was expected")
+    module, _, name = str(header.get("result")).partition(":")
+    if module.split(".")[0] == __name__.split(".")[0] and importlib.util.find_spec(module) is not None:
+        cls = getattr(importlib.import_module(module), name, None)
+        if isinstance(cls, type) and issubclass(cls, Result):
+            return cls
+    raise ValueError(f"{path} holds a {header.get('result')!r}, which is not a result of this version of lowrank_la")
 
 
 def to_host(x):
@@ -147,10 +168,19 @@ def to_host(x):
         return x
     for method in ("detach", "resolve_conj", "cpu", "get"):
         x = getattr(x, method)() if hasattr(x, method) else x
+    if hasattr(x, "to_device") and hasattr(x, "__array_namespace__"):
+        x = x.to_device(x.__array_namespace__().__array_namespace_info__().default_device())
     if str(getattr(x, "dtype", "")).endswith("bfloat16"):
         x = x.float()
     return np.asarray(x)
 
 
 def _is_array(x):
-    return hasattr(x, "dtype") and hasattr(x, "shape")
+    return hasattr(x, "dtype") and hasattr(x, "shape") and not isinstance(x, np.generic)
+
+
+def _plain_number(x):
+    """Numbers of NumPy as JSON knows them."""
+    if isinstance(x, np.generic):
+        return x.item()
+    raise TypeError(f"{type(x).__name__} can't be saved without pickle")

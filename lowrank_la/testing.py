@@ -5,6 +5,8 @@ import scipy.fft
 import scipy.sparse
 import scipy.spatial.distance
 
+from . import _backend as be
+
 
 def _generator(rng):
     return rng if isinstance(rng, np.random.Generator) else np.random.Generator(np.random.Philox(rng))
@@ -12,11 +14,7 @@ def _generator(rng):
 
 def _placed(host, dtype, xp, device):
     host = host.astype(dtype, copy=False)
-    if xp is None:
-        return host
-    from lowrank_la import _backend
-
-    return _backend.from_numpy(host, xp, device)
+    return host if xp is None else be.from_numpy(host, xp, device)
 
 
 def _dtype_name(dtype):
@@ -79,9 +77,9 @@ spectra = {
 }
 """Standard spectra: each takes a length and returns that many descending values.
 
-Polynomial i^(-1/2), i^-1, i^-2; exponential 10^(-q i) with q = 0.01, 0.1, 0.5; ``staircase`` halves ten times, ``devil``
-falls by 10^0.6 every 20 values; ``spiked_flat`` is 10 spikes over ones, ``close_pair`` a near tie at the cut 10,
-``low_rank_noise`` 10 ones over a noise bulk, ``exact_rank`` 10 nonzero values.
+Polynomial i^(-1/2), i^-1, i^-2; exponential 10^(-q i) with q = 0.01, 0.1, 0.5; ``staircase`` halves ten times,
+``devil`` falls by 10^0.6 every 20 values; ``spiked_flat`` is 10 spikes over ones, ``close_pair`` a near tie at the cut
+10, ``low_rank_noise`` 10 ones over a noise bulk, ``exact_rank`` 10 nonzero values.
 """
 
 
@@ -103,7 +101,7 @@ def _phases(generator, n, is_complex):
 
 
 def _rotate(M, phases, axis):
-    """Apply the unitary ``C·diag(phases[1])·C·diag(phases[0])`` along `axis` of `M`, with `C` the DCT; overwrites `M`."""
+    """Apply ``C·diag(phases[1])·C·diag(phases[0])`` along `axis` of `M`, with `C` the DCT; overwrites `M`."""
     for phase in phases:
         M *= phase[:, None] if axis == 0 else phase
         M = scipy.fft.dct(M, axis=axis, norm="ortho", overwrite_x=True)
@@ -245,7 +243,7 @@ def sparse_tfidf(m, n, nnz, rng=0):
 
 
 def rbf_kernel(n, *, dim=3, length=0.25, rng=0):
-    """Kernel matrix ``exp(-‖x - y‖² / (2 length²))`` of `n` points drawn uniformly in the unit cube of `dim` dimensions."""
+    """Kernel matrix ``exp(-‖x - y‖² / (2 length²))`` of `n` uniform points in the unit cube of `dim` dimensions."""
     X = _generator(rng).random((n, dim))
     K = scipy.spatial.distance.cdist(X, X, "sqeuclidean")
     K *= -0.5 / length**2
@@ -275,8 +273,6 @@ def dot_test(op, rng=0, *, columns=3, factor=200.0):
     AssertionError
         If a product has the wrong shape or dtype, or the discrepancy is larger than ``factor * eps``.
     """
-    from lowrank_la import _backend as be
-
     generator, (m, n) = _generator(rng), op.shape
     is_complex = be.is_complex(op.dtype)
 
@@ -289,7 +285,8 @@ def dot_test(op, rng=0, *, columns=3, factor=200.0):
     AX, AhY = op.matmat(X), op.rmatmat(Y)
     assert tuple(AX.shape) == (m, columns), f"matmat returned shape {tuple(AX.shape)} instead of {(m, columns)}"
     assert tuple(AhY.shape) == (n, columns), f"rmatmat returned shape {tuple(AhY.shape)} instead of {(n, columns)}"
-    assert AX.dtype == op.dtype and AhY.dtype == op.dtype, f"dtypes {AX.dtype}, {AhY.dtype} instead of {op.dtype}"
+    for product in (AX, AhY):
+        assert product.dtype == op.dtype, f"a product has dtype {product.dtype} instead of {op.dtype}"
     X, Y, AX, AhY = (be.to_numpy(block).astype(np.complex128) for block in (X, Y, AX, AhY))
     gap = np.abs(Y.conj().T @ AX - AhY.conj().T @ X)
     x, y, ax, ahy = (np.linalg.norm(block, axis=0) for block in (X, Y, AX, AhY))

@@ -1,6 +1,7 @@
 """The only place that knows one array library from another."""
 
 from ._names import dtype_name
+from .autograd import attach_svd, detached, is_tracked
 from .checks import check_count, check_option, check_positive, check_rank, check_rank_or_tol, check_tol
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
 from .dtypes import (
@@ -65,6 +66,7 @@ __all__ = [
     "Support",
     "adjoint_matmul",
     "all_finite",
+    "attach_svd",
     "check_count",
     "check_option",
     "check_positive",
@@ -79,6 +81,7 @@ __all__ = [
     "csr_matmat",
     "csr_normal",
     "csr_rmatmat",
+    "detached",
     "device",
     "dtype_name",
     "eps",
@@ -97,6 +100,7 @@ __all__ = [
     "is_complex",
     "is_half",
     "is_sparse",
+    "is_tracked",
     "itemsize",
     "kernel_pays",
     "kind",

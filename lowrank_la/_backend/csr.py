@@ -1,9 +1,11 @@
 """Products of a CSR matrix with a block of columns.
 
-On the host a Numba kernel works on fixed ranges of rows; what it adds up goes to one accumulator a range, and the
-accumulators are added in order, so a product is the same bits for any number of workers. SciPy takes the products that
-are too small or too narrow for the kernel, the other libraries their own sparse product.
+On the host a Numba kernel works on panels of at most 32 lanes (real numbers a row) and fixed ranges of rows. What it
+adds up goes to one accumulator a range, and accumulators are added in order, so a product is the same bits for any
+number of workers. SciPy takes the products that are too small or too narrow for the kernel, other libraries their own.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +16,15 @@ from .segment import segment_sum
 from .sparse import writable_view
 from .threads import fixed_partition, map_blocks
 
-_KERNEL_FROM = 1 << 20  # multiplications
+_KERNEL_FROM = 1 << 22  # multiplications: fewer are done before Numba is imported
+_WIDTHS = {32: 24, 16: 8, 8: 0}  # lanes of a panel, taken when more lanes than this are left
+_GATHERED = 32
+_SCATTERED_BYTES = 128  # of a row of a panel that is read and written at random: wider ones crowd the cache
 _NARROWEST = 8  # columns
-_ACCUMULATORS = 4
-_LANES_A_TASK = 16
-_REDUCE_ROWS = 2048
+_ACCUMULATORS = 2
+_TASKS = 4
+_FILLED = 4  # nonzeros a column that make one more accumulator worth its memory
+_FOLDED_ROWS = 2048
 _TWIN_ENTRIES = 1 << 24
 
 
@@ -32,11 +38,13 @@ def csr_matmat(A, X):
     lanes = _lanes(X)
     out = np.empty((A.shape[0], X.shape[1]), X.dtype)
     target = _lanes(out)
+    panels = [(panel.first, panel.of(lanes)) for panel in _panels(lanes.shape[1], _GATHERED)]
 
-    def block(rows):
-        kernel(*A.kernel_arrays, lanes, target, rows.start, rows.stop, 0, lanes.shape[1])
+    def multiply(job):
+        (first, packed), rows = job
+        kernel(*A.kernel_arrays, packed, target, first, rows.start, rows.stop)
 
-    map_blocks(block, A.row_parts)
+    map_blocks(multiply, [(panel, rows) for panel in panels for rows in A.row_parts])
     return out
 
 
@@ -49,10 +57,13 @@ def csr_rmatmat(A, Y):
     kernel = _kernels.lookup("csr_rmatmat", "numpy")
     lanes = _lanes(Y)
 
-    def add(out, _, rows, low, high):
-        kernel(*A.kernel_arrays, lanes, out, rows.start, rows.stop, low, high)
+    def begin(panel):
+        def add(out, _, rows):
+            kernel(*A.kernel_arrays, lanes, panel.first, out, rows.start, rows.stop)
 
-    return _accumulated(A, lanes, add).view(Y.dtype)
+        return add
+
+    return _accumulated(A, lanes, begin).view(Y.dtype)
 
 
 def csr_normal(A, X, shift=None):
@@ -79,39 +90,82 @@ def csr_normal(A, X, shift=None):
     offset = np.zeros_like(lanes, shape=(1, lanes.shape[1]))
     if shift is not None:
         offset[0] = np.ascontiguousarray(shift, dtype=X.dtype).view(offset.dtype)
-    sums = np.zeros_like(lanes, shape=(_ACCUMULATORS, 1, lanes.shape[1]))
+    sums = np.zeros_like(lanes, shape=(_ACCUMULATORS, lanes.shape[1]))
 
-    def add(out, part, rows, low, high):
-        kernel(*A.kernel_arrays, lanes, offset, out, sums[part], rows.start, rows.stop, low, high)
+    def begin(panel):
+        packed, taken_off = panel.of(lanes), panel.of(offset)
 
-    Z = _accumulated(A, lanes, add)
-    return Z.view(X.dtype), np.sum(sums, axis=0)[0].view(X.dtype)
+        def add(out, part, rows):
+            total = np.zeros_like(taken_off)
+            kernel(*A.kernel_arrays, packed, taken_off, out, total, rows.start, rows.stop)
+            sums[part, panel.columns] = total[0, panel.new]
 
+        return add
 
-def _accumulated(A, lanes, add):
-    """Sum over row ranges of what `add` puts into an accumulator of shape (n, lanes)."""
-    n, width = A.shape[1], lanes.shape[1]
-    parts = _merged(A.row_parts, max(1, min(_ACCUMULATORS, A.nnz // (4 * n))))
-    out = np.zeros_like(lanes, shape=(len(parts), n, width))
-    pieces = max(1, min(_ACCUMULATORS // len(parts), width // _LANES_A_TASK))
-    size = -(-width // pieces)
-    size += size % 2
-    ranges = [(low, min(low + size, width)) for low in range(0, width, size)]
-
-    def task(job):
-        part, (low, high) = job
-        add(out[part], part, parts[part], low, high)
-
-    map_blocks(task, [(part, piece) for part in range(len(parts)) for piece in ranges])
-    if len(parts) > 1:
-        map_blocks(lambda rows: _fold(out, rows), fixed_partition(n, _REDUCE_ROWS))
-    return out[0]
+    Z = _accumulated(A, lanes, begin)
+    return Z.view(X.dtype), np.sum(sums, axis=0).view(X.dtype)
 
 
-def _fold(out, rows):
-    total = out[0, rows]
-    for part in range(1, out.shape[0]):
-        total += out[part, rows]
+class _Panel(NamedTuple):
+    """Lanes ``[first, first + width)`` of a block; those before `start` belong to the panel before."""
+
+    first: int
+    width: int
+    start: int
+
+    @property
+    def columns(self):
+        return slice(self.start, self.first + self.width)
+
+    @property
+    def new(self):
+        return slice(self.start - self.first, self.width)
+
+    def of(self, lanes):
+        """The panel of a block as an array of its own: rows of neighbours are then neighbours in memory."""
+        return np.ascontiguousarray(lanes[:, self.first : self.first + self.width])
+
+
+def _panels(lanes, widest):
+    """Panels that cover `lanes` lanes: the widest first; the last ones are moved back to end with the block."""
+    panels, start = [], 0
+    while start < lanes:
+        width = next(w for w, spare in _WIDTHS.items() if w <= min(widest, lanes) and (lanes - start > spare))
+        panels.append(_Panel(min(start, lanes - width), width, start))
+        start += width
+    return panels
+
+
+def _accumulated(A, lanes, begin):
+    """Sum over row ranges of what ``begin(panel)(out, part, rows)`` adds to an accumulator of shape (n, width)."""
+    n = A.shape[1]
+    parts = _merged(A.row_parts, max(1, min(_ACCUMULATORS, A.nnz // (_FILLED * n))))
+    together = -(-_TASKS // len(parts))
+    total = np.empty_like(lanes, shape=(n, lanes.shape[1]))
+    panels = _panels(lanes.shape[1], _SCATTERED_BYTES // lanes.itemsize)
+    for low in range(0, len(panels), together):
+        work = [_Accumulation(panel, begin(panel), lanes, n, parts) for panel in panels[low : low + together]]
+        map_blocks(lambda job: job[0].run(job[1]), [(each, part) for each in work for part in range(len(parts))])
+        for each in work:
+            map_blocks(lambda rows, each=each: each.fold(total, rows), fixed_partition(n, _FOLDED_ROWS))
+    return total
+
+
+class _Accumulation:
+    """One panel of a sum over row ranges."""
+
+    def __init__(self, panel, add, lanes, n, parts):
+        self.panel, self.add, self.parts = panel, add, parts
+        self.out = np.zeros_like(lanes, shape=(len(parts), n, panel.width))
+
+    def run(self, part):
+        self.add(self.out[part], part, self.parts[part])
+
+    def fold(self, total, rows):
+        first = self.out[0, rows]
+        for other in self.out[1:]:
+            first += other[rows]
+        total[rows, self.panel.columns] = first[:, self.panel.new]
 
 
 def _merged(parts, count):

@@ -14,7 +14,7 @@ _PARTS = 8
 _NARROWEST = 8  # lanes
 _ACCUMULATED = 1 << 24  # entries of all accumulators together
 _TWIN_ENTRIES = 1 << 22
-_KERNEL_FROM = 1 << 18
+_KERNEL_FROM = 1 << 20  # entries: fewer are done before Numba is imported
 
 
 def split_draws(draws, sizes, firsts):

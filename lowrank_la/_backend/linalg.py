@@ -46,7 +46,9 @@ def top_eigh(M, count):
         from scipy.linalg import eigh
 
         require_finite(M, "a Hermitian matrix to be decomposed")
-        return eigh(M, subset_by_index=[n - count, n - 1], check_finite=False)
+        pair = _attempt(lambda M: eigh(M, subset_by_index=[n - count, n - 1], check_finite=False), M)
+        if pair is not None and all_finite(pair[0]):
+            return pair
     w, V = small_eigh(M)
     return w[n - count :], V[:, n - count :]
 
@@ -90,6 +92,8 @@ def right_solve_upper(M, R):
     name = kind(xp)
     if name == "numpy":
         out = np.array(M, dtype=np.result_type(M, R), order="C")
+        if out.size == 0:
+            return out
         block = max(256, -(-out.shape[0] // 64))
         map_blocks(lambda rows: solve_rows_in_place(out[rows], R), fixed_partition(out.shape[0], block))
         return out

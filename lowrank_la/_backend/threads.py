@@ -26,22 +26,30 @@ def _blas_libraries():
     return _state["libraries"]
 
 
+def _set_threads(library, count):
+    # threadpoolctl lets a single Python thread set OpenBLAS's count and ignores all others; the depth counted here,
+    # under one lock, is what keeps several threads apart.
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
+
+
 def _lower():
     with _cap_lock:
         if _state["depth"] == 0:
             libraries = _blas_libraries()
             _state["saved"] = tuple(library.get_num_threads() for library in libraries)
             for library in libraries:
-                library.set_num_threads(1)
+                _set_threads(library, 1)
         _state["depth"] += 1
 
 
 def _restore():
     with _cap_lock:
+        if _state["depth"] == 0:  # a region that was open when the process forked: the child has put the counts back
+            return
         _state["depth"] -= 1
         if _state["depth"] == 0:
             for library, threads in zip(_blas_libraries(), _state["saved"], strict=True):
-                library.set_num_threads(threads)
+                _set_threads(library, threads)
 
 
 @contextlib.contextmanager
@@ -125,7 +133,7 @@ def _after_fork_in_child():
     _state["pool"], _state["pool_size"] = None, 0
     if _state["depth"]:
         for library, threads in zip(_state["libraries"], _state["saved"], strict=True):
-            library.set_num_threads(threads)
+            _set_threads(library, threads)
         _state["depth"] = 0
 
 

@@ -6,7 +6,7 @@ measured on two cores (see `benchmarks/bench_factor.py`) and only decide between
 =========  ==============================================================================================
 dense      6·(2mn² + 4n³)             LAPACK on the shorter side n, thin factors
 gram       mn² + eigen + 8mnk         Gram matrix, leading eigenvectors, one unsquared pass, one residual
-krylov     4mnD + 6(m+n)D²            D basis columns; predicted from the decay of a first product ``A Ω``
+krylov     4mnD + 6(m+n)D² + 40D³     D basis columns, and 1e8 a step; D predicted from a first product ``A Ω``
 hermitian  2mnD + 6nD²                block Lanczos, where a square `A` equals its adjoint to rounding
 fused      always, on sparse and implicit operators whose shorter side is longer than a few hundred
 =========  ==============================================================================================
@@ -21,6 +21,9 @@ from .rangefinder import starting_columns
 
 _DENSE_WEIGHT = 6.0
 _EIGEN_WEIGHT = 12.0
+_CORE_WEIGHT = 40.0
+_STEP_OVERHEAD = 1e8
+_PESSIMISM = 1.5
 _SMALL_SIDE = 96
 _LONGEST_GRAM = 1200
 
@@ -44,7 +47,7 @@ def choose(A, request):
         return "gram", None
     probe = A.matmat(starting_columns(A, block_width(A, request), request))
     columns = _predicted_columns(probe, request)
-    return ("gram" if gram < 4.0 * m * n * columns + 6.0 * (m + n) * columns**2 else "krylov"), probe
+    return ("gram" if gram < _krylov_cost(m, n, columns, probe.shape[1]) else "krylov"), probe
 
 
 def _choose_for_tolerance(A, request, m, n):
@@ -72,17 +75,26 @@ def _full_gram_cost(m, n):
 
 
 def _krylov_least(m, n, request):
-    columns = 2.0 * (request.rank + request.oversample)
-    return 4.0 * m * n * columns + 6.0 * (m + n) * columns**2
+    return _krylov_cost(m, n, 2.0 * (request.rank + request.oversample), 32)
+
+
+def _krylov_cost(m, n, columns, width):
+    core = _CORE_WEIGHT * columns**3 + _STEP_OVERHEAD * columns / width
+    return 4.0 * m * n * columns + 6.0 * (m + n) * columns**2 + core
 
 
 def _predicted_columns(probe, request):
-    """Basis columns for convergence, from the Chebyshev growth that the decay across the probe allows."""
-    norms = be.to_numpy(be.small_svd(be.householder_qr(probe)[1])[1]).astype(float)
-    width, rank = len(norms), request.rank
-    if norms[0] == 0.0 or width <= rank:
-        return 2.0 * width
-    contrast = max(norms[rank - 1], 1e-300) / max(norms[-1], 1e-300 + 1e-16 * norms[0])
-    needed = math.log(2.0 / request.accuracy * max(norms[rank - 1] / norms[0], request.accuracy))
-    degree = needed / math.acosh(max(contrast, 1.0 + 1e-6))
-    return width * max(2.0, 1.0 + 0.25 * degree)
+    """Basis columns for convergence: Chebyshev growth across the decay that the probe ``A Ω`` shows.
+
+    The decay over the later half of the probe is continued as a power law to the wanted rank, which
+    errs towards slow convergence.
+    """
+    values = be.to_numpy(be.small_svd(be.householder_qr(probe)[1])[1]).astype(float)
+    width, rank = len(values), request.rank
+    early, late = width // 2, 7 * width // 8
+    if late <= early or values[late] <= 1e-14 * values[0]:
+        return rank + width
+    exponent = math.log(values[early] / values[late]) / math.log((late + 1) / (early + 1))
+    contrast = (1.0 + width / rank) ** exponent
+    steps = _PESSIMISM * math.log(2.0 / request.accuracy) / (2.0 * math.acosh(max(contrast, 1.0 + 1e-6)))
+    return rank + width * steps

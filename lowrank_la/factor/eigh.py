@@ -27,7 +27,7 @@ class EighResult(Result):
     _unpack = ("w", "V")
 
     def __lowrank_operator__(self):
-        return LowRank(self.V, self.w, self.V)
+        return LowRank(self.V, self.w, be.mH(self.V))
 
 
 @be.supports()
@@ -96,7 +96,7 @@ def eigh(
     >>> [float(x) for x in w]
     [-5.0, 3.0]
     """
-    op = as_operator(A)
+    op = as_operator(be.detached(A))
     if op.shape[0] != op.shape[1]:
         raise ValueError(f"eigh needs a square Hermitian matrix, got shape {op.shape[0]}×{op.shape[1]}; use svd")
     rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)

@@ -32,7 +32,7 @@ class NystromResult(Result):
     _unpack = ("w", "V")
 
     def __lowrank_operator__(self):
-        return LowRank(self.V, self.w, self.V)
+        return LowRank(self.V, self.w, be.mH(self.V))
 
 
 @be.supports()
@@ -102,7 +102,7 @@ def nystrom(
     >>> bool(np.linalg.norm(K - (V * w) @ V.T) < 1e-6 * np.linalg.norm(K))
     True
     """
-    op = as_operator(A)
+    op = as_operator(be.detached(A))
     if op.shape[0] != op.shape[1]:
         raise ValueError(
             f"nystrom needs a square positive semidefinite matrix, got shape {op.shape[0]}×{op.shape[1]}; use svd"

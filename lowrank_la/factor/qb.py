@@ -30,7 +30,7 @@ class QBResult(Result):
     _unpack = ("Q", "B")
 
     def __lowrank_operator__(self):
-        return LowRank(self.Q, None, be.mH(self.B))
+        return LowRank(self.Q, None, self.B)
 
 
 @be.supports()
@@ -92,7 +92,7 @@ def qb(
     >>> Q.shape, B.shape
     ((6, 1), (1, 5))
     """
-    op = as_operator(A)
+    op = as_operator(be.detached(A))
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
     power = be.check_count("power", power, 0)
     limit = min(op.shape) if rank is None else rank

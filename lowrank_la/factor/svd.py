@@ -39,7 +39,7 @@ class SVDResult(Result):
     _unpack = ("U", "s", "Vh")
 
     def __lowrank_operator__(self):
-        return LowRank(self.U, self.s, be.mH(self.Vh))
+        return LowRank(self.U, self.s, self.Vh)
 
 
 @be.supports(autograd=True)
@@ -126,7 +126,8 @@ def svd(
 
     Signs are fixed: the first nearly-largest entry of each right vector is real and positive.
 
-    Torch gradients flow through `s` always, through `U` and `Vh` where the spectrum is simple.
+    Torch gradients flow through `s` always; through `U` and `Vh` where the singular values are distinct, nonzero and
+    separated from the discarded ones, with the discarded part accounted for (else a RuntimeError in the backward pass).
 
     References
     ----------
@@ -144,7 +145,8 @@ def svd(
     >>> lr.svd(A, tol=0.2).info.method
     'dense'
     """
-    op = as_operator(A)
+    tracked = _require_dense_if_tracked(A)
+    op = as_operator(be.detached(A))
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
@@ -162,7 +164,25 @@ def svd(
         result = _assemble(metered, found, request, scale, mean)
     watch.close()
     settle(result.info, on_failure, _ADVICE)
-    return result
+    return _with_gradient(A, result, op, scale, center) if tracked else result
+
+
+def _require_dense_if_tracked(A):
+    tracked = be.is_tracked(A)
+    if tracked and be.is_sparse(A):
+        raise TypeError("gradients need a dense tensor: this sparse one records them; detach it, or pass it dense")
+    return tracked
+
+
+def _with_gradient(A, result, op, scale, center):
+    """The result with torch gradients behind its factors (and its mean)."""
+
+    def project(g):
+        return (g - be.namespace(g).mean(g, axis=0, keepdims=True) if center else g).to(A.dtype)
+
+    U, s, Vh = be.attach_svd(A, op * scale, result.U, result.s, result.Vh, project)
+    mean = be.namespace(A).mean(A, axis=0) if center else None
+    return SVDResult(U, s, Vh, result.info, mean)
 
 
 def _run(name, A, request, probe):

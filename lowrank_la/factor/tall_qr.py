@@ -63,7 +63,7 @@ def tall_qr(A, *, check_finite=True):
     >>> bool(np.linalg.norm(Q @ R - A) < 1e-14 * np.linalg.norm(A))
     True
     """
-    op = as_operator(A)
+    op = as_operator(be.detached(A))
     if not op.has("array"):
         raise TypeError(f"tall_qr needs a dense array, got {type(A).__name__}")
     m, n = op.shape

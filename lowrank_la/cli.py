@@ -1,0 +1,239 @@
+"""The command ``lowrank-la``: truncated decompositions of matrices in files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from threadpoolctl import threadpool_limits
+
+import lowrank_la as lr
+from lowrank_la import datasets
+from lowrank_la.reading import read_matrix
+from lowrank_la.results import to_host
+
+_PROGRAM = "lowrank-la"
+_PHOTOGRAPH_RANK = 40
+_REPEATS = 7
+_PATIENCE = 1.0
+_INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status; a failure is one line on stderr and status 2.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Command line without the program's name; ``sys.argv[1:]`` by default.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _say("warning", message)
+            outcome = app(args=arguments, prog_name=_PROGRAM, standalone_mode=False)
+            sys.stdout.flush()
+    except (KeyboardInterrupt, typer.Abort):
+        outcome = _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a person at a terminal is told the reason, not the stack
+        _say("error", _reason(error))
+        return 2
+    if outcome == _INTERRUPTED:
+        _say("error", "interrupted")
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not an integer") from None
+
+
+def _say(kind: str, message: Any) -> None:
+    line = " ".join(str(message).split())
+    print(f"{_PROGRAM}: {kind}: {line}", file=sys.stderr)  # noqa: T201
+
+
+def _reason(error: Exception) -> str:
+    if hasattr(error, "format_message"):
+        return error.format_message()
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+):
+    """Low-rank structure of large matrices: small factored answers that carry their error."""
+    if version:
+        typer.echo(lr.__version__)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command("svd")
+def _svd(
+    file: Annotated[
+        Path | None, typer.Argument(help="Matrix to decompose; the photograph that ships if left out.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(parser=_integer, metavar="K", help="Number of singular triplets.")] = None,
+    tol: Annotated[
+        float | None, typer.Option(metavar="T", help="Relative Frobenius error to reach, in (0, 1).")
+    ] = None,
+    center: Annotated[bool, typer.Option("--center", help="Subtract the mean of the rows first.")] = False,
+    method: Annotated[str, typer.Option(help="auto, krylov, fused, subspace, gram or dense.")] = "auto",
+    seed: Annotated[int, typer.Option(parser=_integer, metavar="S", help="Seed of the random start.")] = 0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write U, s, Vh to this .npz file.")] = None,
+    key: Annotated[str | None, typer.Option(help="Name of the matrix inside an .npz, HDF5 or Zarr file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    picture: Annotated[bool | None, typer.Option(help="Write a .png beside the factors.", show_default=False)] = None,
+):
+    """Truncated singular value decomposition of the matrix in FILE, to a rank or to a tolerance.
+
+    Reads .npy .npz .mtx .mtx.gz .csv .tsv .parquet .h5 .zarr and images. Without FILE, decomposes the photograph that
+    ships with the package, compares with dense LAPACK and writes the factors to photograph-svd.npz.
+    """
+    demo = file is None
+    rank = _PHOTOGRAPH_RANK if demo and rank is None and tol is None else rank
+    if (rank is None) == (tol is None):
+        raise ValueError("give either --rank K or --tol T, not both" if tol is not None else "give --rank K or --tol T")
+    output = Path("photograph-svd.npz") if demo and output is None else output
+    drawing = _picture_path(picture, demo, file, output)
+    for path in (output, drawing):
+        _check_writable(path)
+
+    A = datasets.photograph() if file is None else read_matrix(file, key=key)
+    options = {"tol": tol, "center": center, "method": method, "rng": seed}
+    progress = sys.stderr.isatty() and not as_json
+    started = time.perf_counter()
+    result = lr.svd(A, rank, **options, progress=progress)
+    report = {**_facts(A, result), "seconds": time.perf_counter() - started}
+    if demo:
+        report["seconds"] = _best_seconds(lambda: lr.svd(A, rank, **options))
+        report["lapack_seconds"] = _lapack_seconds(A)
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+    if drawing is not None:
+        from lowrank_la import plot
+
+        plot.write_overview(A, result, drawing)
+        report["picture"] = str(drawing)
+    typer.echo(json.dumps(report, allow_nan=False) if as_json else _text(report))
+
+
+def _picture_path(wanted: bool | None, demo: bool, file: Path | None, output: Path | None) -> Path | None:
+    """Where the picture goes: asked for, or made by the main job when matplotlib is there."""
+    available = find_spec("matplotlib") is not None
+    if wanted and not available:
+        raise ValueError('--picture needs matplotlib, which is not installed: pip install "lowrank_la[plot]"')
+    if not (demo and available if wanted is None else wanted):
+        return None
+    return output.with_suffix(".png") if output is not None else Path(f"{Path(file or 'photograph').stem}-svd.png")
+
+
+def _check_writable(path: Path | None) -> None:
+    """Refuse an output that can't be written before the work, not after it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder, a file to write was expected")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: can't be written, there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path}: can't be written, permission denied")
+
+
+def _facts(A: Any, result: Any) -> dict[str, Any]:
+    info = result.info
+    return {
+        "shape": list(A.shape),
+        "rank": len(result.s),
+        "error": _finite(info.error),
+        "error_kind": info.error_kind,
+        "true_error": _true_error(A, result) if isinstance(A, np.ndarray) else None,
+        "converged": info.converged,
+        "reason": info.reason,
+        "method": info.method,
+        "iterations": info.iterations,
+        "products": info.products,
+        "passes": info.passes,
+        "singular_values": [float(value) for value in to_host(result.s)],
+    }
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _true_error(A: np.ndarray, result: Any) -> float | None:
+    """‖A - Â‖_F / ‖A‖_F, of the centred matrix if there is a mean, by panels of rows."""
+    U, s, Vh = (to_host(factor) for factor in (result.U, result.s, result.Vh))
+    mean = 0.0 if result.mean is None else to_host(result.mean)
+    scale = float(np.max(np.abs(A))) or 1.0
+    missed = total = 0.0
+    rows = max(1, 1_000_000 // A.shape[1])
+    for start in range(0, A.shape[0], rows):
+        panel = A[start : start + rows] - mean
+        missed += float(np.linalg.norm((panel - (U[start : start + rows] * s) @ Vh) / scale) ** 2)
+        total += float(np.linalg.norm(panel / scale) ** 2)
+    return _finite(math.sqrt(missed / total)) if total > 0 else 0.0
+
+
+def _lapack_seconds(A: np.ndarray) -> float:
+    """Time of the dense decomposition, with as many threads of BLAS as suit it: the default number or one."""
+    default = _best_seconds(lambda: np.linalg.svd(A, full_matrices=False))
+    with threadpool_limits(1, user_api="blas"):
+        return min(default, _best_seconds(lambda: np.linalg.svd(A, full_matrices=False)))
+
+
+def _best_seconds(work: Callable[[], Any]) -> float:
+    """Shortest of a few runs, fewer when they are slow: what else the machine does only adds to a run."""
+    seconds: list[float] = []
+    while len(seconds) < _REPEATS and sum(seconds) < _PATIENCE:
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _text(report: dict[str, Any]) -> str:
+    values = report["singular_values"]
+    shown = ", ".join(f"{value:.6g}" for value in values[:6]) + (", …" if len(values) > 6 else "")
+    rows = {
+        "matrix": " × ".join(str(size) for size in report["shape"]),
+        "rank": report["rank"],
+        "singular values": shown,
+        "relative error": _error_text(report),
+        "true error": None if report["true_error"] is None else f"{report['true_error']:.6e}",
+        "method": f"{report['method']}: {report['reason']}",
+        "time": _time_text(report),
+        "factors": report.get("output"),
+        "picture": report.get("picture"),
+    }
+    return "\n".join(f"{name:<16} {value}" for name, value in rows.items() if value is not None)
+
+
+def _error_text(report: dict[str, Any]) -> str:
+    return "unknown" if report["error"] is None else f"{report['error']:.6e} ({report['error_kind']})"
+
+
+def _time_text(report: dict[str, Any]) -> str:
+    own, lapack = report["seconds"], report.get("lapack_seconds")
+    if lapack is None:
+        return f"{own:.3g} s"
+    return f"{1e3 * own:.1f} ms; dense LAPACK takes {1e3 * lapack:.1f} ms (ratio {lapack / own:.1f})"

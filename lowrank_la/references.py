@@ -1,0 +1,92 @@
+"""The bibliography that docstrings, results and the documentation share, and `cite` to read it.
+
+A docstring names its sources by key in its References section; the keys are those of ``data/references.bib``.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+SOFTWARE = "lowrank_la"
+"""Key of the library's own entry, which ends every answer of `cite`."""
+
+METHODS: dict[str, tuple[str, ...]] = {
+    "cholesky_qr2": ("yamamoto_et_al_2015",),
+    "fused": ("musco_musco_2015", "tropp_webber_2023"),
+    "krylov": ("musco_musco_2015", "tropp_webber_2023"),
+    "qb": ("halko_martinsson_tropp_2011", "yu_gu_li_2018"),
+    "sketch": ("tropp_yurtsever_udell_cevher_2017", "epperly_tropp_2024"),
+    "sketched": ("melnichenko_et_al_2023",),
+    "subspace": ("halko_martinsson_tropp_2011", "feng_yu_xie_tang_2024"),
+}
+"""Sources of the algorithm that `info.method` of a result names; textbook methods have none."""
+
+_ENTRY = re.compile(r"^@(\w+)\{(\w+),\n(.*?)^\}", re.MULTILINE | re.DOTALL)
+_FIELD = re.compile(r"^  (\w+) = \{(.*)\},$", re.MULTILINE)
+_KEY_IN_DOCSTRING = re.compile(r"^\s*\.\. \[\d+\] (\w+)\s*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One entry of the bibliography: its kind, its fields and its BibTeX text."""
+
+    key: str
+    kind: str
+    fields: dict[str, str]
+    bibtex: str
+
+
+@cache
+def bibliography() -> dict[str, Reference]:
+    """Return all entries by key."""
+    text = (files("lowrank_la") / "data" / "references.bib").read_text(encoding="utf-8")
+    return {
+        key: Reference(key, kind, dict(_FIELD.findall(body)), match)
+        for match, kind, key, body in ((m.group(0), *m.groups()) for m in _ENTRY.finditer(text))
+    }
+
+
+def cite(obj: Any = None) -> str:
+    """BibTeX entries of the sources behind a function or a result, and of the library.
+
+    Parameters
+    ----------
+    obj : function, class, result or None
+        A function or class cites the References section of its docstring. A result cites the algorithm that its
+        `info.method` names, and what it lists in `__references__`. None cites the library alone.
+
+    Returns
+    -------
+    str
+        BibTeX entries separated by empty lines; the entry of the library comes last.
+
+    Raises
+    ------
+    TypeError
+        If `obj` is neither a function or class nor a result.
+
+    Examples
+    --------
+    >>> import lowrank_la as lr
+    >>> print(lr.cite(lr.nystrom).splitlines()[0])
+    @inproceedings{tropp_yurtsever_udell_cevher_2017,
+    """
+    keys = dict.fromkeys((*_keys(obj), SOFTWARE))
+    return "\n\n".join(bibliography()[key].bibtex for key in keys)
+
+
+def _keys(obj: Any) -> tuple[str, ...]:
+    if obj is None:
+        return ()
+    own = tuple(getattr(obj, "__references__", ()))
+    if hasattr(obj, "info"):
+        steps = str(getattr(obj.info, "method", None)).split("+")
+        return own + tuple(key for step in steps for key in METHODS.get(step, ()))
+    if inspect.isroutine(obj) or inspect.isclass(obj):
+        return own + tuple(_KEY_IN_DOCSTRING.findall(inspect.getdoc(obj) or ""))
+    raise TypeError(f"cite takes a function, a class or a result of the library, got {type(obj).__name__}")
