@@ -95,7 +95,7 @@ def _svd(
         float | None, typer.Option(metavar="T", help="Relative Frobenius error to reach, in (0, 1).")
     ] = None,
     center: Annotated[bool, typer.Option("--center", help="Subtract the mean of the rows first.")] = False,
-    method: Annotated[str, typer.Option(help="auto, krylov, fused, subspace, gram or dense.")] = "auto",
+    method: Annotated[str, typer.Option(help="auto, or one that lowrank_la.svd offers.")] = "auto",
     seed: Annotated[int, typer.Option(parser=_integer, metavar="S", help="Seed of the random start.")] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write U, s, Vh to this .npz file.")] = None,
     key: Annotated[str | None, typer.Option(help="Name of the matrix inside an .npz, HDF5 or Zarr file.")] = None,

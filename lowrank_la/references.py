@@ -18,6 +18,7 @@ SOFTWARE = "lowrank_la"
 METHODS: dict[str, tuple[str, ...]] = {
     "cholesky_qr2": ("yamamoto_et_al_2015",),
     "fused": ("musco_musco_2015", "tropp_webber_2023"),
+    "hermitian": ("musco_musco_2015", "tropp_webber_2023"),
     "krylov": ("musco_musco_2015", "tropp_webber_2023"),
     "qb": ("halko_martinsson_tropp_2011", "yu_gu_li_2018"),
     "sketch": ("tropp_yurtsever_udell_cevher_2017", "epperly_tropp_2024"),

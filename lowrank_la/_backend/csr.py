@@ -18,12 +18,11 @@ from .threads import fixed_partition, map_blocks
 
 _KERNEL_FROM = 1 << 22  # multiplications: fewer are done before Numba is imported
 _WIDTHS = {32: 24, 16: 8, 8: 0}  # lanes of a panel, taken when more lanes than this are left
-_GATHERED = 32
-_SCATTERED_BYTES = 128  # of a row of a panel that is read and written at random: wider ones crowd the cache
 _NARROWEST = 8  # columns
-_ACCUMULATORS = 2
+_GATHERED = 32  # lanes
+_SCATTERED_BYTES = 256  # of a row of a panel that is read and written at random
+_ACCUMULATORS = {4: 128, 2: 8, 1: 0}  # how many, from so many nonzeros a column on: each costs its memory and a sum
 _TASKS = 4
-_FILLED = 4  # nonzeros a column that make one more accumulator worth its memory
 _FOLDED_ROWS = 2048
 _TWIN_ENTRIES = 1 << 24
 
@@ -90,7 +89,7 @@ def csr_normal(A, X, shift=None):
     offset = np.zeros_like(lanes, shape=(1, lanes.shape[1]))
     if shift is not None:
         offset[0] = np.ascontiguousarray(shift, dtype=X.dtype).view(offset.dtype)
-    sums = np.zeros_like(lanes, shape=(_ACCUMULATORS, lanes.shape[1]))
+    sums = np.zeros_like(lanes, shape=(max(_ACCUMULATORS), lanes.shape[1]))
 
     def begin(panel):
         packed, taken_off = panel.of(lanes), panel.of(offset)
@@ -139,10 +138,12 @@ def _panels(lanes, widest):
 def _accumulated(A, lanes, begin):
     """Sum over row ranges of what ``begin(panel)(out, part, rows)`` adds to an accumulator of shape (n, width)."""
     n = A.shape[1]
-    parts = _merged(A.row_parts, max(1, min(_ACCUMULATORS, A.nnz // (_FILLED * n))))
+    count = next(count for count, nonzeros in _ACCUMULATORS.items() if A.nnz >= nonzeros * n)
+    parts = _merged(A.row_parts, count)
     together = -(-_TASKS // len(parts))
     total = np.empty_like(lanes, shape=(n, lanes.shape[1]))
-    panels = _panels(lanes.shape[1], _SCATTERED_BYTES // lanes.itemsize)
+    widest = _SCATTERED_BYTES // lanes.itemsize // (2 if len(parts) == 1 else 1)
+    panels = _panels(lanes.shape[1], widest)
     for low in range(0, len(panels), together):
         work = [_Accumulation(panel, begin(panel), lanes, n, parts) for panel in panels[low : low + together]]
         map_blocks(lambda job: job[0].run(job[1]), [(each, part) for each in work for part in range(len(parts))])

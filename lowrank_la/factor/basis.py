@@ -17,6 +17,7 @@ class Basis:
         self.xp = xp
         self.columns = xp.zeros((rows, capacity), dtype=like.dtype, device=be.device(like))
         self.size = 0
+        self.largest = 0.0
 
     @property
     def Q(self):
@@ -48,6 +49,13 @@ class Basis:
                 Q, R = orthonormalize(Q)
                 S = R @ S
         return C, self._append(Q, S)
+
+    def withdraw(self, S, noise):
+        """Take back the columns just appended with coefficients `S` when all of those are at most `noise`."""
+        if S.shape[0] and float(self.xp.max(self.xp.abs(S))) <= noise:
+            self.size -= S.shape[0]
+            return S[:0, :]
+        return S
 
     def replace(self, Q):
         """Start again from the orthonormal columns `Q`."""

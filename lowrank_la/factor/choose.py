@@ -6,7 +6,7 @@ measured on two cores (see `benchmarks/bench_factor.py`) and only decide between
 =========  ==============================================================================================
 dense      6·(2mn² + 4n³)             LAPACK on the shorter side n, thin factors
 gram       mn² + eigen + 8mnk         Gram matrix, leading eigenvectors, one unsquared pass, one residual
-krylov     4mnD + 6(m+n)D² + 40D³     D basis columns, and 1e8 a step; D predicted from a first product ``A Ω``
+krylov     4mnD + 6(m+n)D² + 40D³     D basis columns, and 1e8 a step; D predicted from ``A Ω`` on some rows
 hermitian  2mnD + 6nD²                block Lanczos, where a square `A` equals its adjoint to rounding
 fused      always, on sparse and implicit operators whose shorter side is longer than a few hundred
 =========  ==============================================================================================
@@ -15,8 +15,8 @@ fused      always, on sparse and implicit operators whose shorter side is longer
 import math
 
 from .. import _backend as be
+from ..operators import as_operator
 from .hermitian import asymmetry
-from .krylov import block_width
 from .rangefinder import starting_columns
 
 _DENSE_WEIGHT = 6.0
@@ -24,30 +24,39 @@ _EIGEN_WEIGHT = 12.0
 _CORE_WEIGHT = 40.0
 _STEP_OVERHEAD = 1e8
 _PESSIMISM = 1.5
+_PROBE_COLUMNS = 32
+_PROBE_ROWS = 1000
 _SMALL_SIDE = 96
 _LONGEST_GRAM = 1200
 
 
 def choose(A, request):
-    """``(method, range_start)``: the cheapest method, and ``A Ω`` when a probe of the decay was worth making."""
+    """Name of the cheapest method."""
     m, n = max(A.shape), min(A.shape)
     dense = A.has("array")
     if request.tol is not None:
-        return _choose_for_tolerance(A, request, m, n), None
+        return _choose_for_tolerance(A, request, m, n)
     if dense and (
         n <= _SMALL_SIDE or _dense_cost(m, n) <= min(_gram_cost(m, n, request), _krylov_least(m, n, request))
     ):
-        return "dense", None
+        return "dense"
     if m == n and n > _SMALL_SIDE and asymmetry(A, request.key) <= 10 * be.eps(A.dtype):
-        return "hermitian", None
+        return "hermitian"
     if not dense:
-        return ("gram" if n <= 4 * (request.rank + request.oversample) else "fused"), None
+        return "gram" if n <= 4 * (request.rank + request.oversample) else "fused"
     gram, least = _gram_cost(m, n, request), _krylov_least(m, n, request)
     if gram <= least:
-        return "gram", None
-    probe = A.matmat(starting_columns(A, block_width(A, request), request))
-    columns = _predicted_columns(probe, request)
-    return ("gram" if gram < _krylov_cost(m, n, columns, probe.shape[1]) else "krylov"), probe
+        return "gram"
+    columns = _predicted_columns(_probe(A, request), request)
+    return "gram" if gram < _krylov_cost(m, n, columns, _PROBE_COLUMNS) else "krylov"
+
+
+def _probe(A, request):
+    """``A Ω`` on evenly spread rows, few enough to cost little, with the spectrum's decay still in them."""
+    m, width = A.shape[0], min(_PROBE_COLUMNS, *A.shape)
+    stride = max(1, m // max(_PROBE_ROWS, 8 * width))
+    part = as_operator(A.take_rows(list(range(0, m, stride)))) if stride > 1 else A
+    return part.matmat(starting_columns(A, width, request))
 
 
 def _choose_for_tolerance(A, request, m, n):

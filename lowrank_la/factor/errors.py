@@ -9,11 +9,6 @@ _PROBES = 10
 _FLOOR = 1e4
 
 
-def norm_of(A):
-    """‖A‖_F when the operator can tell, else None."""
-    return A.fro_norm() if A.has("fro_norm") else None
-
-
 def pythagorean_error(A, norm, energy, approximation, key):
     """``(error, kind)`` of an approximation that is an orthogonal projection of `A` with squared norm `energy`.
 

@@ -4,10 +4,12 @@ The product squares the spectrum, so the iteration ends with an unsquared Raylei
 singular value decomposition of `R`.
 """
 
+from dataclasses import replace
+
 from .. import _backend as be
-from .krylov import block_width
+from .krylov import block_width, krylov_svd
 from .lanczos import Lanczos
-from .rangefinder import complete_columns, starting_columns
+from .rangefinder import complete_columns, fresh_columns, starting_columns
 from .request import Triplets
 from .schedule import Schedule
 from .tall_qr import orthonormalize
@@ -16,57 +18,68 @@ _BASIS_BUDGET = 5
 
 
 def fused_svd(A, request):
-    """Leading triplets of `A` to ``request.accuracy``."""
-    if A.shape[0] < A.shape[1]:
-        return _tall(A.H, request, wide=True).swapped()
-    return _tall(A, request, wide=False)
+    """Leading triplets of `A` to ``request.accuracy``; what squaring can't resolve goes on on both sides."""
+    wide = A.shape[0] < A.shape[1]
+    found = _tall(A.H, request, wide=True).swapped() if wide else _tall(A, request, wide=False)
+    if found.converged or request.watch.stopped or request.watch.count >= request.watch.maxiter:
+        return found
+    return continued(A, request, found)
 
 
 def _tall(A, request, wide):
     width = block_width(A, request)
     if wide and request.start is not None:
         start = A.H.matmat(request.start)
-        request = _with_start(request, start)
+        request = replace(request, start=start)
     start = orthonormalize(starting_columns(A, width, request))[0]
     limit = min(A.shape[1], _BASIS_BUDGET * (request.rank + request.oversample))
     engine = Lanczos(A.normal, start, limit)
-    w, Y, done = iterate(engine, request, request.rank, _singular_residuals)
+    draw = fresh_columns(A, A.shape[1], request.key)
+    w, Y, done = iterate(engine, request, request.rank, singular_residuals, draw)
     guard = min(request.rank + request.oversample, w.shape[0])
     V = engine.vectors(A.xp.flip(Y, axis=1)[:, :guard])
     V = complete_columns(A, V, request.rank, A.shape[1], request.key.child("right"))
-    residuals = A.xp.flip(_singular_residuals(w, engine.residuals(w, Y))[1])
-    return unsquared(A, V, request, residuals, done, ending(request, done, engine.exhausted), "fused")
+    residuals = A.xp.flip(singular_residuals(w, engine.residuals(w, Y))[1])
+    found = unsquared(A, V, request, residuals, done, ending(request, done, engine.exhausted), "fused")
+    return verified(A, found, request)
 
 
-def iterate(engine, request, wanted, measure):
+def continued(A, request, found):
+    """The block Krylov iteration from the right vectors `found`."""
+    going_on = krylov_svd(A, replace(request, start=be.mH(found.Vh)))
+    return replace(going_on, method=f"{found.method}+krylov", iterations=going_on.iterations + found.iterations)
+
+
+def iterate(engine, request, wanted, measure, draw):
     """Step `engine` until the `wanted` leading pairs meet the accuracy; returns ``w, Y, done``.
 
-    ``measure(w, residuals)`` gives the scale and the residual of each pair, in the order of `w`, leading pairs last.
+    ``measure(w, residuals)`` gives the scale and the residual of each pair, in the order of `w`, leading pairs last;
+    ``draw(b)`` gives random columns to go on with when the basis stops growing.
     """
     schedule = Schedule(request.accuracy)
-    width = engine.V.size
     while True:
         engine.step()
-        step = request.watch.count + 1
-        full = engine.V.full(width)
-        if not (full or engine.exhausted or schedule.due(step, engine.size, wanted)):
+        full = engine.V.full(engine.width)
+        if not (full or engine.exhausted or schedule.due(request.watch.count + 1, engine.size, wanted)):
             if not request.watch.tick(size=engine.size):
                 continue
             full = True
         w, Y, residuals = engine.pairs()
         scale, residuals = measure(w, residuals)
         worst = float(engine.xp.max(residuals[-wanted:])) / scale if scale > 0 else 0.0
-        schedule.record(step, worst)
-        complete = engine.exhausted or engine.size >= engine.V.Q.shape[0]
-        done = complete or (engine.size >= wanted and worst <= request.accuracy)
-        if done or request.watch.tick(residual=worst, size=engine.size):
-            return w, Y, bool(done)
+        schedule.record(request.watch.count + 1, worst)
+        enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
+        if enough or request.watch.tick(residual=worst, size=engine.size):
+            return w, Y, bool(enough)
         if full:
-            keep = min(wanted + max(request.oversample, width // 2), engine.size)
+            keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
             engine.restart(w[-keep:], Y[:, -keep:])
+        if engine.exhausted and not engine.revive(draw):
+            return *engine.pairs()[:2], True
 
 
-def _singular_residuals(w, residuals):
+def singular_residuals(w, residuals):
+    """σ₁ and ``‖Aᴴu - σv‖`` of the pairs of ``AᴴA``."""
     xp = be.namespace(w)
     sigma = xp.sqrt(xp.where(w > 0, w, xp.zeros_like(w)))
     top = float(sigma[-1])
@@ -88,12 +101,17 @@ def unsquared(A, V, request, residuals, done, reason, method):
     return Triplets(U, s, Vh, found, bool(done), reason, request.watch.count + bool(done), method)
 
 
+def verified(A, found, request):
+    """`found` with its residuals ``‖Aᴴu - σv‖`` measured, where rounding of the square may hide more than was asked."""
+    xp, top = A.xp, float(found.s[0])
+    hidden = 4 * be.eps(A.dtype) * top**2 / max(float(found.s[-1]), 1e-300)
+    if hidden <= 0.1 * request.accuracy * top or top == 0.0:
+        return found
+    residuals = xp.linalg.vector_norm(A.rmatmat(found.U) - be.mH(found.Vh) * found.s[None, :], axis=0)
+    met = found.converged and float(xp.max(residuals)) <= request.accuracy * top
+    return replace(found, residuals=residuals, converged=met)
+
+
 def ending(request, done, exhausted=False):
     """Why an iteration to an accuracy ended."""
     return "invariant subspace: exact" if exhausted else "accuracy reached" if done else request.watch.reason
-
-
-def _with_start(request, start):
-    from dataclasses import replace
-
-    return replace(request, start=start)

@@ -2,10 +2,16 @@
 
 Two orthonormal bases grow, ``X`` (m side) and ``W`` (n side), with ``Aᴴ X = W Rw``. The singular triplets of ``Rw``
 then satisfy ``Aᴴ u = σ v`` to rounding, and ``‖A v - σ u‖`` is read from the block that comes next.
+
+One block can hold no more copies of a repeated singular value than it has columns. When the spaces stop growing
+(`exhausted`), `revive` goes on with fresh random columns outside them, until `A` vanishes there.
 """
 
 from .. import _backend as be
 from .basis import Basis
+from .tall_qr import orthonormalize
+
+_GROWN = 3
 
 
 class GolubKahan:
@@ -28,10 +34,12 @@ class GolubKahan:
         self.X.replace(start)
         self.core = self.xp.zeros((0, 0), dtype=start.dtype, device=be.device(start))
         self.next = start
+        self.width = start.shape[1]
         self.coupling = None
         self.norm = 0.0
         self.linked = 0
         self.exhausted = False
+        self.age = _GROWN
 
     @property
     def size(self):
@@ -43,12 +51,35 @@ class GolubKahan:
         """Whether the next block would not fit (a basis of the whole space never is full)."""
         return any(part.full(self.next.shape[1]) for part in (self.X, self.W))
 
+    @property
+    def young(self):
+        """Whether a revived iteration has not yet had the steps to show what it holds."""
+        return not self.exhausted and self.age < _GROWN
+
+    def revive(self, draw):
+        """Go on with ``draw(b)`` random columns outside `W`; False when `A` has nothing left there."""
+        n = self.A.shape[1]
+        columns = min(self.width, n - self.W.size, self.X.room)
+        if columns <= 0:
+            return False
+        fresh = draw(columns)
+        for _ in range(2):
+            fresh = orthonormalize(fresh - be.matmul(self.W.Q, be.adjoint_matmul(self.W.Q, fresh)))[0]
+        known = self.X.size
+        _, S = self.X.extend(self.A.matmat(fresh), self._floor())
+        if self.X.withdraw(S, self._noise()).shape[0] == 0:
+            return False
+        self.next, self.linked, self.exhausted, self.age = self.X.Q[:, known:], 0, False, 0
+        return True
+
     def step(self):
         """Multiply the newest block by ``Aᴴ`` and its image by ``A``."""
+        self.age += 1
         width = self.next.shape[1]
         Y = self.A.rmatmat(self.next)
         self._note_norm(Y)
         C, S = self.W.extend(Y, self._floor(), first=self.linked)
+        S = self.W.withdraw(S, self._noise())
         self.linked = self.W.size - S.shape[0]
         self._grow_core(C, S)
         if S.shape[0] == 0:
@@ -57,7 +88,8 @@ class GolubKahan:
         known = self.size
         Z = self.A.matmat(self.W.Q[:, self.linked :])
         before = self.X.size
-        _, self.coupling = self.X.extend(Z, self._floor(), first=max(0, before - width))
+        _, coupling = self.X.extend(Z, self._floor(), first=max(0, before - width))
+        self.coupling = self.X.withdraw(coupling, self._noise())
         if self.coupling.shape[0] == 0:
             self._stop()
             return
@@ -96,14 +128,22 @@ class GolubKahan:
     def _stop(self):
         self.exhausted = True
         self.coupling = None
+        self.next = self.X.Q[:, self.X.size :]
 
     def _note_norm(self, Y):
         norms = self.xp.linalg.vector_norm(Y, axis=0)
         self.norm = max(self.norm, float(self.xp.max(norms)))
 
+    def _noise(self):
+        return noise_level(self.A.dtype, self.A.shape) * self.norm
+
     def _floor(self):
-        m, n = self.A.shape
-        return 4 * be.eps(self.A.dtype) * max(m, n) ** 0.5 * self.norm
+        return 4 * be.eps(self.A.dtype) * self.norm
+
+
+def noise_level(dtype, shape):
+    """Relative size of a block that rounding alone can make."""
+    return 16 * be.eps(dtype) * max(1.0, max(shape) / 1000) ** 0.5
 
 
 def _diagonal(xp, d):

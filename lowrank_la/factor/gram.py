@@ -1,26 +1,30 @@
 """Singular triplets from the Gram matrix of the shorter side, checked and, where it falls short, continued.
 
 Squaring loses what lies below √eps·σ₁. The eigenvectors are therefore only a subspace: an unsquared Rayleigh-Ritz pass
-with `A` gives the triplets, their residuals are measured, and an answer short of the accuracy goes on as a Krylov
-iteration from there (``info.method`` then says "gram+krylov").
+with `A` gives the triplets. Their residuals are taken with the Gram matrix, or with `A` where its rounding may hide
+more than was asked; an answer that falls short goes on as a Krylov iteration (``info.method``: "gram+krylov").
 """
 
 from dataclasses import replace
 
 from .. import _backend as be
-from .fused import iterate, unsquared
-from .krylov import krylov_svd
+from .fused import continued, iterate, singular_residuals, unsquared, verified
+from .krylov import krylov_to_tolerance
 from .lanczos import Lanczos
-from .rangefinder import gaussian_block
+from .rangefinder import fresh_columns, gaussian_block
 from .request import smallest_rank
 from .tall_qr import orthonormalize
 
 _DIRECT_BELOW = 700
-_EIGEN_ACCURACY = 1e-9
+_GUARD = 2
+_LEAST_TOLERANCE = 100.0
+_INNER = 0.1
 
 
 def gram_svd(A, request):
     """Leading triplets of `A` (dense, or with a short side) to ``request.accuracy`` or ``request.tol``."""
+    if request.tol is not None and request.tol < _LEAST_TOLERANCE * be.eps(A.dtype) ** 0.5:
+        return krylov_to_tolerance(A, request)
     if A.shape[0] < A.shape[1]:
         return _tall(A.H, A, request, wide=True)
     return _tall(A, A, request, wide=False)
@@ -34,14 +38,20 @@ def _tall(B, A, request, wide):
         V, request = _within_tolerance(G, request)
     unknown = A.xp.zeros((V.shape[1],), dtype=be.real_dtype(A.xp, A.dtype), device=A.device)
     found = unsquared(B, V, request, unknown, True, "accuracy reached", "gram")
-    residuals = A.xp.linalg.vector_norm(B.rmatmat(found.U) - be.mH(found.Vh) * found.s[None, :], axis=0)
-    worst, top = float(A.xp.max(residuals)), float(found.s[0])
-    found = replace(found, residuals=residuals, iterations=1)
+    found = verified(B, replace(found, residuals=_residuals(G, found), iterations=1), request)
+    met = float(A.xp.max(found.residuals)) <= request.accuracy * float(found.s[0])
     if wide:
         found = found.swapped()
-    if request.tol is None and worst > request.accuracy * top:
-        return _continued(A, request, found)
-    return found
+    return found if met or request.tol is not None else continued(A, request, found)
+
+
+def _residuals(G, found):
+    """``‖Bᴴu - σv‖`` from the Gram matrix."""
+    xp = be.namespace(G)
+    s, V = found.s, be.mH(found.Vh)
+    gap = xp.linalg.vector_norm(be.matmul(G, V) - V * xp.astype(s**2, V.dtype)[None, :], axis=0)
+    least = float(s[0]) * be.eps(G.dtype) ** 0.5
+    return gap / xp.where(s > least, s, xp.full_like(s, max(least, 1e-300)))
 
 
 def gram_matrix(B):
@@ -53,19 +63,15 @@ def gram_matrix(B):
 
 def _leading(B, G, request):
     n = G.shape[0]
-    guarded = min(n, request.rank + request.oversample)
+    guarded = min(n, request.rank + _GUARD)
     if n <= _DIRECT_BELOW or guarded > n // 6:
         return B.xp.flip(be.top_eigh(G, guarded)[1], axis=1)
-    width = min(max(8, request.rank // 2), 64)
+    width = min(max(8, request.rank // 2), 32)
     start = orthonormalize(be.matmul(G, gaussian_block(B, n, width, request.key.child("start"))))[0]
     engine = Lanczos(lambda X: be.matmul(G, X), start, n)
-    inner = replace(request, accuracy=_EIGEN_ACCURACY, watch=_Silent())
-    _, Y, _ = iterate(engine, inner, request.rank, _relative_to_largest)
+    inner = replace(request, accuracy=_INNER * request.accuracy, watch=_Silent())
+    _, Y, _ = iterate(engine, inner, request.rank, singular_residuals, fresh_columns(B, n, request.key))
     return engine.vectors(B.xp.flip(Y[:, -min(guarded, Y.shape[1]) :], axis=1))
-
-
-def _relative_to_largest(w, residuals):
-    return float(w[-1]), residuals
 
 
 def _within_tolerance(G, request):
@@ -75,11 +81,6 @@ def _within_tolerance(G, request):
     count = smallest_rank(host**0.5, 0.0, request.tol**2 * float(host.sum()))
     count = count if request.rank is None else min(count, request.rank)
     return xp.flip(V, axis=1)[:, :count], replace(request, rank=count)
-
-
-def _continued(A, request, found):
-    going_on = krylov_svd(A, replace(request, start=be.mH(found.Vh)))
-    return replace(going_on, method="gram+krylov", iterations=going_on.iterations + 1)
 
 
 class _Silent:

@@ -4,7 +4,7 @@ from .. import _backend as be
 from .fused import ending, iterate
 from .krylov import block_width
 from .lanczos import Lanczos
-from .rangefinder import complete_columns, gaussian_block, starting_columns
+from .rangefinder import complete_columns, fresh_columns, gaussian_block, starting_columns
 from .request import Triplets
 from .tall_qr import orthonormalize
 
@@ -53,7 +53,8 @@ def hermitian_pairs(A, request, which):
     start = orthonormalize(starting_columns(A, width, request))[0]
     limit = min(n, max(_BASIS_BUDGET * (request.rank + request.oversample), request.rank + 4 * width))
     engine = _Ordered(lambda X: sign * A.matmat(X), start, limit, by_modulus=which == "LM")
-    w, Y, done = iterate(engine, request, request.rank, _scaled_residuals)
+    draw = fresh_columns(A, n, request.key)
+    w, Y, done = iterate(engine, request, request.rank, _scaled_residuals, draw)
     count = min(request.rank, w.shape[0])
     residuals = xp.flip(engine.residuals(w, Y))[:count]
     V = engine.vectors(xp.flip(Y, axis=1)[:, :count])

@@ -8,7 +8,7 @@ import math
 
 from .. import _backend as be
 from .golub_kahan import GolubKahan
-from .rangefinder import complete_columns, gaussian_block, starting_columns
+from .rangefinder import complete_columns, fresh_columns, gaussian_block, starting_columns
 from .request import Triplets, smallest_rank
 from .schedule import Schedule
 from .tall_qr import orthonormalize
@@ -40,44 +40,45 @@ def capacity(A, request, width):
     return min(columns, min(m, n))
 
 
-def krylov_svd(A, request, range_start=None):
+def krylov_svd(A, request):
     """Leading triplets of `A` to ``request.accuracy`` (residual ‖A v - σ u‖ relative to σ₁)."""
     width = block_width(A, request)
-    if range_start is None:
-        range_start = A.matmat(starting_columns(A, width, request))
-    engine = GolubKahan(A, orthonormalize(range_start)[0], capacity(A, request, width))
-    schedule = Schedule(request.accuracy)
-    wanted = request.rank
+    start = orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
+    engine = GolubKahan(A, start, capacity(A, request, width))
+    core, worst, done = _iterate(A, request, engine)
+    return _collect(A, request, engine, core, worst, done)
+
+
+def _iterate(A, request, engine):
+    """Step until the wanted triplets meet the accuracy; returns ``(core triplets, worst residual, done)``."""
+    schedule, wanted = Schedule(request.accuracy), request.rank
+    draw = fresh_columns(A, A.shape[1], request.key)
     while True:
         engine.step()
-        step = request.watch.count + 1
         full = engine.full
-        if not (full or engine.exhausted or schedule.due(step, engine.size, wanted)):
-            if request.watch.tick(size=engine.size):
-                full = True
-            else:
+        if not (full or engine.exhausted or schedule.due(request.watch.count + 1, engine.size, wanted)):
+            if not request.watch.tick(size=engine.size):
                 continue
-        U, s, Vh, residuals = engine.triplets()
+            full = True
+        core = engine.triplets()
+        _, s, _, residuals = core
         worst = _relative(residuals[:wanted], s)
-        schedule.record(step, worst)
-        done = engine.exhausted or (engine.size >= wanted and worst <= request.accuracy)
-        if done or request.watch.tick(residual=worst, size=engine.size) or _everything(A, engine):
-            break
+        schedule.record(request.watch.count + 1, worst)
+        enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
+        if enough or request.watch.tick(residual=worst, size=engine.size):
+            return core, worst, enough
         if full:
-            keep = min(wanted + max(request.oversample, width // 2), engine.size)
-            engine.restart(U, s, Vh, keep)
-    return _collect(A, request, engine, (U, s, Vh, residuals), worst, done)
-
-
-def _everything(A, engine):
-    return engine.size >= min(A.shape)
+            keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
+            engine.restart(*core[:3], keep)
+        if engine.exhausted and not engine.revive(draw):
+            return engine.triplets(), 0.0, True
 
 
 def _collect(A, request, engine, core, worst, done):
     U, s, Vh, residuals = core
     count = min(request.rank, s.shape[0])
     left, right = engine.vectors(U, Vh, count)
-    s, residuals = s[:count], residuals[:count]
+    s, residuals = s[:count], residuals[:count] + be.eps(A.dtype) * s[0]
     if count < request.rank:
         left, s, right, residuals = _pad(A, request, left, s, right, residuals)
     done = done or worst <= request.accuracy
@@ -103,6 +104,7 @@ def krylov_to_tolerance(A, request):
     limit = min(A.shape) if request.rank is None else min(min(A.shape), 2 * request.rank + 4 * width)
     engine = GolubKahan(A, orthonormalize(A.matmat(starting_columns(A, width, request)))[0], limit)
     beyond = _Beyond(A, request)
+    draw = fresh_columns(A, A.shape[1], request.key)
     while True:
         engine.step()
         U, s, Vh, residuals = engine.triplets()
@@ -114,7 +116,8 @@ def krylov_to_tolerance(A, request):
         decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
         if rank is not None and request.rank is not None and rank > request.rank:
             rank, decided = request.rank, bool((gaps[: request.rank] <= request.accuracy * values[0]).all())
-        ended = engine.exhausted or (limit < min(A.shape) and engine.size >= limit)
+        ended = limit < min(A.shape) and engine.size >= limit
+        ended = ended or (not decided and engine.exhausted and not engine.revive(draw))
         if decided or ended or request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / beyond.norm):
             break
     met = rank is not None and (request.rank is None or rank <= request.rank)
@@ -122,9 +125,10 @@ def krylov_to_tolerance(A, request):
     if request.rank is not None:
         count = min(count, request.rank)
     left, right = engine.vectors(U, Vh, count)
-    error = math.sqrt(max(outside, 0.0) + float((values[count:] ** 2).sum())) / beyond.norm if beyond.probed else None
-    met = met and outside + float((values[count:] ** 2).sum()) <= budget
-    reason = "tolerance met" if met else "rank reached before tol" if request.rank else request.watch.reason
+    error = beyond.remaining(left, s[:count], right) if beyond.probed else None
+    met = met and outside + float((values[count:] ** 2).sum()) <= budget and (error is None or error <= request.tol)
+    short = "rank reached before tol" if request.rank else "the error is rounding: tol is below what the dtype can meet"
+    reason = "tolerance met" if met else short if ended else request.watch.reason
     return Triplets(
         left, s[:count], right, residuals[:count], met, reason, request.watch.count + 1, "krylov", error=error
     )
@@ -178,8 +182,13 @@ class _Beyond:
         self.cleaned = engine.size
         return _probe_norm(self.probes) ** 2
 
+    def remaining(self, U, s, Vh):
+        """Relative error of the factors, on the probes."""
+        return _probe_norm(self.image - be.matmul(U, s[:, None] * be.matmul(Vh, self.columns))) / self.norm
+
     def _draw(self):
-        self.probes = self.A.matmat(gaussian_block(self.A, self.A.shape[1], 10, self.key))
+        self.columns = gaussian_block(self.A, self.A.shape[1], 10, self.key)
+        self.probes = self.image = self.A.matmat(self.columns)
 
 
 def _probe_norm(P):

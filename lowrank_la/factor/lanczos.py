@@ -6,6 +6,9 @@ itself it finds eigenpairs at either end of the spectrum.
 
 from .. import _backend as be
 from .basis import Basis
+from .golub_kahan import noise_level
+
+_GROWN = 3
 
 
 class Lanczos:
@@ -27,28 +30,49 @@ class Lanczos:
         self.V = Basis(n, min(capacity + b, n), start)
         self.V.replace(start)
         self.core = self.xp.zeros((0, 0), dtype=start.dtype, device=be.device(start))
+        self.width = b
         self.coupling = None
         self.linked = 0
         self.norm = 0.0
         self.exhausted = False
+        self.barren = False
+        self.age = _GROWN
 
     @property
     def size(self):
         """Columns whose image is known."""
         return self.core.shape[0]
 
+    @property
+    def young(self):
+        """Whether a revived iteration has not yet had the steps to show what it holds."""
+        return not self.exhausted and self.age < _GROWN
+
+    def revive(self, draw):
+        """Go on with ``draw(b)`` random columns outside the basis; False when `H` has nothing left there."""
+        columns = min(self.width, self.V.room)
+        if self.barren or columns <= 0:
+            return False
+        self.V.extend(draw(columns), 0.0)
+        self.linked, self.exhausted, self.age = 0, False, 0
+        return True
+
     def step(self):
         """Multiply the newest block by `H` and append what is new."""
+        self.age += 1
         known, size = self.size, self.V.size
         newest = self.V.Q[:, known:]
         Y = self.apply(newest)
         self.norm = max(self.norm, float(self.xp.max(self.xp.linalg.vector_norm(Y, axis=0))))
-        n, eps = Y.shape[0], be.eps(Y.dtype)
-        C, S = self.V.extend(Y, 4 * eps * n**0.5 * self.norm, first=self.linked)
+        eps = be.eps(Y.dtype)
+        floor = 4 * eps * self.norm
+        C, S = self.V.extend(Y, floor, first=self.linked)
+        S = self.V.withdraw(S, noise_level(Y.dtype, (Y.shape[0],)) * self.norm)
         self.linked = known
         self._grow_core(C, known, size)
         self.coupling = S
         self.exhausted = S.shape[0] == 0
+        self.barren = self.exhausted and float(self.xp.max(self.xp.abs(C))) <= 100 * floor
 
     def pairs(self):
         """``(w, Y, residuals)``: eigenpairs of the core, ascending, and residuals ``‖H v - w v‖``."""

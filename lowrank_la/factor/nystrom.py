@@ -12,12 +12,13 @@ from .fused import iterate
 from .iteration import Watch, settle
 from .krylov import block_width
 from .lanczos import Lanczos
-from .rangefinder import gaussian_block, starting_columns
+from .rangefinder import fresh_columns, gaussian_block, starting_columns
 from .request import Request
 from .signs import fix_vector_phases
 from .tall_qr import orthonormalize
 
 _METHODS = ("auto", "sketch", "krylov")
+_FLOOR = 1e8
 _ADVICE = "allow a larger rank, loosen tol, or take method='krylov'"
 
 
@@ -135,6 +136,8 @@ def _by_sketch(A, request):
     while True:
         w, V, missed = factor_sketch(omega, Y)
         norm = request.norm if request.norm is not None else math.sqrt(be.vdot_real(Y) / width)
+        if norm and (width == n or missed < _FLOOR * be.eps(A.dtype) * norm):
+            missed = max(missed if width < n else 0.0, norm * _probe(A, request, w, V))
         count, error = _cut(be.to_numpy(w).astype(float), missed, norm, request)
         met = request.tol is None or error <= request.tol
         if met or width == final or request.watch.tick(size=width, error=error):
@@ -204,7 +207,8 @@ def _by_krylov(A, request):
     n = A.shape[0]
     start = orthonormalize(starting_columns(A, block_width(A, request), request))[0]
     engine = Lanczos(A.matmat, start, min(n, 5 * (request.rank + request.oversample)))
-    _, Y, done = iterate(engine, request, request.rank, lambda w, residuals: (float(abs(w[-1])), residuals))
+    draw = fresh_columns(A, n, request.key)
+    _, Y, done = iterate(engine, request, request.rank, lambda w, residuals: (float(abs(w[-1])), residuals), draw)
     X = engine.vectors(A.xp.flip(Y, axis=1)[:, : request.rank + request.oversample])
     w, V, _ = factor_sketch(X, A.matmat(X))
     missed = _probe(A, request, w, V)

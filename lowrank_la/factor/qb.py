@@ -154,18 +154,14 @@ def _extend(A, basis, omega, power):
         Y = orthonormalize(_outside(basis, Y))[0]
         Y = A.matmat(orthonormalize(A.rmatmat(Y))[0])
     size = float(A.xp.max(A.xp.linalg.vector_norm(Y, axis=0)))
-    basis.extend(Y, 8 * be.eps(A.dtype) * max(A.shape) ** 0.5 * size if basis.size == 0 else _noise(A, basis, size))
+    basis.largest = max(basis.largest, size)
+    basis.extend(Y, 2 * be.eps(A.dtype) * basis.largest)
 
 
 def _outside(basis, Y):
     if basis.size == 0:
         return Y
     return Y - be.matmul(basis.Q, be.adjoint_matmul(basis.Q, Y))
-
-
-def _noise(A, basis, size):
-    basis.largest = max(getattr(basis, "largest", 0.0), size)
-    return 8 * be.eps(A.dtype) * max(A.shape) ** 0.5 * basis.largest
 
 
 def _empty_rows(A):

@@ -1,7 +1,6 @@
 """First blocks of an iteration: Gaussian columns, warm starts, probes."""
 
 from .. import _backend as be
-from .tall_qr import orthonormalize
 
 
 def gaussian_block(A, rows, cols, key):
@@ -29,9 +28,16 @@ def starting_columns(A, width, request):
     return A.xp.concat([start, gaussian_block(A, A.shape[1], missing, key)], axis=1)
 
 
-def starting_range(A, width, request):
-    """Orthonormal columns of ``A Ω``, on the m side."""
-    return orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
+def fresh_columns(A, rows, key):
+    """Function that draws so many new Gaussian columns at each call."""
+    stream, drawn = key.child("fresh"), [0]
+
+    def draw(count):
+        cols = slice(drawn[0], drawn[0] + count)
+        drawn[0] += count
+        return gaussian_block(A, rows, cols, stream)
+
+    return draw
 
 
 def complete_columns(A, Q, count, rows, key):

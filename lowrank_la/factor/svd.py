@@ -159,8 +159,8 @@ def svd(
             rank, tol, be.check_positive("accuracy", accuracy), be.check_count("oversample", oversample, 0),
             be.resolve_rng(rng), watch, norm, _right_vectors(init, op),
         )  # fmt: skip
-        name, probe = choose(metered, request) if method == "auto" else (method, None)
-        found = _run(name, metered, request, probe)
+        name = choose(metered, request) if method == "auto" else method
+        found = _run(name, metered, request)
         result = _assemble(metered, found, request, scale, mean)
     watch.close()
     settle(result.info, on_failure, _ADVICE)
@@ -185,7 +185,7 @@ def _with_gradient(A, result, op, scale, center):
     return SVDResult(U, s, Vh, result.info, mean)
 
 
-def _run(name, A, request, probe):
+def _run(name, A, request):
     if name == "dense":
         _require_array(A, "dense")
         return dense_svd(A, request)
@@ -194,7 +194,7 @@ def _run(name, A, request, probe):
     if request.tol is not None:
         return krylov_to_tolerance(A, request)
     if name == "krylov":
-        return krylov_svd(A, request, probe)
+        return krylov_svd(A, request)
     if name == "hermitian":
         return hermitian_svd(A, request)
     return fused_svd(A, request) if name == "fused" else subspace_svd(A, request)

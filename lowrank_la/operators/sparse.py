@@ -55,7 +55,8 @@ class SparseOperator(LinearOperator):
 
     def centred_normal(self, X, mean):
         """``(A - 1 meanᵀ)ᴴ (A - 1 meanᵀ) X``; nothing dense of the shape of `A` is formed."""
-        shift = (mean[None, :] @ X)[0, :]
+        with be.single_blas():  # threads that BLAS wakes for a small product go on spinning beside the kernel
+            shift = (mean[None, :] @ X)[0, :]
         by_rows = self._by_rows(X.shape[1])
         if by_rows is None:
             T = self._matmat(X) - shift

@@ -1,0 +1,205 @@
+"""Worker threads: order, errors, a BLAS that is put back, and use from many threads and after a fork."""
+
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from lowrank_la import _backend as be
+from lowrank_la._backend import threads
+
+
+def blas_threads():
+    return [library.get_num_threads() for library in threads._blas_libraries()]
+
+
+@pytest.fixture(autouse=True)
+def two_blas_threads():
+    """Two threads in every BLAS, so that lowering them shows; the counts found are put back."""
+    before = blas_threads()
+    for library in threads._blas_libraries():
+        threads._set_threads(library, 2)
+    yield
+    assert blas_threads() == [2] * len(before)
+    assert threads._state["depth"] == 0
+    for library, count in zip(threads._blas_libraries(), before, strict=True):
+        threads._set_threads(library, count)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 5])
+def test_results_come_in_the_order_of_the_blocks(workers, monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: workers)
+
+    def late_first(i):
+        time.sleep(0.002 * (3 - i % 4))
+        return i
+
+    assert be.map_blocks(late_first, range(20)) == list(range(20))
+
+
+def test_several_threads_do_work_at_once(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 2)
+    meeting = threading.Barrier(2, timeout=20)
+    assert sorted(be.map_blocks(lambda i: meeting.wait() * 0 + i, range(2))) == [0, 1]
+
+
+def test_blas_is_lowered_off_the_main_thread_too():
+    inside = []
+
+    def use():
+        with be.single_blas():
+            inside.extend(blas_threads())
+
+    user = threading.Thread(target=use)
+    user.start()
+    user.join()
+    assert set(inside) <= {1}
+
+
+def test_no_blocks_no_results():
+    assert be.map_blocks(lambda block: 1, []) == []
+
+
+def test_blas_has_one_thread_inside_and_its_own_count_afterwards(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 2)
+    inside = be.map_blocks(lambda block: blas_threads(), range(4))
+    assert all(set(counts) <= {1} for counts in inside)
+    with be.single_blas(), be.single_blas():
+        assert set(blas_threads()) <= {1}
+
+
+@pytest.mark.parametrize("failing", [0, 3])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_errors_reach_the_caller_and_blas_is_put_back(workers, failing, monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: workers)
+
+    def fails(i):
+        time.sleep(0.001)
+        if i == failing:
+            raise ZeroDivisionError(f"block {i}")
+
+    with pytest.raises(ZeroDivisionError, match=f"block {failing}"):
+        be.map_blocks(fails, range(4))
+    assert be.map_blocks(lambda i: i, range(3)) == [0, 1, 2]
+
+
+def test_errors_in_worker_threads_reach_the_caller(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 2)
+    meeting = threading.Barrier(2, timeout=20)
+
+    def fails_off_the_main_thread(i):
+        meeting.wait()
+        if threading.current_thread() is not threading.main_thread():
+            raise ZeroDivisionError("worker")
+
+    with pytest.raises(ZeroDivisionError, match="worker"):
+        be.map_blocks(fails_off_the_main_thread, range(2))
+
+
+def test_nested_calls_do_not_lock_up(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 3)
+    nested = be.map_blocks(lambda i: be.map_blocks(lambda j: (i, j), range(3)), range(5))
+    assert nested == [[(i, j) for j in range(3)] for i in range(5)]
+
+
+def test_eight_threads_at_once_agree_and_put_blas_back():
+    A = np.random.default_rng(0).standard_normal((1500, 300))
+    with be.single_blas():
+        expected = be.matmul(A.T, A)
+    answers, errors = [], []
+
+    def use():
+        try:
+            for _ in range(3):
+                with be.single_blas():
+                    answers.append(be.matmul(A.T, A))
+        except Exception as error:  # noqa: BLE001  reported by the assertion below
+            errors.append(error)
+
+    users = [threading.Thread(target=use) for _ in range(8)]
+    for user in users:
+        user.start()
+    answers += [be.matmul(A.T, A) for _ in range(3)]
+    for user in users:
+        user.join(timeout=60)
+    assert not errors
+    assert len(answers) == 27
+    assert all(np.array_equal(answer, expected) for answer in answers)
+
+
+def test_the_worker_count_is_at_most_what_blas_was_allowed():
+    for library in threads._blas_libraries():
+        threads._set_threads(library, 1)
+    assert be.worker_count() == 1
+    for library in threads._blas_libraries():
+        threads._set_threads(library, 2)
+    with be.single_blas():
+        assert be.worker_count() == min(2, threads._affinity())
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 8, 9])
+def test_a_fixed_partition_covers_everything_once(n):
+    parts = be.fixed_partition(n, 4)
+    assert [i for part in parts for i in range(part.start, part.stop)] == list(range(n))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork is used on Linux")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_products_work_after_a_fork():
+    code = """
+        import multiprocessing, threading, time
+        import numpy as np
+        from lowrank_la import _backend as be
+        from lowrank_la._backend import threads
+
+        threads.worker_count = lambda: 2
+        A = np.ones((2000, 300))
+
+        def child(queue):
+            total = float(be.matmul(A.T, A).sum())
+            queue.put((total, threads._state["depth"], [x.get_num_threads() for x in threads._blas_libraries()]))
+
+        def run(context):
+            queue = context.Queue()
+            process = context.Process(target=child, args=(queue,))
+            process.start()
+            answer = queue.get(timeout=60)
+            process.join(timeout=60)
+            assert process.exitcode == 0
+            return answer
+
+        be.matmul(A.T, A)
+        before = [x.get_num_threads() for x in threads._blas_libraries()]
+        context = multiprocessing.get_context("fork")
+        assert run(context) == (2000.0 * 300 * 300, 0, before)
+
+        ready, release = threading.Event(), threading.Event()
+
+        def hold():
+            with be.single_blas():
+                ready.set()
+                release.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        ready.wait(60)
+        assert run(context) == (2000.0 * 300 * 300, 0, before)
+        with be.single_blas():
+            assert run(context)[0] == 2000.0 * 300 * 300
+        release.set()
+        holder.join(60)
+        assert [x.get_num_threads() for x in threads._blas_libraries()] == before
+        print("done")
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.stdout.strip(), done.returncode) == ("done", 0), done.stderr

@@ -1,0 +1,118 @@
+"""README and documentation say what the library and the stored results say."""
+
+import re
+from pathlib import Path
+
+import pytest
+import render_benchmarks
+import render_pages
+
+import lowrank_la as lr
+from lowrank_la import _backend as be
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+ROW = {
+    "contender": "lowrank_la svd",
+    "setting": "default",
+    "ours": True,
+    "default": True,
+    "accurate": True,
+    "error": 1e-9,
+    "seconds": 0.1,
+    "seconds_low": 0.09,
+    "seconds_high": 0.12,
+    "cold_seconds": 0.5,
+    "extra_megabytes": 3.0,
+    "ratio_to_best_peer": 0.5,
+    "note": "",
+}
+PAYLOAD = {
+    "target": 1e-6,
+    "machine": {"processor": "P", "threads": 2, "versions": {"numpy": "2"}},
+    "problems": {
+        "a": {
+            "title": "T",
+            "rank": 5,
+            "ours": {"method": "krylov"},
+            "rows": [
+                ROW,
+                ROW | {"contender": "slow", "ours": False, "seconds": 0.2, "ratio_to_best_peer": 1.0},
+                ROW | {"contender": "wrong", "ours": False, "seconds": 0.01, "accurate": False, "error": 0.1},
+                ROW | {"contender": "failed", "ours": False, "seconds": None, "accurate": False, "error": None},
+            ],
+        }
+    },
+}
+
+
+def test_the_benchmark_table_of_the_readme_is_that_of_the_stored_results():
+    _, _, rest = README.partition(render_benchmarks.START)
+    shown, _, _ = rest.partition(render_benchmarks.END)
+    payload = render_benchmarks.load()
+    expected = render_benchmarks.summary(payload) if payload else render_benchmarks.NOT_YET
+    assert shown.strip() == expected.strip()
+
+
+def test_a_peer_that_misses_the_target_never_counts_as_the_fastest():
+    table = render_benchmarks.summary(PAYLOAD)
+    assert "| a | T | 5 | 100 ms | krylov | slow (default) | 200 ms | 0.50 |" in table
+
+
+def test_every_contender_is_in_the_full_table_and_a_missed_target_is_in_brackets():
+    table = render_benchmarks.full(PAYLOAD)
+    assert "| **lowrank_la svd** | default | 1e-09 | 100 ms | 90 ms to 120 ms | 500 ms | 3 MB | 0.50 |" in table
+    assert "| wrong | default | (1e-01) |" in table
+    assert "| failed | default | – |" in table
+
+
+def test_other_measurements_are_listed_by_name():
+    table = render_benchmarks.extras({"extras": {"tall_qr": {"numpy / ours": 14.321, "failed": None}}})
+    assert "### tall qr" in table
+    assert "| numpy / ours | 14.3 |" in table
+    assert render_benchmarks.extras({}) == ""
+
+
+GPU = {"commit": "0123456789ab", "devices": {"cupy": "GPU"}, "tests": {"status": 0}}
+
+
+def test_the_backend_table_has_every_declared_function(monkeypatch):
+    monkeypatch.setattr(render_benchmarks, "load", lambda _: GPU)
+    table = render_pages.backends()
+    for name in be.SUPPORT:
+        assert f"| `{name}` |" in table
+    assert table.count("verified at 01234567 ") == len(be.SUPPORT)
+
+
+@pytest.mark.parametrize(
+    "gpu", [None, GPU | {"tests": {"status": 1}}, GPU | {"devices": {"torch": "GPU"}}, {**GPU, "commit": None}]
+)
+def test_the_backend_table_claims_no_gpu_that_nobody_tried(gpu, monkeypatch):
+    monkeypatch.setattr(render_benchmarks, "load", lambda _: gpu)
+    table = render_pages.backends()
+    assert "verified at" not in table
+    assert "not yet verified" in table
+
+
+def test_the_key_of_a_source_is_spelled_out_in_the_documentation():
+    line = render_pages.spelled_out("    .. [2] musco_musco_2015")
+    assert line.startswith("    .. [2] Cameron Musco and Christopher Musco. Randomized block Krylov methods")
+    assert render_pages.spelled_out("    .. [2] nobody_1900") == "    .. [2] nobody_1900"
+    assert "musco_musco_2015" in render_pages.references()
+
+
+@pytest.mark.parametrize("name", [name for name in lr.__all__ if name not in ("__version__", *lr._SUBMODULES)])
+def test_every_public_name_has_a_line_in_the_documentation(name):
+    page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
+    assert re.search(rf"^   {name}$", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
+def test_every_link_of_the_readme_leads_somewhere(link):
+    assert link.startswith("https://") or (REPOSITORY / link).exists()
+
+
+def test_the_changelog_starts_with_the_version_of_the_package():
+    text = (REPOSITORY / "docs" / "changelog.md").read_text(encoding="utf-8")
+    assert re.search(r"^## (\S+)", text, re.MULTILINE).group(1) == lr.__version__

@@ -1,0 +1,203 @@
+"""Results unpack, stay as they are, know their error, and go to disk and back without pickle."""
+
+import copy
+import dataclasses
+import json
+import pickle
+
+import numpy as np
+import pytest
+from strategies import random_array
+
+import lowrank_la as lr
+from lowrank_la.results import Info, Result, to_host
+
+
+def decompose(backend=None, dtype="float64", **options):
+    a = random_array((12, 8), dtype, 1)
+    return a, lr.svd(a if backend is None else backend.asarray(a), 3, rng=0, **options)
+
+
+def test_results_unpack_and_index_like_tuples():
+    _, result = decompose()
+    U, s, Vh = result
+    assert (U is result.U, s is result.s, Vh is result.Vh) == (True, True, True)
+    assert len(result) == 3
+    assert result[1] is result.s
+    assert result[-1] is result.Vh
+    assert result.shape == (12, 8)
+
+
+def test_results_and_info_are_frozen():
+    _, result = decompose()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.s = 0
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.info.error = 0.0
+
+
+def test_results_are_matrices():
+    _, result = decompose()
+    U, s, Vh = result
+    x = np.ones(8)
+    np.testing.assert_allclose(result @ x, (U * s) @ (Vh @ x), atol=1e-13)
+    op = lr.as_operator(result)
+    assert isinstance(op, lr.LowRank)
+    np.testing.assert_allclose(op.todense(), (U * s) @ Vh, atol=1e-13)
+
+
+def test_a_result_says_its_shapes_error_and_method():
+    _, result = decompose()
+    for part in ("U: (12, 3)", "s: (3,)", "error ", result.info.method):
+        assert part in repr(result)
+    unknown = dataclasses.replace(result, info=Info(method="krylov"))
+    assert "error unknown" in repr(unknown)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_a_saved_result_comes_back_whole(tmp_path, dtype):
+    _, result = decompose(dtype=dtype)
+    result.save(tmp_path / "result.npz")
+    back = lr.load(tmp_path / "result.npz")
+    assert type(back) is type(result)
+    for name in ("U", "s", "Vh"):
+        got, expected = getattr(back, name), getattr(result, name)
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
+    for field in dataclasses.fields(Info):
+        got, expected = getattr(back.info, field.name), getattr(result.info, field.name)
+        np.testing.assert_array_equal(got, expected)
+    assert type(back.info.converged) is bool
+
+
+def test_results_of_every_backend_come_back_as_numpy_arrays(backend, tmp_path):
+    for name in backend.dtypes:
+        _, result = decompose(backend, name)
+        result.save(tmp_path / "result.npz")
+        back = lr.load(tmp_path / "result.npz")
+        assert type(back.U) is np.ndarray
+        for part in ("U", "s", "Vh"):
+            np.testing.assert_array_equal(getattr(back, part), backend.to_numpy(getattr(result, part)))
+        np.testing.assert_array_equal(back.info.residuals, to_host(result.info.residuals))
+
+
+def test_a_mean_is_saved_with_the_factors(tmp_path):
+    _, result = decompose(center=True)
+    result.save(tmp_path / "result.npz")
+    back = lr.load(str(tmp_path / "result.npz"))
+    np.testing.assert_array_equal(back.mean, result.mean)
+    x = np.ones(8)
+    np.testing.assert_allclose(back @ x, result @ x, rtol=0, atol=0)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Plain(Result):
+    Q: object
+    info: Info
+    note: object = None
+
+    _unpack = ("Q",)
+
+
+Plain.__module__ = "lowrank_la.results"
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    monkeypatch.setattr("lowrank_la.results.Plain", Plain, raising=False)
+    return Plain
+
+
+def test_numbers_details_and_large_keys_survive(tmp_path, plain):
+    details = {"counts": np.asarray([1, 2]), "flag": np.bool_(True), "n": np.int64(3), "text": "σ", "none": None}
+    info = Info(error=np.float32(0.5), rng=2**128 - 1, iterations=np.int64(7), details=details, reason="done")
+    plain(np.eye(2), info, note="kept").save(tmp_path / "x.npz")
+    back = lr.load(tmp_path / "x.npz")
+    assert back.note == "kept"
+    assert (back.info.error, back.info.rng, back.info.iterations, back.info.reason) == (0.5, 2**128 - 1, 7, "done")
+    assert back.info.flag is True
+    assert back.info.text == "σ"
+    np.testing.assert_array_equal(back.info.counts, [1, 2])
+
+
+def test_what_can_not_be_saved_without_pickle_is_refused(tmp_path, plain):
+    with pytest.raises(TypeError, match="pickle"):
+        plain(np.eye(2), Info(details={"f": object()})).save(tmp_path / "x.npz")
+    with pytest.raises(TypeError, match="pickle"):
+        plain(np.asarray([object()]), Info()).save(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 200, -1, -40, -300])
+def test_truncated_files_are_refused(tmp_path, keep):
+    _, result = decompose()
+    path = tmp_path / "result.npz"
+    result.save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"result\.npz"):
+        lr.load(path)
+
+
+def test_damaged_files_are_refused(tmp_path):
+    _, result = decompose()
+    path = tmp_path / "result.npz"
+    result.save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"result\.npz"):
+        lr.load(path)
+
+
+def test_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "foreign.npz"
+    header = {"format": "lowrank_la.result.1", "result": "lowrank_la.factor.svd:SVDResult", "plain": {}}
+    groups = {"": {}, "info.": {}, "details.": {}}
+    contents = [
+        {"a": np.ones(3)},
+        {"__header__": np.asarray("no json")},
+        {"__header__": np.asarray("[1]")},
+        {"__header__": np.asarray(json.dumps({"format": "other"}))},
+        {"__header__": np.asarray(json.dumps({**header, "format": "lowrank_la.result.2"}))},
+        {"__header__": np.asarray(json.dumps({**header, "result": "os:system"}))},
+        {"__header__": np.asarray(json.dumps({**header, "result": "lowrank_la.results:load"}))},
+        {"__header__": np.asarray(json.dumps({**header, "result": "lowrank_la.nowhere:X"}))},
+        {"__header__": np.asarray(json.dumps({**header, "plain": groups}))},
+    ]
+    for content in contents:
+        np.savez(path, **content)
+        with pytest.raises(ValueError, match=r"foreign\.npz"):
+            lr.load(path)
+    for content in (b"", b"text", pickle.dumps({"a": 1})):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"foreign\.npz"):
+            lr.load(path)
+    np.save(tmp_path / "foreign.npz.npy", np.ones(3))
+    with pytest.raises(ValueError, match=r"foreign\.npz"):
+        lr.load(tmp_path / "foreign.npz.npy")
+
+
+def test_a_missing_file_is_reported_as_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        lr.load(tmp_path / "nothing.npz")
+
+
+def test_details_are_read_as_attributes():
+    info = Info(error=0.1, details={"orthogonality": 1e-16})
+    assert info.orthogonality == 1e-16
+    assert info.error == 0.1
+    assert info.passes is None
+    with pytest.raises(AttributeError, match="no entry 'ortogonality'"):
+        info.ortogonality  # noqa: B018
+    assert not hasattr(info, "__array__")
+
+
+def test_results_can_be_copied_and_pickled():
+    _, result = decompose()
+    for again in (copy.copy(result), copy.deepcopy(result), pickle.loads(pickle.dumps(result))):  # noqa: S301
+        np.testing.assert_array_equal(again.s, result.s)
+        assert again.info.method == result.info.method
+
+
+def test_a_result_that_is_no_matrix_says_so():
+    with pytest.raises(TypeError, match="Plain does not stand for a matrix"):
+        Plain(np.eye(2), Info()) @ np.ones(2)
