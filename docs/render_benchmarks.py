@@ -1,0 +1,127 @@
+"""Tables of the benchmark results; ``python docs/render_benchmarks.py`` puts the summary into the README."""
+
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+START, END = "<!-- benchmarks: start -->", "<!-- benchmarks: end -->"
+NOT_YET = "No benchmark results are stored yet; `python -m benchmarks.bench_factor` measures and stores them."
+
+
+def summary(payload):
+    """One row a problem: our time beside the fastest peer that is accurate enough."""
+    lines = [
+        f"Time until every singular value is right to {payload['target']:g} (relative), median of alternated runs.",
+        "",
+        "| | problem | rank | lowrank_la | method | fastest accurate peer | peer's time | ratio |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for letter, problem in payload["problems"].items():
+        own, peer = _fastest(problem, ours=True), _fastest(problem, ours=False)
+        method = (problem.get("ours") or {}).get("method", "")
+        ratio = f"{own['seconds'] / peer['seconds']:.2f}" if own and peer else "–"
+        lines.append(
+            f"| {letter} | {problem['title']} | {problem['rank']} | {_time(own)}{_setting(own)} | {method} "
+            f"| {_who(peer)} | {_time(peer)} | {ratio} |"
+        )
+    if payload.get("geometric_mean_ratio"):
+        lines += [
+            "",
+            f"Geometric mean of the ratios: **{payload['geometric_mean_ratio']:.2f}** (below 1: we are faster).",
+        ]
+    return "\n".join([*lines, "", _machine(payload["machine"])])
+
+
+def full(payload):
+    """Every contender of every problem."""
+    parts = []
+    for letter, problem in payload["problems"].items():
+        parts += [
+            f"### ({letter}) {problem['title']}, rank {problem['rank']}",
+            "",
+            "| contender | setting | largest σ error | time | 95 % interval | first call | extra memory | ratio |",
+            "|---|---|---|---|---|---|---|---|",
+            *(_line(row) for row in sorted(problem["rows"], key=_order)),
+            "",
+        ]
+    return "\n".join(parts)
+
+
+def extras(payload):
+    """Measurements beside the problems: tall QR, memory, overhead, import."""
+    parts = []
+    for name, found in (payload.get("extras") or {}).items():
+        rows = (f"| {label} | {_value(value)} |" for label, value in found.items())
+        parts += [f"### {name.replace('_', ' ')}", "", "| | |", "|---|---|", *rows, ""]
+    return "\n".join(parts)
+
+
+def load(name="factor"):
+    """Return the stored results of one benchmark, or None."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def fill_readme():
+    """Put the summary between the two marks of the README."""
+    text = README.read_text(encoding="utf-8")
+    head, rest = text.split(START)
+    _, tail = rest.split(END)
+    payload = load()
+    table = summary(payload) if payload else NOT_YET
+    README.write_text(f"{head}{START}\n{table}\n{END}{tail}", encoding="utf-8")
+
+
+def _fastest(problem, *, ours):
+    rows = [row for row in problem["rows"] if row["ours"] == ours and row["accurate"] and row["seconds"]]
+    return min(rows, key=lambda row: row["seconds"], default=None)
+
+
+def _order(row):
+    return (not row["ours"], not row["accurate"], row["seconds"] or float("inf"))
+
+
+def _line(row):
+    error = "–" if row["error"] is None else f"{row['error']:.0e}"
+    if not row["seconds"]:
+        return f"| {row['contender']} | {row['setting']} | {error} | {row['note']} | | | | |"
+    interval = f"{_milliseconds(row['seconds_low'])} to {_milliseconds(row['seconds_high'])}"
+    memory = "–" if row["extra_megabytes"] is None else f"{row['extra_megabytes']:.0f} MB"
+    ratio = "–" if row["ratio_to_best_peer"] is None else f"{row['ratio_to_best_peer']:.2f}"
+    name = f"**{row['contender']}**" if row["ours"] else row["contender"]
+    error = error if row["accurate"] else f"({error})"
+    return (
+        f"| {name} | {row['setting']} | {error} | {_time(row)} | {interval} "
+        f"| {_milliseconds(row['cold_seconds'])} | {memory} | {ratio} |"
+    )
+
+
+def _value(value):
+    return f"{value:.3g}" if isinstance(value, float) else "–" if value is None else str(value)
+
+
+def _who(row):
+    return f"{row['contender']} ({row['setting']})" if row else "none"
+
+
+def _setting(row):
+    return f" ({row['setting']})" if row and not row["default"] else ""
+
+
+def _time(row):
+    return _milliseconds(row["seconds"]) if row else "not reached"
+
+
+def _milliseconds(seconds):
+    return "–" if seconds is None else f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+
+
+def _machine(machine):
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    return f"Measured on {machine['processor']}, {machine['threads']} threads; {versions}."
+
+
+if __name__ == "__main__":
+    fill_readme()
