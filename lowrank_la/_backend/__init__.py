@@ -3,6 +3,7 @@
 from ._names import dtype_name
 from .autograd import attach_svd, detached, is_tracked
 from .checks import check_count, check_option, check_positive, check_rank, check_rank_or_tol, check_tol
+from .cholesky_qr import cholesky_qr2, shifted_cholesky_qr3
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
 from .dtypes import (
     complex_dtype,
@@ -19,12 +20,10 @@ from .hashing import hash_rows, split_draws
 from .indexing import host_indices, index_array
 from .linalg import (
     all_finite,
-    cholesky_qr2,
     cholesky_upper,
     householder_qr,
     require_finite,
     right_solve_upper,
-    shifted_cholesky_qr3,
     small_eigh,
     small_svd,
     solve_upper,

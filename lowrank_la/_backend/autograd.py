@@ -52,13 +52,14 @@ def _node():
         @staticmethod
         @torch.autograd.function.once_differentiable
         def backward(ctx, gU, gs, gVh):
-            gradient = _gradient(torch, ctx.op, *ctx.saved_tensors, gU, gs, gVh)
+            gradient = _gradient(torch, ctx.op, ctx.saved_tensors, (gU, gs, gVh))
             return ctx.project(gradient), None, None, None, None, None
 
     return TruncatedSVD
 
 
-def _gradient(torch, op, U, s, Vh, gU, gs, gVh):
+def _gradient(torch, op, factors, gradients):
+    (U, s, Vh), (gU, gs, gVh) = factors, gradients
     U, V = U.to(op.dtype), Vh.mH.to(op.dtype)
     s = s.to(U.real.dtype)
     core = torch.diag(gs.to(s.dtype)).to(U.dtype) if gs is not None else torch.zeros((len(s), len(s)), dtype=U.dtype)

@@ -21,17 +21,23 @@ def _trsm(dtype_name):
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 11)(address)
 
 
+@lru_cache(maxsize=8)
+def _constants(dtype_name):
+    """Addresses of the flags "side left, lower, plain, non-unit" and of the number one, and what keeps them alive."""
+    flags, one = ctypes.create_string_buffer(b"LLNN"), np.ones(1, dtype=dtype_name)
+    return ctypes.addressof(flags), one.ctypes.data, (flags, one)
+
+
 def solve_rows_in_place(M, R):
-    """Overwrite the C-contiguous rows `M` (m, n) with ``M R⁻¹``, `R` upper triangular."""
+    """Overwrite the rows `M` (m, n) with ``M R⁻¹``, `R` upper triangular; both C-contiguous and of one dtype."""
     m, n = M.shape
-    R = np.ascontiguousarray(R, dtype=M.dtype)
-    alpha = np.ones(1, dtype=M.dtype)
-    ints = np.array([n, m, n, n], dtype=np.intc)
+    if m == 0 or n == 0:
+        return M
     # Seen in column-major order M is Mᵀ and R is Rᵀ (lower), so the solve is Mᵀ ← (Rᵀ)⁻¹ Mᵀ.
-    side_lower_plain_nonunit = ctypes.create_string_buffer(b"LLNN")
-    flag, at = ctypes.addressof(side_lower_plain_nonunit), ints.ctypes.data
+    sizes = (ctypes.c_int * 2)(n, m)
+    size = ctypes.addressof(sizes)
+    flag, one, _ = _constants(M.dtype.name)
     _trsm(M.dtype.name)(
-        flag, flag + 1, flag + 2, flag + 3, at, at + 4,
-        alpha.ctypes.data, R.ctypes.data, at + 8, M.ctypes.data, at + 12,
+        flag, flag + 1, flag + 2, flag + 3, size, size + 4, one, R.ctypes.data, size, M.ctypes.data, size,
     )  # fmt: skip
     return M

@@ -8,7 +8,7 @@ import numpy as np
 
 from .blas import solve_rows_in_place
 from .namespace import kind, namespace
-from .products import gram, mH
+from .products import mH
 from .threads import fixed_partition, map_blocks
 
 
@@ -92,9 +92,8 @@ def right_solve_upper(M, R):
     name = kind(xp)
     if name == "numpy":
         out = np.array(M, dtype=np.result_type(M, R), order="C")
-        if out.size == 0:
-            return out
-        block = max(256, -(-out.shape[0] // 64))
+        R = np.ascontiguousarray(R, dtype=out.dtype)
+        block = max(1024, -(-out.shape[0] // 64))
         map_blocks(lambda rows: solve_rows_in_place(out[rows], R), fixed_partition(out.shape[0], block))
         return out
     if name == "torch":
@@ -106,44 +105,6 @@ def right_solve_upper(M, R):
 
         return mH(solve_triangular(R, mH(M), trans="C", check_finite=False))
     return mH(xp.linalg.solve(mH(R), mH(M)))
-
-
-def cholesky_qr2(M):
-    """CholeskyQR2, or None when the Gram matrix shows condition beyond its reach."""
-    first = _cholesky_pass(M)
-    if first is None or not _well_conditioned(first[1]):
-        return None
-    second = _cholesky_pass(first[0])
-    return None if second is None else (second[0], second[1] @ first[1])
-
-
-def _cholesky_pass(M):
-    R = cholesky_upper(gram(M))
-    return None if R is None else (right_solve_upper(M, R), R)
-
-
-def _well_conditioned(R):
-    xp = namespace(R)
-    size = xp.abs(xp.linalg.diagonal(R))
-    return float(xp.min(size)) > 10.0 * xp.finfo(R.dtype).eps ** 0.5 * float(xp.max(size))
-
-
-def shifted_cholesky_qr3(M, max_shifts=5):
-    """Shifted CholeskyQR, the shift repeated until a plain Cholesky succeeds; None when it never does."""
-    xp = namespace(M)
-    m, n = M.shape
-    total = None
-    for _ in range(max_shifts):
-        G = gram(M)
-        shift = 11.0 * (m * n + n * (n + 1)) * xp.finfo(M.dtype).eps * float(xp.linalg.trace(xp.real(G)))
-        R = cholesky_upper(G + shift * xp.eye(n, dtype=M.dtype, device=M.device))
-        if R is None:
-            return None
-        M, total = right_solve_upper(M, R), R if total is None else R @ total
-        rest = cholesky_qr2(M)
-        if rest is not None:
-            return rest[0], rest[1] @ total
-    return None
 
 
 def require_finite(M, what):

@@ -160,7 +160,7 @@ def _host_gram(M):
         panel = _blasable(M[rows])
         return panel.conj().T @ panel if np.iscomplexobj(panel) else panel.T @ panel
 
-    parts = map_blocks(block, fixed_partition(m, max(_TALL, -(-m // 8), 2 * n)))
+    parts = map_blocks(block, fixed_partition(m, max(256, -(-m // 8), n)))
     return sum(parts[1:], start=parts[0])
 
 

@@ -16,7 +16,7 @@ def solve_and_gram(M, R, *, overwrite=False):
 
     With `overwrite` the rows of `M` are overwritten where the namespace allows it.
     """
-    if not isinstance(M, np.ndarray):
+    if not isinstance(M, np.ndarray) or M.size == 0:
         Q = right_solve_upper(M, R)
         return Q, gram(Q)
     Q = M if overwrite and M.flags.c_contiguous and M.flags.writeable else np.empty(M.shape, dtype=M.dtype)

@@ -84,7 +84,7 @@ class Basis:
 
     def _keep_significant(self, Q, S, floor):
         u, s, vh = be.small_svd(S)
-        count = int(self.xp.sum(self.xp.astype(s > floor, self.xp.int64)))
+        count = int((be.to_numpy(s) > floor).sum())
         s = self.xp.astype(s[:count], S.dtype)
         return be.matmul(Q, u[:, :count]), s[:, None] * vh[:count, :]
 

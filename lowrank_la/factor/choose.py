@@ -25,6 +25,7 @@ _CORE_WEIGHT = 40.0
 _STEP_OVERHEAD = 1e8
 _PESSIMISM = 1.5
 _PROBE_COLUMNS = 32
+_PROBE_FROM = 3e9
 _PROBE_ROWS = 1000
 _SMALL_SIDE = 96
 _LONGEST_GRAM = 1200
@@ -45,7 +46,7 @@ def choose(A, request):
     if not dense:
         return "gram" if n <= 4 * (request.rank + request.oversample) else "fused"
     gram, least = _gram_cost(m, n, request), _krylov_least(m, n, request)
-    if gram <= least:
+    if gram <= max(least, _PROBE_FROM):
         return "gram"
     columns = _predicted_columns(_probe(A, request), request)
     return "gram" if gram < _krylov_cost(m, n, columns, _PROBE_COLUMNS) else "krylov"

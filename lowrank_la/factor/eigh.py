@@ -9,7 +9,8 @@ from . import scaling
 from .errors import pythagorean_error
 from .hermitian import hermitian_pairs, require_hermitian, wanted_order
 from .iteration import Watch, settle
-from .request import Request, smallest_rank
+from .rangefinder import checked_start
+from .request import Request, attainable, smallest_rank
 from .signs import fix_vector_phases
 
 _METHODS = ("auto", "krylov", "dense")
@@ -114,12 +115,12 @@ def eigh(
         request = Request(
             rank,
             tol,
-            be.check_positive("accuracy", accuracy),
+            attainable(accuracy, op),
             be.check_count("oversample", oversample, 0),
             key,
             watch,
             norm,
-            init,
+            checked_start(init, op),
         )
         name = _choose(metered, request) if method == "auto" else method
         found = (_dense if name == "dense" else hermitian_pairs)(metered, request, which)
@@ -146,22 +147,22 @@ def _dense(A, request, which):
 def _assemble(A, request, name, found, scale):
     xp = A.xp
     w, V, residuals, done = found
-    w, V, residuals, short = _cut(w, V, residuals, request)
+    w, V, residuals = _cut(w, V, residuals, request)
     energy = be.vdot_real(w)
 
     def approximation(X):
         return be.matmul(V, w[:, None] * be.adjoint_matmul(V, X))
 
     error, kind = pythagorean_error(A, request.norm, energy, approximation, request.key)
-    if request.tol is not None and not short and error > request.tol and request.rank == A.shape[0]:
-        done = False
+    met = request.tol is None or error <= request.tol
     V = fix_vector_phases(V)
     if be.is_half(A.source_dtype):
         V = xp.astype(V, A.source_dtype)
     watch = request.watch
     reason = ("decomposed in full" if name == "dense" else "accuracy reached") if done else watch.reason
+    reason = reason if met else "rank reached before tol"
     info = Info(
-        error=error, error_kind=kind, converged=bool(done), reason=reason, iterations=watch.count + 1,
+        error=error, error_kind=kind, converged=bool(done and met), reason=reason, iterations=max(1, watch.count),
         products=A.products, passes=A.passes, method=name, rng=request.key.value, residuals=residuals * scale,
     )  # fmt: skip
     return EighResult(w * scale, V, info)
@@ -170,8 +171,8 @@ def _assemble(A, request, name, found, scale):
 def _cut(w, V, residuals, request):
     """Drop trailing pairs that `tol` does not need."""
     if request.tol is None or request.norm is None:
-        return w, V, residuals, False
+        return w, V, residuals
     host = abs(be.to_numpy(w).astype(float))
     beyond = max(request.norm**2 - float((host**2).sum()), 0.0)
     count = smallest_rank(host, beyond, (request.tol * request.norm) ** 2)
-    return (w, V, residuals, False) if count is None else (w[:count], V[:, :count], residuals[:count], True)
+    return (w, V, residuals) if count is None else (w[:count], V[:, :count], residuals[:count])

@@ -9,11 +9,12 @@ _PROBES = 10
 _FLOOR = 1e4
 
 
-def pythagorean_error(A, norm, energy, approximation, key):
+def pythagorean_error(A, norm, energy, approximation, key, estimate=None):
     """``(error, kind)`` of an approximation that is an orthogonal projection of `A` with squared norm `energy`.
 
     ‖A - Â‖² = ‖A‖² - ‖Â‖² is exact until the difference drowns in rounding, relative error 1e-6 in float64 and 3e-2
-    in float32; from there, and where ‖A‖ is unknown, ten Gaussian columns estimate it. ``approximation(X)`` is ``Â X``.
+    in float32; from there, and where ‖A‖ is unknown, ten Gaussian columns estimate it, unless an `estimate` is at hand.
+    ``approximation(X)`` is ``Â X``.
     """
     if norm == 0.0:
         return 0.0, "exact"
@@ -21,7 +22,7 @@ def pythagorean_error(A, norm, energy, approximation, key):
         left = 1.0 - energy / norm**2
         if left > _FLOOR * be.eps(A.dtype):
             return math.sqrt(left), "exact"
-    return probed_error(A, norm, approximation, key), "estimate"
+    return probed_error(A, norm, approximation, key) if estimate is None else estimate, "estimate"
 
 
 def probed_error(A, norm, approximation, key):

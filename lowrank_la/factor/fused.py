@@ -11,7 +11,7 @@ from .krylov import block_width, krylov_svd
 from .lanczos import Lanczos
 from .rangefinder import complete_columns, fresh_columns, starting_columns
 from .request import Triplets
-from .schedule import Schedule
+from .schedule import Recount, Schedule
 from .tall_qr import orthonormalize
 
 _BASIS_BUDGET = 5
@@ -21,7 +21,7 @@ def fused_svd(A, request):
     """Leading triplets of `A` to ``request.accuracy``; what squaring can't resolve goes on on both sides."""
     wide = A.shape[0] < A.shape[1]
     found = _tall(A.H, request, wide=True).swapped() if wide else _tall(A, request, wide=False)
-    if found.converged or request.watch.stopped or request.watch.count >= request.watch.maxiter:
+    if found.converged or request.watch.over:
         return found
     return continued(A, request, found)
 
@@ -47,7 +47,7 @@ def _tall(A, request, wide):
 def continued(A, request, found):
     """The block Krylov iteration from the right vectors `found`."""
     going_on = krylov_svd(A, replace(request, start=be.mH(found.Vh)))
-    return replace(going_on, method=f"{found.method}+krylov", iterations=going_on.iterations + found.iterations)
+    return replace(going_on, method=f"{found.method}+krylov")
 
 
 def iterate(engine, request, wanted, measure, draw):
@@ -57,25 +57,28 @@ def iterate(engine, request, wanted, measure, draw):
     ``draw(b)`` gives random columns to go on with when the basis stops growing.
     """
     schedule = Schedule(request.accuracy)
+    recount = Recount(be.eps(engine.core.dtype), request.accuracy)
     while True:
         engine.step()
-        full = engine.V.full(engine.width)
-        if not (full or engine.exhausted or schedule.due(request.watch.count + 1, engine.size, wanted)):
-            if not request.watch.tick(size=engine.size):
-                continue
-            full = True
+        full, watch = engine.V.full(engine.width), request.watch
+        due = full or engine.exhausted or watch.last or schedule.due(watch.count + 1, engine.size, wanted)
+        if not due and not watch.tick(size=engine.size):
+            continue
         w, Y, residuals = engine.pairs()
         scale, residuals = measure(w, residuals)
         worst = float(engine.xp.max(residuals[-wanted:])) / scale if scale > 0 else 0.0
-        schedule.record(request.watch.count + 1, worst)
+        over = watch.tick(residual=worst, size=engine.size) if due else True
+        schedule.record(watch.count, worst)
         enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
-        if enough or request.watch.tick(residual=worst, size=engine.size):
+        if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]), worst)):
             return w, Y, bool(enough)
         if full:
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
             engine.restart(w[-keep:], Y[:, -keep:])
-        if engine.exhausted and not engine.revive(draw):
-            return *engine.pairs()[:2], True
+        if (enough or engine.exhausted) and not engine.revive(draw):
+            if engine.exhausted:
+                return *engine.pairs()[:2], True
+            engine.age = 0
 
 
 def singular_residuals(w, residuals):
@@ -98,18 +101,19 @@ def unsquared(A, V, request, residuals, done, reason, method):
     found = residuals[:rank]
     if found.shape[0] < rank:
         found = xp.concat([found, xp.zeros((rank - found.shape[0],), dtype=found.dtype, device=be.device(found))])
-    return Triplets(U, s, Vh, found, bool(done), reason, request.watch.count + bool(done), method)
+    return Triplets(U, s, Vh, found, bool(done), reason, request.watch.count, method)
 
 
-def verified(A, found, request):
-    """`found` with its residuals ``‖Aᴴu - σv‖`` measured, where rounding of the square may hide more than was asked."""
+def verified(A, found, request, *, always=False):
+    """`found` with its residuals ``‖Aᴴu - σv‖`` measured, where rounding of the square may hide much."""
     xp, top = A.xp, float(found.s[0])
     hidden = 4 * be.eps(A.dtype) * top**2 / max(float(found.s[-1]), 1e-300)
-    if hidden <= 0.1 * request.accuracy * top or top == 0.0:
+    if top == 0.0 or (hidden <= 0.1 * request.accuracy * top and not always):
         return found
     residuals = xp.linalg.vector_norm(A.rmatmat(found.U) - be.mH(found.Vh) * found.s[None, :], axis=0)
     met = found.converged and float(xp.max(residuals)) <= request.accuracy * top
-    return replace(found, residuals=residuals, converged=met)
+    reason = found.reason if met == found.converged else "rounding of the square hid what was missing"
+    return replace(found, residuals=residuals, converged=met, reason=reason)
 
 
 def ending(request, done, exhausted=False):

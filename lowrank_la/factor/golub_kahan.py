@@ -28,6 +28,7 @@ class GolubKahan:
 
     def __init__(self, A, start, capacity):
         self.A, self.xp = A, A.xp
+        self.bounded = capacity < min(A.shape)
         rows = min(capacity, A.shape[0]) + start.shape[1]
         self.X = Basis(A.shape[0], min(rows, A.shape[0]), start)
         self.W = Basis(A.shape[1], min(capacity + start.shape[1], A.shape[1]), start)
@@ -49,7 +50,7 @@ class GolubKahan:
     @property
     def full(self):
         """Whether the next block would not fit (a basis of the whole space never is full)."""
-        return any(part.full(self.next.shape[1]) for part in (self.X, self.W))
+        return self.bounded and min(self.X.room, self.W.room) < self.width
 
     @property
     def young(self):
@@ -65,11 +66,10 @@ class GolubKahan:
         fresh = draw(columns)
         for _ in range(2):
             fresh = orthonormalize(fresh - be.matmul(self.W.Q, be.adjoint_matmul(self.W.Q, fresh)))[0]
-        known = self.X.size
         _, S = self.X.extend(self.A.matmat(fresh), self._floor())
         if self.X.withdraw(S, self._noise()).shape[0] == 0:
             return False
-        self.next, self.linked, self.exhausted, self.age = self.X.Q[:, known:], 0, False, 0
+        self.next, self.linked, self.exhausted, self.age = self.X.Q[:, self.size :], 0, False, 0
         return True
 
     def step(self):
@@ -101,7 +101,7 @@ class GolubKahan:
         if self.exhausted or self.coupling is None:
             return U, s, Vh, self.xp.zeros_like(s)
         tail = Vh[:, Vh.shape[1] - self.coupling.shape[1] :]
-        residuals = self.xp.linalg.vector_norm(tail @ self.coupling.mT, axis=1)
+        residuals = self.xp.linalg.vector_norm(tail @ be.mH(self.coupling), axis=1)
         return U, s, Vh, residuals
 
     def vectors(self, U, Vh, count):

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from .. import _backend as be
 from .fused import continued, iterate, singular_residuals, unsquared, verified
+from .iteration import Watch
 from .krylov import krylov_to_tolerance
 from .lanczos import Lanczos
 from .rangefinder import fresh_columns, gaussian_block
@@ -19,6 +20,7 @@ _DIRECT_BELOW = 700
 _GUARD = 2
 _LEAST_TOLERANCE = 100.0
 _INNER = 0.1
+_INNER_LIMIT = 1000
 
 
 def gram_svd(A, request):
@@ -32,7 +34,8 @@ def gram_svd(A, request):
 
 def _tall(B, A, request, wide):
     G = gram_matrix(B)
-    if request.tol is None:
+    tol = request.tol
+    if tol is None:
         V = _leading(B, G, request)
     else:
         V, request = _within_tolerance(G, request)
@@ -42,7 +45,7 @@ def _tall(B, A, request, wide):
     met = float(A.xp.max(found.residuals)) <= request.accuracy * float(found.s[0])
     if wide:
         found = found.swapped()
-    return found if met or request.tol is not None else continued(A, request, found)
+    return found if met or tol is not None else continued(A, request, found)
 
 
 def _residuals(G, found):
@@ -69,7 +72,7 @@ def _leading(B, G, request):
     width = min(max(8, request.rank // 2), 32)
     start = orthonormalize(be.matmul(G, gaussian_block(B, n, width, request.key.child("start"))))[0]
     engine = Lanczos(lambda X: be.matmul(G, X), start, n)
-    inner = replace(request, accuracy=_INNER * request.accuracy, watch=_Silent())
+    inner = replace(request, accuracy=_INNER * request.accuracy, watch=Watch(_INNER_LIMIT))
     _, Y, _ = iterate(engine, inner, request.rank, singular_residuals, fresh_columns(B, n, request.key))
     return engine.vectors(B.xp.flip(Y[:, -min(guarded, Y.shape[1]) :], axis=1))
 
@@ -81,14 +84,3 @@ def _within_tolerance(G, request):
     count = smallest_rank(host**0.5, 0.0, request.tol**2 * float(host.sum()))
     count = count if request.rank is None else min(count, request.rank)
     return xp.flip(V, axis=1)[:, :count], replace(request, rank=count)
-
-
-class _Silent:
-    """The inner eigenvalue iteration: no callback, no bar, a generous limit."""
-
-    count = 0
-    reason = "inner iteration limit"
-
-    def tick(self, **state):
-        self.count += 1
-        return self.count > 1000

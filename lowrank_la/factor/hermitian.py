@@ -1,5 +1,7 @@
 """Eigenpairs at an end of the spectrum of a Hermitian operator, by block Lanczos."""
 
+import numpy as np
+
 from .. import _backend as be
 from .fused import ending, iterate
 from .krylov import block_width
@@ -31,18 +33,22 @@ def hermitian_svd(A, request):
     w, V, residuals, done = hermitian_pairs(A, request, "LM")
     xp = A.xp
     s = xp.abs(w)
-    order = xp.argsort(-s)
+    order = _sorted(-s)
     s, w, V, residuals = xp.take(s, order), xp.take(w, order), xp.take(V, order, axis=1), xp.take(residuals, order)
     sign = xp.astype(xp.where(w < 0, -xp.ones_like(w), xp.ones_like(w)), V.dtype)
-    reason = ending(request, done)
-    return Triplets(V * sign[None, :], s, be.mH(V), residuals, done, reason, request.watch.count + done, "hermitian")
+    steps = request.watch.count
+    return Triplets(V * sign[None, :], s, be.mH(V), residuals, done, ending(request, done), steps, "hermitian")
 
 
 def wanted_order(xp, w, which):
     """Indices of ascending `w` in the order that was asked for."""
-    if which == "SA":
-        return xp.argsort(w)
-    return xp.argsort(-w if which == "LA" else -xp.abs(w))
+    return _sorted(w if which == "SA" else -w if which == "LA" else -xp.abs(w))
+
+
+def _sorted(keys):
+    """Indices that sort `keys`, found on the host: there are few, and not every device can sort."""
+    order = np.argsort(be.to_numpy(keys), kind="stable")
+    return be.index_array(order, keys.shape[0], be.namespace(keys), be.device(keys))
 
 
 def hermitian_pairs(A, request, which):
@@ -79,7 +85,7 @@ class _Ordered(Lanczos):
         w, Y, residuals = super().pairs()
         if not self.by_modulus:
             return w, Y, residuals
-        order = self.xp.argsort(self.xp.abs(w))
+        order = _sorted(self.xp.abs(w))
         return tuple(self.xp.take(part, order, axis=-1) for part in (w, Y, residuals))
 
 

@@ -15,14 +15,24 @@ class Watch:
         self.stopped = False
         self._bar = _progress_bar(label) if progress else None
 
+    @property
+    def last(self):
+        """Whether the iteration under way is the last one allowed."""
+        return self.count + 1 >= self.maxiter
+
     def tick(self, **state):
-        """Report one iteration; True when the iteration has to stop."""
+        """Report one iteration, exactly once for each; True when no other may follow."""
         self.count += 1
         if self._bar is not None:
             self._bar.set_postfix({name: f"{value:.2e}" for name, value in state.items() if isinstance(value, float)})
             self._bar.update()
         if self.callback is not None and self.callback(SimpleNamespace(iteration=self.count, **state)):
             self.stopped = True
+        return self.over
+
+    @property
+    def over(self):
+        """Whether no further iteration is allowed."""
         return self.stopped or self.count >= self.maxiter
 
     def close(self):

@@ -5,16 +5,18 @@ memory budget.
 """
 
 import math
+from dataclasses import replace
 
 from .. import _backend as be
 from .golub_kahan import GolubKahan
 from .rangefinder import complete_columns, fresh_columns, gaussian_block, starting_columns
 from .request import Triplets, smallest_rank
-from .schedule import Schedule
+from .schedule import Recount, Schedule
 from .tall_qr import orthonormalize
 
 _FLOOR = 50.0
 _MINOR = 0.1
+_ROUNDING = "what is left is rounding: tol is below what the dtype can meet"
 
 
 def block_width(A, request):
@@ -26,7 +28,7 @@ def block_width(A, request):
     if be.on_accelerator(A.xp, A.device):
         width = min(rank + request.oversample, 128)
     else:
-        width = min(max(rank, 16), 32)
+        width = min(max(rank, 16), 32) if A.cost.dense else 16
     return min(min(A.shape), width)
 
 
@@ -45,45 +47,48 @@ def krylov_svd(A, request):
     width = block_width(A, request)
     start = orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
     engine = GolubKahan(A, start, capacity(A, request, width))
-    core, worst, done = _iterate(A, request, engine)
-    return _collect(A, request, engine, core, worst, done)
+    core, done = _iterate(A, request, engine)
+    return _collect(A, request, engine, core, done)
 
 
 def _iterate(A, request, engine):
-    """Step until the wanted triplets meet the accuracy; returns ``(core triplets, worst residual, done)``."""
+    """Step until the wanted triplets meet the accuracy; returns ``(core triplets, done)``."""
     schedule, wanted = Schedule(request.accuracy), request.rank
+    recount = Recount(be.eps(A.dtype), request.accuracy)
     draw = fresh_columns(A, A.shape[1], request.key)
     while True:
         engine.step()
-        full = engine.full
-        if not (full or engine.exhausted or schedule.due(request.watch.count + 1, engine.size, wanted)):
-            if not request.watch.tick(size=engine.size):
-                continue
-            full = True
+        full, watch = engine.full, request.watch
+        due = full or engine.exhausted or watch.last or schedule.due(watch.count + 1, engine.size, wanted)
+        if not due and not watch.tick(size=engine.size):
+            continue
         core = engine.triplets()
         _, s, _, residuals = core
         worst = _relative(residuals[:wanted], s)
-        schedule.record(request.watch.count + 1, worst)
+        over = watch.tick(residual=worst, size=engine.size) if due else True
+        schedule.record(watch.count, worst)
         enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
-        if enough or request.watch.tick(residual=worst, size=engine.size):
-            return core, worst, enough
+        if over or (enough and not recount.needed(be.to_numpy(s[:wanted]), worst)):
+            return core, enough
         if full:
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
             engine.restart(*core[:3], keep)
-        if engine.exhausted and not engine.revive(draw):
-            return engine.triplets(), 0.0, True
+        if (enough or engine.exhausted) and not engine.revive(draw):
+            if engine.exhausted:
+                return engine.triplets(), True
+            engine.age = 0
 
 
-def _collect(A, request, engine, core, worst, done):
+def _collect(A, request, engine, core, done):
     U, s, Vh, residuals = core
     count = min(request.rank, s.shape[0])
     left, right = engine.vectors(U, Vh, count)
     s, residuals = s[:count], residuals[:count] + be.eps(A.dtype) * s[0]
     if count < request.rank:
         left, s, right, residuals = _pad(A, request, left, s, right, residuals)
-    done = done or worst <= request.accuracy
-    reason = "invariant subspace: exact" if engine.exhausted else "accuracy reached" if done else request.watch.reason
-    return Triplets(left, s, right, residuals, bool(done), reason, request.watch.count + bool(done), "krylov")
+    exact = engine.exhausted and done
+    reason = "invariant subspace: exact" if exact else "accuracy reached" if done else request.watch.reason
+    return Triplets(left, s, right, residuals, bool(done), reason, request.watch.count, "krylov")
 
 
 def _pad(A, request, left, s, right, residuals):
@@ -98,40 +103,51 @@ def krylov_to_tolerance(A, request):
     """Fewest triplets whose relative Frobenius error is within ``request.tol``.
 
     The basis grows until the energy outside it leaves the rank decided: the residuals of the triplets that would be
-    kept bound, to first order, what they can still gain, and that has to be less than one triplet is worth.
+    kept bound, to first order, what they can still gain, and that has to be less than one triplet is worth. Where
+    ``request.rank`` does not suffice, its triplets are taken to the accuracy instead.
     """
     width = _growing_width(A)
-    limit = min(A.shape) if request.rank is None else min(min(A.shape), 2 * request.rank + 4 * width)
-    engine = GolubKahan(A, orthonormalize(A.matmat(starting_columns(A, width, request)))[0], limit)
+    most = min(A.shape) if request.rank is None else request.rank
+    room = min(min(A.shape), 2 * most + 4 * width)
+    engine = GolubKahan(A, orthonormalize(A.matmat(starting_columns(A, width, request)))[0], room)
     beyond = _Beyond(A, request)
+    core, rank, decided = _grow(A, request, engine, beyond)
+    if rank is None or rank > most:
+        if request.rank is not None:
+            return _rank_first(A, request, engine, core)
+        rank = core[1].shape[0]
+    U, s, Vh, residuals = core
+    left, right = engine.vectors(U, Vh, rank)
+    error = beyond.error(left, s, right, rank)
+    met = error <= request.tol
+    reason = "tolerance met" if met else _ROUNDING if decided or engine.exhausted else request.watch.reason
+    residuals = residuals[:rank] + be.eps(A.dtype) * s[0]
+    return Triplets(left, s[:rank], right, residuals, met, reason, request.watch.count, "krylov", error=error)
+
+
+def _grow(A, request, engine, beyond):
+    """Step until the rank is decided, or no more can be had; returns ``(core triplets, rank or None, decided)``."""
     draw = fresh_columns(A, A.shape[1], request.key)
     while True:
         engine.step()
-        U, s, Vh, residuals = engine.triplets()
-        values, gaps = be.to_numpy(s).astype(float), be.to_numpy(residuals).astype(float)
-        outside = beyond.energy(engine, values)
-        budget = (request.tol * beyond.norm) ** 2
+        core = engine.triplets()
+        values, gaps = (be.to_numpy(part).astype(float) for part in (core[1], core[3]))
+        outside, budget = beyond.energy(engine, values), (request.tol * beyond.norm) ** 2
         rank = smallest_rank(values, beyond.caution * outside, budget)
         settled = not beyond.probed or outside <= _MINOR * budget
         decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
-        if rank is not None and request.rank is not None and rank > request.rank:
-            rank, decided = request.rank, bool((gaps[: request.rank] <= request.accuracy * values[0]).all())
-        ended = limit < min(A.shape) and engine.size >= limit
-        ended = ended or (not decided and engine.exhausted and not engine.revive(draw))
-        if decided or ended or request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / beyond.norm):
-            break
-    met = rank is not None and (request.rank is None or rank <= request.rank)
-    count = rank or engine.size
-    if request.rank is not None:
-        count = min(count, request.rank)
-    left, right = engine.vectors(U, Vh, count)
-    error = beyond.remaining(left, s[:count], right) if beyond.probed else None
-    met = met and outside + float((values[count:] ** 2).sum()) <= budget and (error is None or error <= request.tol)
-    short = "rank reached before tol" if request.rank else "the error is rounding: tol is below what the dtype can meet"
-    reason = "tolerance met" if met else short if ended else request.watch.reason
-    return Triplets(
-        left, s[:count], right, residuals[:count], met, reason, request.watch.count + 1, "krylov", error=error
-    )
+        over = request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / max(beyond.norm, 1e-300))
+        if decided or over or engine.full:
+            return core, rank, decided
+        if engine.exhausted and not engine.revive(draw):
+            return core, rank, decided
+
+
+def _rank_first(A, request, engine, core):
+    """The leading ``request.rank`` triplets to the accuracy, where `tol` would need more."""
+    right = be.mH(engine.vectors(core[0], core[2], min(request.rank, core[1].shape[0]))[1])
+    found = krylov_svd(A, replace(request, tol=None, start=right))
+    return replace(found, converged=False, reason="rank reached before tol" if found.converged else found.reason)
 
 
 def _possible_gain(values, gaps, rank):
@@ -167,6 +183,10 @@ class _Beyond:
 
     def energy(self, engine, values):
         """Estimate after the basis of `engine` grew."""
+        self.outside = self._energy(engine, values)
+        return self.outside
+
+    def _energy(self, engine, values):
         if self.known is not None:
             left = self.known**2 - float((values**2).sum())
             if left > 100 * _FLOOR * be.eps(self.A.dtype) * self.known**2:
@@ -182,9 +202,17 @@ class _Beyond:
         self.cleaned = engine.size
         return _probe_norm(self.probes) ** 2
 
-    def remaining(self, U, s, Vh):
-        """Relative error of the factors, on the probes."""
-        return _probe_norm(self.image - be.matmul(U, s[:, None] * be.matmul(Vh, self.columns))) / self.norm
+    def error(self, U, s, Vh, count):
+        """Relative error of the leading `count` triplets: what is outside, and the values left out one by one.
+
+        Near rounding, where that sum sees no rounding of the factors, the probes are compared with them.
+        """
+        tail = float((be.to_numpy(s[count:]).astype(float) ** 2).sum())
+        error = math.sqrt(max(self.outside, 0.0) + tail) / self.norm
+        if error > 1e3 * be.eps(self.A.dtype) or self.probes is None:
+            return error
+        gap = self.image - be.matmul(U, s[:count, None] * be.matmul(Vh, self.columns))
+        return max(error, _probe_norm(gap) / self.norm)
 
     def _draw(self):
         self.columns = gaussian_block(self.A, self.A.shape[1], 10, self.key)

@@ -13,7 +13,7 @@ from .iteration import Watch, settle
 from .krylov import block_width
 from .lanczos import Lanczos
 from .rangefinder import fresh_columns, gaussian_block, starting_columns
-from .request import Request
+from .request import Request, attainable
 from .signs import fix_vector_phases
 from .tall_qr import orthonormalize
 
@@ -116,7 +116,7 @@ def nystrom(
         op, scale, norm = scaling.safe(op, check_finite)
         metered = MeteredOperator(op)
         request = Request(
-            rank, tol, be.check_positive("accuracy", accuracy), be.check_count("oversample", oversample, 0),
+            rank, tol, attainable(accuracy, op), be.check_count("oversample", oversample, 0),
             be.resolve_rng(rng), watch, norm,
         )  # fmt: skip
         w, V, error, method = (_by_krylov if method == "krylov" else _by_sketch)(metered, request)
@@ -172,6 +172,8 @@ def _shifted_cholesky(omega, Y, shift):
     """Upper `C` with ``CᴴC = Ωᴴ(Y + νΩ)``; the shift ν grows until the factor exists."""
     xp = be.namespace(Y)
     H = be.adjoint_matmul(omega, Y)
+    if float(xp.linalg.matrix_norm(H - be.mH(H))) > 100 * be.eps(Y.dtype) ** 0.75 * float(xp.linalg.matrix_norm(H)):
+        raise ValueError("A is not Hermitian: xᴴ(A y) and (A x)ᴴ y differ; use svd")
     H = (H + be.mH(H)) / 2
     least = float(be.small_eigh(H)[0][0])
     top = float(xp.max(xp.abs(xp.linalg.diagonal(H))))
@@ -230,7 +232,7 @@ def _assemble(A, request, w, V, error, method, scale):
         V = A.xp.astype(V, A.source_dtype)
     reason = request.watch.reason if short else "tolerance met" if request.tol and met else "rank reached"
     info = Info(
-        error=error, error_kind="estimate", converged=met, reason=reason, iterations=request.watch.count + 1,
+        error=error, error_kind="estimate", converged=met, reason=reason, iterations=max(1, request.watch.count),
         products=A.products, passes=A.passes, method=method.split()[0], rng=request.key.value,
     )  # fmt: skip
     return NystromResult(w * scale, V, info)

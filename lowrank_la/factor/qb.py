@@ -114,20 +114,21 @@ def qb(
 def _grow(A, request, power, width, limit):
     """RandQB with `width` columns at a time until the tolerance, the limit or the numerical rank is reached."""
     basis = Basis(A.shape[0], limit, gaussian_block(A, 1, 1, request.key))
-    rows, gauge = [], _Gauge(A, request)
+    rows, gauge = [], None if request.tol is None else _Gauge(A, request)
     key = request.key.child("start")
     while basis.size < limit:
         take = min(width, limit - basis.size)
         omega = gaussian_block(A, A.shape[1], slice(basis.size, basis.size + take), key)
         known = basis.size
-        _extend(A, basis, omega, power)
+        _extend(A, basis, rows, omega, power)
         if basis.size == known:
             return basis.Q, A.xp.concat(rows, axis=0) if rows else _empty_rows(A), "numerical rank reached"
         rows.append(be.mH(A.rmatmat(basis.Q[:, known:])))
-        error = gauge.after(basis.Q[:, known:], rows[-1]) if request.tol is not None else None
-        if error is not None and error <= request.tol:
+        error = {} if gauge is None else {"error": gauge.after(basis.Q[:, known:], rows[-1])}
+        over = request.watch.tick(size=basis.size, **error)
+        if error and error["error"] <= request.tol:
             return basis.Q, A.xp.concat(rows, axis=0), "tolerance met"
-        if request.watch.tick(size=basis.size, **({} if error is None else {"error": error})):
+        if over:
             return basis.Q, A.xp.concat(rows, axis=0), request.watch.reason
     return basis.Q, A.xp.concat(rows, axis=0), "rank reached"
 
@@ -147,12 +148,19 @@ def _trim(A, request, Q, B):
     return be.matmul(Q, u[:, :count]), kept
 
 
-def _extend(A, basis, omega, power):
-    """Append the range of ``(A Aᴴ)^power A Ω`` outside the basis."""
+def _extend(A, basis, rows, omega, power):
+    """Append the range of ``(A Aᴴ)^power A Ω`` outside the basis.
+
+    Each product is freed of what the basis explains already: rounding along it would grow with every power.
+    """
     Y = A.matmat(omega)
+    B = A.xp.concat(rows, axis=0) if rows and power else None
     for _ in range(power):
-        Y = orthonormalize(_outside(basis, Y))[0]
-        Y = A.matmat(orthonormalize(A.rmatmat(Y))[0])
+        Y = orthonormalize(_outside(basis, _outside(basis, Y)))[0]
+        W = A.rmatmat(Y)
+        if B is not None:
+            W = W - be.adjoint_matmul(B, be.adjoint_matmul(basis.Q, Y))
+        Y = A.matmat(orthonormalize(W)[0])
     size = float(A.xp.max(A.xp.linalg.vector_norm(Y, axis=0)))
     basis.largest = max(basis.largest, size)
     basis.extend(Y, 2 * be.eps(A.dtype) * basis.largest)
@@ -205,7 +213,7 @@ def _assemble(A, request, Q, B, scale, reason):
     elif scale != 1:
         B = B * scale
     info = Info(
-        error=error, error_kind=kind, converged=met, reason=reason, iterations=request.watch.count + 1,
+        error=error, error_kind=kind, converged=met, reason=reason, iterations=request.watch.count,
         products=A.products, passes=A.passes, method="qb", rng=request.key.value,
     )  # fmt: skip
     return QBResult(Q, B, info)

@@ -28,6 +28,17 @@ def starting_columns(A, width, request):
     return A.xp.concat([start, gaussian_block(A, A.shape[1], missing, key)], axis=1)
 
 
+def checked_start(init, A):
+    """The columns `init` in the dtype of `A`, or None; ValueError when they don't fit."""
+    if init is None:
+        return None
+    n = A.shape[1]
+    if not be.is_array(init) or init.ndim != 2 or init.shape[0] != n or init.shape[1] == 0:
+        found = getattr(init, "shape", init)
+        raise ValueError(f"init must be a result or an array with {n} rows and at least one column, got {found}")
+    return A.xp.astype(init, A.dtype)
+
+
 def fresh_columns(A, rows, key):
     """Function that draws so many new Gaussian columns at each call."""
     stream, drawn = key.child("fresh"), [0]

@@ -61,10 +61,24 @@ class Triplets:
         )  # fmt: skip
 
 
+def zero_triplets(A, request, method):
+    """Triplets of the zero matrix: vanishing values on the first coordinates (one when `tol` decides)."""
+    count = 1 if request.tol is not None else request.rank
+    xp, (m, n) = A.xp, A.shape
+    s = xp.zeros((count,), dtype=be.real_dtype(xp, A.dtype), device=A.device)
+    U, V = (xp.eye(size, count, dtype=A.dtype, device=A.device) for size in (m, n))
+    return Triplets(U, s, V.mT, s, True, "the matrix is zero", 0, method, tail=0.0)
+
+
 def _replace(triplets, **changes):
     from dataclasses import replace
 
     return replace(triplets, **changes)
+
+
+def attainable(accuracy, A):
+    """`accuracy`, checked, and at least what rounding leaves: 16 eps."""
+    return max(be.check_positive("accuracy", accuracy), 16.0 * be.eps(A.dtype))
 
 
 def smallest_rank(s, beyond, budget):

@@ -4,6 +4,7 @@ import math
 
 _ALWAYS_BELOW = 120
 _LONGEST = 0.34
+_SUSPECT = 1000.0
 
 
 class Schedule:
@@ -29,3 +30,23 @@ class Schedule:
             if rate > 0:
                 longest = max(1, int(_LONGEST * step))
                 self.next = step + min(longest, max(1, int(0.6 * missing / rate)))
+
+
+class Recount:
+    """Suspects repeated values where a residual falls to rounding at once, and asks for fresh columns.
+
+    One block holds no more copies of a value than it has columns; the missing ones show as soon as columns are drawn
+    outside the space found so far. `needed` says so until the leading values stay as they are.
+    """
+
+    def __init__(self, eps, accuracy):
+        self.level, self.accuracy = _SUSPECT * eps, accuracy
+        self.before = None
+
+    def needed(self, values, residual):
+        """Whether the convergence of the host array `values` with the largest relative `residual` is suspect."""
+        if residual > self.level or self.accuracy < 100.0 * self.level:
+            return False
+        same = self.before is not None and abs(values - self.before).max() <= self.accuracy * abs(values).max()
+        self.before = values
+        return not same

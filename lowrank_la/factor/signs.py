@@ -31,7 +31,8 @@ def _signs(V, axis):
     beyond = xp.full((1, 1), count, dtype=xp.int32, device=be.device(V))
     first_up = xp.min(xp.where(bound <= V, index, beyond), axis=axis)
     first_down = xp.min(xp.where(-bound >= V, index, beyond), axis=axis)
-    return xp.astype(xp.where(first_up <= first_down, 1, -1), V.dtype)
+    up = xp.ones_like(first_up)
+    return xp.astype(xp.where(first_up <= first_down, up, -up), V.dtype)
 
 
 def _phases(V):

@@ -5,9 +5,11 @@ the contrast at no cost.
 """
 
 from .. import _backend as be
-from .fused import ending, unsquared
+from .fused import ending, unsquared, verified
 from .rangefinder import starting_columns
 from .tall_qr import orthonormalize
+
+_LARGEST_SHIFT = 0.4  # of the smallest retained eigenvalue; at a half, null directions would not be damped at all
 
 
 def subspace_svd(A, request):
@@ -22,16 +24,20 @@ def _tall(A, request, start):
         start = A.H.matmat(start)
     width = min(A.shape[1], request.rank + request.oversample)
     Q = orthonormalize(starting_columns(A, width, _restarted(request, start)))[0]
-    shift, done = 0.0, False
+    shift, target = 0.0, request.accuracy
     while True:
         Y = A.normal(Q)
         residuals, worst = _residuals(A, Q, Y, request.rank)
-        done = worst <= request.accuracy or width == A.shape[1]
-        if done or request.watch.tick(residual=worst):
-            break
+        over = request.watch.tick(residual=worst)
+        close = worst <= target or width == A.shape[1]
+        if close or over:
+            found = unsquared(A, Q, request, residuals, close, ending(request, close), "subspace")
+            found = verified(A, found, request, always=True)
+            if found.converged or over:
+                return found
+            target /= 4
         Q, least = _step(Q, Y, shift)
-        shift = (shift + least) / 2 if least > shift else shift
-    return unsquared(A, Q, request, residuals, done, ending(request, done), "subspace")
+        shift = max(shift, min((shift + least) / 2, _LARGEST_SHIFT * (shift + least)))
 
 
 def _step(Q, Y, shift):

@@ -1,6 +1,6 @@
 """Truncated singular value decomposition."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import _backend as be
 from ..operators import CentredOperator, LowRank, MeteredOperator, as_operator, column_means
@@ -14,7 +14,8 @@ from .gram import gram_svd
 from .hermitian import hermitian_svd
 from .iteration import Watch, settle
 from .krylov import krylov_svd, krylov_to_tolerance
-from .request import Request
+from .rangefinder import checked_start
+from .request import Request, attainable, zero_triplets
 from .signs import fix_phases
 from .subspace import subspace_svd
 
@@ -69,10 +70,11 @@ def svd(
         Number of triplets, 1…min(m, n).
     tol : float, optional
         Relative Frobenius error allowed, in (0, 1): the fewest triplets that meet it are returned (at most two more
-        than the fewest possible). With `rank` as well, whichever comes first.
+        than the fewest possible where ‖A‖_F is known, that is, unless `A` is given by its products alone). With `rank`
+        as well, whichever comes first.
     accuracy : float
         Largest residual ‖A v - σ u‖ / σ₁ asked of each returned triplet when `rank` decides. A singular value is then
-        off by at most ``accuracy * s[0]``, and usually by the square of that.
+        off by at most ``accuracy * s[0]``, usually by the square of that. Taken as at least 16 eps.
     method : {"auto", "krylov", "fused", "subspace", "gram", "dense"}
         "auto" chooses by the cost model of `lowrank_la.factor.choose` and says so in ``info.method``, which is
         "hermitian" where a square matrix equals its adjoint and eigenpairs serve.
@@ -141,7 +143,7 @@ def svd(
     >>> A = np.outer(np.arange(1.0, 6.0), np.ones(4)) + np.eye(5, 4)
     >>> U, s, Vh = lr.svd(A, 2, rng=0)
     >>> [round(float(x), 4) for x in s]
-    [15.7717, 1.0]
+    [15.5269, 1.0]
     >>> lr.svd(A, tol=0.2).info.method
     'dense'
     """
@@ -151,16 +153,16 @@ def svd(
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     watch = Watch(be.check_count("maxiter", _MAXITER if maxiter is None else maxiter), callback, progress, "svd")
-    op, mean = _centred(op) if center else (op, None)
     with be.single_blas():
         op, scale, norm = scaling.safe(op, check_finite)
+        op, mean, norm = _centred(op, norm, scale) if center else (op, None, norm)
         metered = MeteredOperator(op)
         request = Request(
-            rank, tol, be.check_positive("accuracy", accuracy), be.check_count("oversample", oversample, 0),
+            rank, tol, attainable(accuracy, op), be.check_count("oversample", oversample, 0),
             be.resolve_rng(rng), watch, norm, _right_vectors(init, op),
         )  # fmt: skip
         name = choose(metered, request) if method == "auto" else method
-        found = _run(name, metered, request)
+        found = zero_triplets(metered, request, name) if norm == 0.0 else _run(name, metered, request)
         result = _assemble(metered, found, request, scale, mean)
     watch.close()
     settle(result.info, on_failure, _ADVICE)
@@ -207,25 +209,21 @@ def _require_array(A, method):
         )
 
 
-def _centred(op):
+def _centred(op, norm, scale):
+    """``(operator of A - 1 meanᵀ, mean of A, norm)``."""
     mean = column_means(op)
-    return CentredOperator(op, mean), mean
+    centred = CentredOperator(op, mean)
+    return centred, mean * scale, None if norm is None else centred.fro_norm()
 
 
 def _right_vectors(init, op):
-    if init is None:
-        return None
-    V = be.mH(init.Vh) if isinstance(init, SVDResult) else init
-    if not be.is_array(V) or V.ndim != 2 or V.shape[0] != op.shape[1]:
-        raise ValueError(
-            f"init must be a result or an array with {op.shape[1]} rows (right vectors), got {getattr(V, 'shape', V)}"
-        )
-    return op.xp.astype(V, op.dtype)
+    return checked_start(be.mH(init.Vh) if isinstance(init, SVDResult) else init, op)
 
 
 def _assemble(A, found, request, scale, mean):
     xp = A.xp
     error, kind = _error(A, found, request)
+    found = _judged(found, error, request)
     U, Vh = fix_phases(found.U, found.Vh)
     s, residuals = found.s * scale, found.residuals * scale
     if be.is_half(A.source_dtype):
@@ -237,15 +235,21 @@ def _assemble(A, found, request, scale, mean):
     return SVDResult(U, s, Vh, info, mean)
 
 
+def _judged(found, error, request):
+    """`found`, not converged when the error is above the tolerance that was asked."""
+    if request.tol is None or not found.converged or error <= request.tol:
+        return found
+    short = request.rank is not None and found.s.shape[0] >= request.rank
+    return replace(found, converged=False, reason="rank reached before tol" if short else "the error is above tol")
+
+
 def _error(A, found, request):
     energy = be.vdot_real(found.s)
     if found.tail is not None:
         total = energy + found.tail
         return (found.tail / total) ** 0.5 if total > 0 else 0.0, "exact"
-    if found.error is not None:
-        return found.error, "estimate"
 
     def approximation(X):
         return be.matmul(found.U, found.s[:, None] * be.matmul(found.Vh, X))
 
-    return pythagorean_error(A, request.norm, energy, approximation, request.key)
+    return pythagorean_error(A, request.norm, energy, approximation, request.key, found.error)

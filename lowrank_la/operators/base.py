@@ -54,6 +54,9 @@ class LinearOperator:
         self.device = device
         self.source_dtype = dtype if source_dtype is None else source_dtype
 
+    normal_reads = 2
+    """Reads of `A` that `normal` takes: one where a kernel fuses the two products."""
+
     def matmat(self, X):
         """``A X`` for `X` of shape (n, b)."""
         return self._apply(self._matmat, X, self.shape[1], "matmat")

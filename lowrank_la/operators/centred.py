@@ -45,6 +45,7 @@ class CentredOperator(LinearOperator):
         if be.is_complex(mean.dtype):
             dtype = be.complex_dtype(xp, dtype)
         super().__init__(inner.shape, dtype, xp, inner.device, inner.source_dtype)
+        self.normal_reads = inner.normal_reads
         self.inner, self.mean = inner, xp.astype(mean, dtype, copy=False)
 
     def _matmat(self, X):

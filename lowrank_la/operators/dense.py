@@ -36,6 +36,10 @@ class DenseOperator(LinearOperator):
         """Frobenius norm, a float."""
         return be.fro_norm(self._array)
 
+    def scaled(self, alpha):
+        """``alpha * A`` in a copy: for matrices whose squares would overflow or vanish."""
+        return DenseOperator(self._array * alpha)
+
     def diag(self):
         """The diagonal."""
         return self.xp.linalg.diagonal(self._array)

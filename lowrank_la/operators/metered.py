@@ -28,7 +28,7 @@ class MeteredOperator(LinearOperator):
         return self.inner.rmatmat(Y)
 
     def _normal(self, X):
-        self._count(2 * X.shape[1], 2 if self.inner.has("array") else 1)
+        self._count(2 * X.shape[1], self.inner.normal_reads)
         return self.inner.normal(X)
 
     @property

@@ -34,6 +34,11 @@ class SparseOperator(LinearOperator):
         super().__init__(shape, csr.dtype, csr.xp, csr.device, source_dtype)
         self._csr, self._transposed, self._mirrored = csr, transposed, mirrored
 
+    def scaled(self, alpha):
+        """``alpha * A`` in a copy: for matrices whose squares would overflow or vanish."""
+        scaled = be.to_csr(self._csr.native * alpha)[0]
+        return self._view(scaled, self._transposed, self._mirrored, self.source_dtype)
+
     @property
     def H(self):
         """The adjoint, on the same arrays."""
@@ -46,6 +51,8 @@ class SparseOperator(LinearOperator):
     def _rmatmat(self, Y):
         product = be.csr_matmat if self._transposed else be.csr_rmatmat
         return self._mirror(product(self._csr, self._mirror(Y)))
+
+    normal_reads = 1
 
     def _normal(self, X):
         by_rows = self._by_rows(X.shape[1])

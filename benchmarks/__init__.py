@@ -1,0 +1,1 @@
+"""Benchmarks: each ``python -m benchmarks.bench_<package>`` times the library beside its peers in one run."""
