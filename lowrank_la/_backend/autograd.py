@@ -118,11 +118,12 @@ def _discarded(torch, op, U, s, V, gU, gV):
         return outside(V, op.rmatmat(outside(U, X)))
 
     rhs = s * gV + adjoint(gU)
-    y = _conjugate_gradients(torch, lambda Y: s**2 * Y - adjoint(apply(Y)), rhs)
+    least = 100 * torch.finfo(s.dtype).eps * s**2
+    y = _conjugate_gradients(torch, lambda Y: s**2 * Y - adjoint(apply(Y)), rhs, least)
     return (gU + apply(y)) / s, y
 
 
-def _conjugate_gradients(torch, apply, rhs):
+def _conjugate_gradients(torch, apply, rhs, least):
     x, r = torch.zeros_like(rhs), rhs.clone()
     p, rho = r, (r.abs() ** 2).sum(0)
     target = (10 * torch.finfo(rhs.real.dtype).eps) ** 2 * rho
@@ -132,7 +133,7 @@ def _conjugate_gradients(torch, apply, rhs):
             return x
         q = apply(p)
         curvature = (p.conj() * q).real.sum(0)
-        if bool((curvature[active] <= 0).any()):
+        if bool((curvature <= least * (p.abs() ** 2).sum(0))[active].any()):
             break
         step = torch.where(active, rho / torch.where(active, curvature, 1.0), 0.0)
         x, r = x + step * p, r - step * q

@@ -6,7 +6,7 @@ from .. import _backend as be
 from ..operators import LowRank, MeteredOperator, as_operator
 from ..results import Info, Result
 from . import scaling
-from .errors import pythagorean_error
+from .errors import pythagorean_error, within
 from .hermitian import hermitian_pairs, require_hermitian, wanted_order
 from .iteration import Watch, settle
 from .rangefinder import checked_start
@@ -154,7 +154,7 @@ def _assemble(A, request, name, found, scale):
         return be.matmul(V, w[:, None] * be.adjoint_matmul(V, X))
 
     error, kind = pythagorean_error(A, request.norm, energy, approximation, request.key)
-    met = request.tol is None or error <= request.tol
+    met = request.tol is None or within(error, request.tol, A.dtype)
     V = fix_vector_phases(V)
     if be.is_half(A.source_dtype):
         V = xp.astype(V, A.source_dtype)

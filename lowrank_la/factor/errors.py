@@ -9,6 +9,11 @@ _PROBES = 10
 _FLOOR = 1e4
 
 
+def within(error, tol, dtype):
+    """Whether `error` meets `tol`, up to the rounding of the comparison."""
+    return error <= tol * (1.0 + 100.0 * be.eps(dtype))
+
+
 def pythagorean_error(A, norm, energy, approximation, key, estimate=None):
     """``(error, kind)`` of an approximation that is an orthogonal projection of `A` with squared norm `energy`.
 

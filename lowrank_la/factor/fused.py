@@ -70,7 +70,8 @@ def iterate(engine, request, wanted, measure, draw):
         over = watch.tick(residual=worst, size=engine.size) if due else True
         schedule.record(watch.count, worst)
         enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
-        if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]), worst)):
+        enough = enough or (engine.exhausted and engine.size >= wanted)
+        if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]), worst, engine.exhausted)):
             return w, Y, bool(enough)
         if full:
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)

@@ -24,10 +24,12 @@ class GolubKahan:
         Orthonormal columns.
     capacity : int
         Columns that each basis may hold.
+    caution : float
+        Factor on the level below which a block counts as rounding; small where what is left matters to the last bit.
     """
 
-    def __init__(self, A, start, capacity):
-        self.A, self.xp = A, A.xp
+    def __init__(self, A, start, capacity, caution=1.0):
+        self.A, self.xp, self.caution = A, A.xp, caution
         self.bounded = capacity < min(A.shape)
         rows = min(capacity, A.shape[0]) + start.shape[1]
         self.X = Basis(A.shape[0], min(rows, A.shape[0]), start)
@@ -135,10 +137,10 @@ class GolubKahan:
         self.norm = max(self.norm, float(self.xp.max(norms)))
 
     def _noise(self):
-        return noise_level(self.A.dtype, self.A.shape) * self.norm
+        return self.caution * noise_level(self.A.dtype, self.A.shape) * self.norm
 
     def _floor(self):
-        return 4 * be.eps(self.A.dtype) * self.norm
+        return 4 * self.caution * be.eps(self.A.dtype) * self.norm
 
 
 def noise_level(dtype, shape):

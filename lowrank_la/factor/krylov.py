@@ -8,6 +8,7 @@ import math
 from dataclasses import replace
 
 from .. import _backend as be
+from .errors import within
 from .golub_kahan import GolubKahan
 from .rangefinder import complete_columns, fresh_columns, gaussian_block, starting_columns
 from .request import Triplets, smallest_rank
@@ -16,6 +17,7 @@ from .tall_qr import orthonormalize
 
 _FLOOR = 50.0
 _MINOR = 0.1
+_TO_THE_LAST_BIT = 0.1
 _ROUNDING = "what is left is rounding: tol is below what the dtype can meet"
 
 
@@ -68,7 +70,8 @@ def _iterate(A, request, engine):
         over = watch.tick(residual=worst, size=engine.size) if due else True
         schedule.record(watch.count, worst)
         enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
-        if over or (enough and not recount.needed(be.to_numpy(s[:wanted]), worst)):
+        enough = enough or (engine.exhausted and engine.size >= wanted)
+        if over or (enough and not recount.needed(be.to_numpy(s[:wanted]), worst, engine.exhausted)):
             return core, enough
         if full:
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
@@ -109,24 +112,25 @@ def krylov_to_tolerance(A, request):
     width = _growing_width(A)
     most = min(A.shape) if request.rank is None else request.rank
     room = min(min(A.shape), 2 * most + 4 * width)
-    engine = GolubKahan(A, orthonormalize(A.matmat(starting_columns(A, width, request)))[0], room)
+    start = orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
+    engine = GolubKahan(A, start, room, caution=_TO_THE_LAST_BIT)
     beyond = _Beyond(A, request)
-    core, rank, decided = _grow(A, request, engine, beyond)
+    core, rank, decided, outside = _grow(A, request, engine, beyond)
     if rank is None or rank > most:
         if request.rank is not None:
             return _rank_first(A, request, engine, core)
         rank = core[1].shape[0]
     U, s, Vh, residuals = core
     left, right = engine.vectors(U, Vh, rank)
-    error = beyond.error(left, s, right, rank)
-    met = error <= request.tol
+    error = beyond.error(left, s, right, outside)
+    met = within(error, request.tol, A.dtype)
     reason = "tolerance met" if met else _ROUNDING if decided or engine.exhausted else request.watch.reason
     residuals = residuals[:rank] + be.eps(A.dtype) * s[0]
     return Triplets(left, s[:rank], right, residuals, met, reason, request.watch.count, "krylov", error=error)
 
 
 def _grow(A, request, engine, beyond):
-    """Step until the rank is decided, or no more can be had; returns ``(core triplets, rank or None, decided)``."""
+    """Step until the rank is decided, or no more can be had; returns ``(core, rank or None, decided, outside)``."""
     draw = fresh_columns(A, A.shape[1], request.key)
     while True:
         engine.step()
@@ -137,10 +141,8 @@ def _grow(A, request, engine, beyond):
         settled = not beyond.probed or outside <= _MINOR * budget
         decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
         over = request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / max(beyond.norm, 1e-300))
-        if decided or over or engine.full:
-            return core, rank, decided
-        if engine.exhausted and not engine.revive(draw):
-            return core, rank, decided
+        if decided or over or engine.full or (engine.exhausted and not engine.revive(draw)):
+            return core, rank, decided, outside
 
 
 def _rank_first(A, request, engine, core):
@@ -183,10 +185,6 @@ class _Beyond:
 
     def energy(self, engine, values):
         """Estimate after the basis of `engine` grew."""
-        self.outside = self._energy(engine, values)
-        return self.outside
-
-    def _energy(self, engine, values):
         if self.known is not None:
             left = self.known**2 - float((values**2).sum())
             if left > 100 * _FLOOR * be.eps(self.A.dtype) * self.known**2:
@@ -202,13 +200,14 @@ class _Beyond:
         self.cleaned = engine.size
         return _probe_norm(self.probes) ** 2
 
-    def error(self, U, s, Vh, count):
-        """Relative error of the leading `count` triplets: what is outside, and the values left out one by one.
+    def error(self, U, s, Vh, outside):
+        """Relative error of the triplets ``U, s[:k], Vh``: what is outside, and the values left out one by one.
 
         Near rounding, where that sum sees no rounding of the factors, the probes are compared with them.
         """
+        count = U.shape[1]
         tail = float((be.to_numpy(s[count:]).astype(float) ** 2).sum())
-        error = math.sqrt(max(self.outside, 0.0) + tail) / self.norm
+        error = math.sqrt(max(outside, 0.0) + tail) / self.norm
         if error > 1e3 * be.eps(self.A.dtype) or self.probes is None:
             return error
         gap = self.image - be.matmul(U, s[:count, None] * be.matmul(Vh, self.columns))

@@ -8,7 +8,7 @@ from ..operators import LowRank, MeteredOperator, as_operator
 from ..results import Info, Result
 from . import scaling
 from .basis import Basis
-from .errors import pythagorean_error
+from .errors import pythagorean_error, within
 from .iteration import Watch, settle
 from .rangefinder import gaussian_block
 from .request import Request, smallest_rank
@@ -207,7 +207,7 @@ def _assemble(A, request, Q, B, scale, reason):
     error, kind = pythagorean_error(
         A, request.norm, be.vdot_real(B), lambda X: be.matmul(Q, be.matmul(B, X)), request.key
     )
-    met = request.tol is None or error <= request.tol
+    met = request.tol is None or within(error, request.tol, A.dtype)
     if be.is_half(A.source_dtype):
         Q, B = A.xp.astype(Q, A.source_dtype), A.xp.astype(B * scale, A.source_dtype)
     elif scale != 1:

@@ -43,9 +43,9 @@ class Recount:
         self.level, self.accuracy = _SUSPECT * eps, accuracy
         self.before = None
 
-    def needed(self, values, residual):
+    def needed(self, values, residual, exhausted):
         """Whether the convergence of the host array `values` with the largest relative `residual` is suspect."""
-        if residual > self.level or self.accuracy < 100.0 * self.level:
+        if not exhausted and (residual > self.level or self.accuracy < 100.0 * self.level):
             return False
         same = self.before is not None and abs(values - self.before).max() <= self.accuracy * abs(values).max()
         self.before = values

@@ -8,7 +8,7 @@ from ..results import Info, Result
 from . import scaling
 from .choose import choose
 from .dense import dense_svd
-from .errors import pythagorean_error
+from .errors import pythagorean_error, within
 from .fused import fused_svd
 from .gram import gram_svd
 from .hermitian import hermitian_svd
@@ -237,7 +237,7 @@ def _assemble(A, found, request, scale, mean):
 
 def _judged(found, error, request):
     """`found`, not converged when the error is above the tolerance that was asked."""
-    if request.tol is None or not found.converged or error <= request.tol:
+    if request.tol is None or not found.converged or within(error, request.tol, found.s.dtype):
         return found
     short = request.rank is not None and found.s.shape[0] >= request.rank
     return replace(found, converged=False, reason="rank reached before tol" if short else "the error is above tol")
