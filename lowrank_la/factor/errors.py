@@ -10,8 +10,10 @@ _FLOOR = 1e4
 
 
 def within(error, tol, dtype):
-    """Whether `error` meets `tol`, up to the rounding of the comparison."""
-    return error <= tol * (1.0 + 100.0 * be.eps(dtype))
+    """Whether `error` meets `tol`, up to the rounding of ‖A‖² - ‖Â‖² where `error` was found that way."""
+    eps = be.eps(dtype)
+    slack = 4.0 * eps if error**2 > _FLOOR * eps else 0.0
+    return error**2 <= tol**2 * (1.0 + 100.0 * eps) + slack
 
 
 def pythagorean_error(A, norm, energy, approximation, key, estimate=None):

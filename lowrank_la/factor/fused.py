@@ -57,7 +57,7 @@ def iterate(engine, request, wanted, measure, draw):
     ``draw(b)`` gives random columns to go on with when the basis stops growing.
     """
     schedule = Schedule(request.accuracy)
-    recount = Recount(be.eps(engine.core.dtype), request.accuracy)
+    recount = Recount(engine.width, request.accuracy)
     while True:
         engine.step()
         full, watch = engine.V.full(engine.width), request.watch
@@ -71,7 +71,7 @@ def iterate(engine, request, wanted, measure, draw):
         schedule.record(watch.count, worst)
         enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
         enough = enough or (engine.exhausted and engine.size >= wanted)
-        if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]), worst, engine.exhausted)):
+        if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]))):
             return w, Y, bool(enough)
         if full:
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)

@@ -56,7 +56,7 @@ def krylov_svd(A, request):
 def _iterate(A, request, engine):
     """Step until the wanted triplets meet the accuracy; returns ``(core triplets, done)``."""
     schedule, wanted = Schedule(request.accuracy), request.rank
-    recount = Recount(be.eps(A.dtype), request.accuracy)
+    recount = Recount(engine.width, request.accuracy)
     draw = fresh_columns(A, A.shape[1], request.key)
     while True:
         engine.step()
@@ -71,7 +71,7 @@ def _iterate(A, request, engine):
         schedule.record(watch.count, worst)
         enough = engine.size >= wanted and worst <= request.accuracy and not engine.exhausted and not engine.young
         enough = enough or (engine.exhausted and engine.size >= wanted)
-        if over or (enough and not recount.needed(be.to_numpy(s[:wanted]), worst, engine.exhausted)):
+        if over or (enough and not recount.needed(be.to_numpy(s[:wanted]))):
             return core, enough
         if full:
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
@@ -141,6 +141,9 @@ def _grow(A, request, engine, beyond):
         settled = not beyond.probed or outside <= _MINOR * budget
         decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
         over = request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / max(beyond.norm, 1e-300))
+        if engine.exhausted and not decided and engine.X.room < engine.width:
+            engine.restart(*core[:3], core[1].shape[0])
+            core = engine.triplets()
         if decided or over or engine.full or (engine.exhausted and not engine.revive(draw)):
             return core, rank, decided, outside
 
@@ -208,7 +211,7 @@ class _Beyond:
         count = U.shape[1]
         tail = float((be.to_numpy(s[count:]).astype(float) ** 2).sum())
         error = math.sqrt(max(outside, 0.0) + tail) / self.norm
-        if error > 1e3 * be.eps(self.A.dtype) or self.probes is None:
+        if error > 30 * be.eps(self.A.dtype) or self.probes is None:
             return error
         gap = self.image - be.matmul(U, s[:count, None] * be.matmul(Vh, self.columns))
         return max(error, _probe_norm(gap) / self.norm)

@@ -2,9 +2,11 @@
 
 import math
 
+import numpy as np
+
 _ALWAYS_BELOW = 120
 _LONGEST = 0.34
-_SUSPECT = 1000.0
+_CLUSTER = 4.0
 
 
 class Schedule:
@@ -33,20 +35,24 @@ class Schedule:
 
 
 class Recount:
-    """Suspects repeated values where a residual falls to rounding at once, and asks for fresh columns.
+    """Suspects values repeated more often than a block is wide, and asks for fresh columns.
 
-    One block holds no more copies of a value than it has columns; the missing ones show as soon as columns are drawn
-    outside the space found so far. `needed` says so until the leading values stay as they are.
+    A Krylov space holds no more copies of a value than its block has columns. Where some are missing, the values found
+    hold a cluster as large as the block; `needed` says so until fresh columns leave the values as they are.
     """
 
-    def __init__(self, eps, accuracy):
-        self.level, self.accuracy = _SUSPECT * eps, accuracy
+    def __init__(self, width, accuracy):
+        self.width, self.accuracy = width, accuracy
         self.before = None
 
-    def needed(self, values, residual, exhausted):
-        """Whether the convergence of the host array `values` with the largest relative `residual` is suspect."""
-        if not exhausted and (residual > self.level or self.accuracy < 100.0 * self.level):
+    def needed(self, values):
+        """Whether the converged host array `values` may lack copies."""
+        if len(values) < self.width:
             return False
-        same = self.before is not None and abs(values - self.before).max() <= self.accuracy * abs(values).max()
+        top, ordered = abs(values).max(), np.sort(values)
+        spread = ordered[self.width - 1 :] - ordered[: len(ordered) - self.width + 1]
+        if not (spread <= _CLUSTER * self.accuracy * top).any():
+            return False
+        same = self.before is not None and abs(values - self.before).max() <= _CLUSTER * self.accuracy * top
         self.before = values
         return not same
