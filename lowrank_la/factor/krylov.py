@@ -141,9 +141,9 @@ def _grow(A, request, engine, beyond):
         settled = not beyond.probed or outside <= _MINOR * budget
         decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
         over = request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / max(beyond.norm, 1e-300))
-        if engine.exhausted and not decided and engine.X.room < engine.width:
+        if not decided and engine.X.room < engine.width and engine.X.size > engine.W.size:
             engine.restart(*core[:3], core[1].shape[0])
-            core = engine.triplets()
+            core, beyond.cleaned = engine.triplets(), 0
         if decided or over or engine.full or (engine.exhausted and not engine.revive(draw)):
             return core, rank, decided, outside
 
@@ -195,8 +195,6 @@ class _Beyond:
         if self.probes is None:
             self._draw()
         self.probed = True
-        if self.cleaned > engine.size:
-            self.cleaned = 0
         fresh = engine.X.Q[:, self.cleaned : engine.size]
         for _ in range(2):
             self.probes = self.probes - be.matmul(fresh, be.adjoint_matmul(fresh, self.probes))
