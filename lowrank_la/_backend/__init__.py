@@ -55,7 +55,7 @@ from .rng import Key, NativeKey, gaussian, integers, rademacher, resolve_rng, un
 from .segment import segment_sum
 from .sparse import CSR, is_sparse, sparse_kind, sparse_take, to_csr
 from .supports import SUPPORT, Support, supports
-from .tall import solve_and_gram
+from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
 
 __all__ = [
@@ -122,6 +122,7 @@ __all__ = [
     "small_eigh",
     "small_svd",
     "solve_and_gram",
+    "solve_in_place",
     "solve_upper",
     "sparse_kind",
     "sparse_take",

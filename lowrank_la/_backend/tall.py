@@ -8,7 +8,7 @@ from .products import gram, mH
 from .threads import fixed_partition, map_blocks
 
 _RANGES = 32
-_PANEL_BYTES = 1 << 19
+_PANEL_BYTES = 1 << 20
 
 
 def solve_and_gram(M, R, *, overwrite=False):
@@ -36,3 +36,13 @@ def solve_and_gram(M, R, *, overwrite=False):
     parts = map_blocks(sweep, fixed_partition(M.shape[0], max(panel, -(-M.shape[0] // _RANGES))))
     G = sum(parts[1:], start=parts[0])
     return Q, (G + mH(G)) / 2
+
+
+def solve_in_place(Q, R):
+    """``Q R⁻¹`` in the memory of `Q` where the namespace allows it."""
+    if not isinstance(Q, np.ndarray) or Q.size == 0 or not (Q.flags.c_contiguous and Q.flags.writeable):
+        return right_solve_upper(Q, R)
+    R = np.ascontiguousarray(R, dtype=Q.dtype)
+    panel = max(64, _PANEL_BYTES // (Q.itemsize * Q.shape[1]))
+    map_blocks(lambda rows: solve_rows_in_place(Q[rows], R), fixed_partition(Q.shape[0], panel))
+    return Q
