@@ -108,7 +108,7 @@ def _factor(M):
 def _sketched(M):
     """Precondition with the triangular factor of a sketch, then Cholesky until orthonormal (twice at most)."""
     n = M.shape[1]
-    sketch = SparseSign(2 * n, M.shape[0], _SEED, nnz=_NONZEROS, dtype=M.dtype).apply(M)
+    sketch = SparseSign(2 * n, M.shape[0], _SEED, nnz=min(_NONZEROS, 2 * n), dtype=M.dtype).apply(M)
     R = be.householder_qr(sketch)[1]
     if not _full_rank(R):
         return None
