@@ -67,6 +67,13 @@ def run_problem(problem, device, *, repeats, deadline):
     return rows
 
 
+def commit():
+    """The commit under test, "+" appended where tracked files differ from it; None outside a checkout."""
+    found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=False)
+    return None if found.returncode else found.stdout.strip() + ("+" if changed.stdout.strip() else "")
+
+
 def rates(device):
     """Double-precision product rate of the device in flop/s."""
     n = device.rate_order
@@ -109,6 +116,7 @@ def main(arguments=None):
             for device in devices:
                 problems[f"{device.name} {letter}"] = run_problem(problem, device, repeats=9, deadline=deadline)
     payload["problems"] = {key: [row.record() for row in rows] for key, rows in problems.items()}
+    payload["commit"] = commit()
     payload["geometric_mean_ratio"] = summarise(problems)
     payload["seconds"] = time.monotonic() - started
     path = report.write_json("gpu_rehearsal" if options.rehearse else "gpu", payload)

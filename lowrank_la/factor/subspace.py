@@ -1,7 +1,7 @@
 """Subspace iteration with a dynamic shift: the least memory of all methods.
 
-Feng, Xie, Song, Yu and Tang (2018) shift ``AᴴA`` by up to half of the smallest retained eigenvalue, which sharpens
-the contrast at no cost.
+Feng, Yu, Xie and Tang (2024) shift ``AᴴA`` by up to half of the smallest retained eigenvalue, which sharpens the
+contrast at no cost; a little less is taken here.
 """
 
 from .. import _backend as be

@@ -119,7 +119,8 @@ def svd(
     The default engine is randomized block Krylov iteration [1]_ [2]_ with thick restarts; sparse and implicit operators
     take its one-sided form, with one read of `A` a step; short sides take the Gram matrix, whose answer is checked with
     `A` itself; small matrices take LAPACK. Small residuals prove that every returned value is close to *a* singular
-    value; they can't prove that none was missed. The random start makes that improbable, not impossible.
+    value; they can't prove that none was missed. The random start makes that improbable, not impossible. Repeated
+    values are counted: a cluster as large as a block brings fresh columns until they change nothing.
 
     In tolerance mode the error is followed by ‖A‖² - Σσ² and, past the floor where that difference is rounding
     [3]_, by ten probe columns.
