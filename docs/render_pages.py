@@ -37,11 +37,11 @@ def backends():
 
 
 def _standing(column, gpu):
-    """Return how a declaration was checked: in every run of the tests, on a GPU at one commit, or not yet."""
+    """Return how a declaration was checked: in every run of the tests, on a GPU at one commit, or (a dash) neither."""
     if column != "cupy":
         return "tested"
     passed = gpu.get("tests", {}).get("status") == 0 and any(name.startswith("cupy") for name in gpu["devices"])
-    return f"verified at {gpu['commit'][:8]}" if passed and gpu.get("commit") else "not yet verified"
+    return f"verified at {gpu['commit'][:8]}" if passed and gpu.get("commit") else "–"
 
 
 def benchmarks():
