@@ -186,6 +186,8 @@ def _true_error(A: np.ndarray, result: Any) -> float | None:
     mean = 0.0 if result.mean is None else to_host(result.mean)
     scale = float(np.max(np.abs(A))) or 1.0
     missed = total = 0.0
+    if A.dtype == np.float16:
+        A, U, Vh = (part.astype(np.float32) for part in (A, U, Vh))
     rows = max(1, 1_000_000 // A.shape[1])
     for start in range(0, A.shape[0], rows):
         panel = A[start : start + rows] - mean

@@ -1,6 +1,6 @@
 """Results: frozen, unpacking like tuples, carrying their error, savable without pickle."""
 
-import importlib.util
+import importlib
 import json
 import zipfile
 import zlib
@@ -11,7 +11,7 @@ import numpy as np
 _FORMAT = "lowrank_la.result.1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Info:
     """What is known about an answer; entries that don't apply are None.
 
@@ -63,6 +63,7 @@ class Result:
     """Base of all results: a subclass names the fields that unpack in `_unpack`."""
 
     _unpack = ()
+    __array_ufunc__ = None  # an array on the left leaves ``array @ result`` to the result
 
     def __iter__(self):
         return (getattr(self, name) for name in self._unpack)
@@ -75,6 +76,9 @@ class Result:
 
     def __matmul__(self, x):
         return self.__lowrank_operator__() @ x
+
+    def __rmatmul__(self, x):
+        return x @ self.__lowrank_operator__()
 
     @property
     def shape(self):
@@ -155,11 +159,19 @@ def _result_class(path, header):
         found = header.get("format") if isinstance(header, dict) else header
         raise ValueError(f"{path} holds format {found!r}; {_FORMAT!r} was expected")
     module, _, name = str(header.get("result")).partition(":")
-    if module.split(".")[0] == __name__.split(".")[0] and importlib.util.find_spec(module) is not None:
-        cls = getattr(importlib.import_module(module), name, None)
+    parts = module.split(".")
+    if parts[0] == __name__.split(".")[0] and not any(part.startswith("_") for part in parts):
+        cls = _attribute(module, name)
         if isinstance(cls, type) and issubclass(cls, Result):
             return cls
     raise ValueError(f"{path} holds a {header.get('result')!r}, which is not a result of this version of lowrank_la")
+
+
+def _attribute(module, name):
+    try:
+        return getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return None
 
 
 def to_host(x):

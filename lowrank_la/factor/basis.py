@@ -3,6 +3,8 @@
 from .. import _backend as be
 from .tall_qr import orthonormalize
 
+_FIRST = 128  # columns that memory is taken for at first
+
 
 class Basis:
     """Orthonormal columns ``Q`` (n, size) with room for `capacity`.
@@ -15,7 +17,8 @@ class Basis:
     def __init__(self, rows, capacity, like):
         xp = be.namespace(like)
         self.xp = xp
-        self.columns = xp.zeros((rows, capacity), dtype=like.dtype, device=be.device(like))
+        self.capacity = capacity
+        self.columns = xp.zeros((rows, min(capacity, _FIRST)), dtype=like.dtype, device=be.device(like))
         self.size = 0
         self.largest = 0.0
 
@@ -27,12 +30,11 @@ class Basis:
     @property
     def room(self):
         """Columns that can still be appended."""
-        return self.columns.shape[1] - self.size
+        return self.capacity - self.size
 
     def full(self, width):
         """Whether `width` more columns don't fit although the space has more dimensions."""
-        rows, capacity = self.columns.shape
-        return capacity < rows and self.room < width
+        return self.capacity < self.columns.shape[0] and self.room < width
 
     def extend(self, Y, floor, first=0):
         """Append the directions that the block `Y` adds; return ``C, S`` with ``Y = Q_old C + Q_new S``.
@@ -90,6 +92,15 @@ class Basis:
 
     def _append(self, Q, S):
         added = min(Q.shape[1], self.room)
+        self._reserve(self.size + added)
         self.columns[:, self.size : self.size + added] = Q[:, :added]
         self.size += added
         return S[:added, :]
+
+    def _reserve(self, columns):
+        """Memory for so many columns, at least doubled when it has to grow."""
+        rows, held = self.columns.shape
+        if columns > held:
+            more = min(self.capacity, max(columns, 2 * held)) - held
+            empty = self.xp.zeros((rows, more), dtype=self.columns.dtype, device=be.device(self.columns))
+            self.columns = self.xp.concat([self.columns, empty], axis=1)

@@ -109,9 +109,8 @@ def eigh(
     watch = Watch(be.check_count("maxiter", 500 if maxiter is None else maxiter), callback, progress, "eigh")
     key = be.resolve_rng(rng)
     with be.single_blas():
-        op, scale, norm = scaling.safe(op, check_finite)
-        require_hermitian(op, key)
-        metered = MeteredOperator(op)
+        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
+        require_hermitian(metered.inner, key)
         request = Request(
             rank,
             tol,

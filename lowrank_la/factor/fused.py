@@ -34,6 +34,7 @@ def _tall(A, request, wide):
     start = orthonormalize(starting_columns(A, width, request))[0]
     limit = min(A.shape[1], _BASIS_BUDGET * (request.rank + request.oversample))
     engine = Lanczos(A.normal, start, limit)
+    engine.age = engine.age if request.start is None else 0
     draw = fresh_columns(A, A.shape[1], request.key)
     w, Y, done = iterate(engine, request, request.rank, singular_residuals, draw)
     guard = min(request.rank + request.oversample, w.shape[0])

@@ -59,6 +59,7 @@ def hermitian_pairs(A, request, which):
     start = orthonormalize(starting_columns(A, width, request))[0]
     limit = min(n, max(_BASIS_BUDGET * (request.rank + request.oversample), request.rank + 4 * width))
     engine = _Ordered(lambda X: sign * A.matmat(X), start, limit, by_modulus=which == "LM")
+    engine.age = engine.age if request.start is None else 0
     draw = fresh_columns(A, n, request.key)
     w, Y, done = iterate(engine, request, request.rank, _scaled_residuals, draw)
     count = min(request.rank, w.shape[0])

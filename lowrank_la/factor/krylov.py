@@ -49,6 +49,7 @@ def krylov_svd(A, request):
     width = block_width(A, request)
     start = orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
     engine = GolubKahan(A, start, capacity(A, request, width))
+    engine.age = engine.age if request.start is None else 0
     core, done = _iterate(A, request, engine)
     return _collect(A, request, engine, core, done)
 

@@ -112,12 +112,12 @@ def nystrom(
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     watch = Watch(be.check_count("maxiter", 500 if maxiter is None else maxiter), callback, progress, "nystrom")
+    key = be.resolve_rng(rng)
     with be.single_blas():
-        op, scale, norm = scaling.safe(op, check_finite)
-        metered = MeteredOperator(op)
+        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
         request = Request(
             rank, tol, attainable(accuracy, op), be.check_count("oversample", oversample, 0),
-            be.resolve_rng(rng), watch, norm,
+            key, watch, norm,
         )  # fmt: skip
         w, V, error, method = (_by_krylov if method == "krylov" else _by_sketch)(metered, request)
         result = _assemble(metered, request, w, V, error, method, scale)
@@ -213,11 +213,17 @@ def _by_krylov(A, request):
     _, Y, done = iterate(engine, request, request.rank, lambda w, residuals: (float(abs(w[-1])), residuals), draw)
     X = engine.vectors(A.xp.flip(Y, axis=1)[:, : request.rank + request.oversample])
     w, V, _ = factor_sketch(X, A.matmat(X))
-    missed = _probe(A, request, w, V)
-    norm = request.norm if request.norm else 1.0
-    count, _ = _cut(be.to_numpy(w).astype(float), missed * norm, norm, request)
+    columns = gaussian_block(A, n, 10, request.key.child("error"))
+    image = A.matmat(columns)
+    norm = request.norm if request.norm is not None else math.sqrt(be.vdot_real(image) / 10)
+
+    def missed(w, V):
+        gap = image - be.matmul(V, w[:, None] * be.adjoint_matmul(V, columns))
+        return math.sqrt(be.vdot_real(gap) / 10)
+
+    count, _ = _cut(be.to_numpy(w).astype(float), missed(w, V), norm, request)
     w, V = w[:count], V[:, :count]
-    return w, V, _probe(A, request, w, V), "krylov" if done else "krylov (short of accuracy)"
+    return w, V, missed(w, V) / norm if norm else 0.0, "krylov" if done else "krylov (short of accuracy)"
 
 
 def _probe(A, request, w, V):
@@ -230,6 +236,7 @@ def _assemble(A, request, w, V, error, method, scale):
     V = fix_vector_phases(V)
     if be.is_half(A.source_dtype):
         V = A.xp.astype(V, A.source_dtype)
+    short = short or (request.watch.stopped and not met)
     reason = request.watch.reason if short else "tolerance met" if request.tol and met else "rank reached"
     info = Info(
         error=error, error_kind="estimate", converged=met, reason=reason, iterations=max(1, request.watch.count),

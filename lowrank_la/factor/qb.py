@@ -67,7 +67,8 @@ def qb(
     -------
     QBResult
         ``info.error`` is ‖A - QB‖_F / ‖A‖_F: "exact" from ‖A‖² - ‖B‖², past the floor of that difference an
-        "estimate" from ten probe columns. `Q` may have fewer than `rank` columns: the numerical rank of `A`.
+        "estimate" from ten probe columns. `Q` may have fewer than `rank` columns: the numerical rank of `A`. Of half
+        precision data `Q` comes back in half, `B` in float32.
 
     Raises
     ------
@@ -99,10 +100,10 @@ def qb(
     width = min(limit, be.check_count("block", block) if block is not None else (rank if tol is None else 32))
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     watch = Watch(limit + 1, callback, progress, "qb")
+    key = be.resolve_rng(rng)
     with be.single_blas():
-        op, scale, norm = scaling.safe(op, check_finite)
-        metered = MeteredOperator(op)
-        request = Request(rank, tol, 0.0, 0, be.resolve_rng(rng), watch, norm)
+        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
+        request = Request(rank, tol, 0.0, 0, key, watch, norm)
         Q, B, reason = _grow(metered, request, power, width, limit)
         Q, B = _trim(metered, request, Q, B) if reason == "tolerance met" else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
@@ -208,10 +209,8 @@ def _assemble(A, request, Q, B, scale, reason):
         A, request.norm, be.vdot_real(B), lambda X: be.matmul(Q, be.matmul(B, X)), request.key
     )
     met = request.tol is None or within(error, request.tol, A.dtype)
-    if be.is_half(A.source_dtype):
-        Q, B = A.xp.astype(Q, A.source_dtype), A.xp.astype(B * scale, A.source_dtype)
-    elif scale != 1:
-        B = B * scale
+    B = B * scale if scale != 1 else B
+    Q = A.xp.astype(Q, A.source_dtype) if be.is_half(A.source_dtype) else Q
     info = Info(
         error=error, error_kind=kind, converged=met, reason=reason, iterations=request.watch.count,
         products=A.products, passes=A.passes, method="qb", rng=request.key.value,

@@ -2,6 +2,8 @@
 
 from .. import _backend as be
 
+_FRESH = 10
+
 
 def gaussian_block(A, rows, cols, key):
     """Standard normal columns in the namespace, dtype and device of the operator `A`.
@@ -17,15 +19,13 @@ def gaussian_block(A, rows, cols, key):
 
 
 def starting_columns(A, width, request):
-    """`width` columns on the n side: the warm start, filled up with Gaussian columns."""
+    """`width` columns on the n side, all Gaussian; or the warm start and, always, some Gaussian columns with it."""
     key = request.key.child("start")
     start = request.start
     if start is None:
         return gaussian_block(A, A.shape[1], width, key)
-    missing = max(0, width - start.shape[1])
-    if missing == 0:
-        return start
-    return A.xp.concat([start, gaussian_block(A, A.shape[1], missing, key)], axis=1)
+    fresh = max(width - start.shape[1], min(_FRESH, A.shape[1] - start.shape[1]))
+    return A.xp.concat([start, gaussian_block(A, A.shape[1], fresh, key)], axis=1) if fresh > 0 else start
 
 
 def checked_start(init, A):

@@ -3,36 +3,36 @@
 import math
 
 from .. import _backend as be
+from .rangefinder import gaussian_block
 
-_SAFE = {"float32": 1e9, "float64": 1e100}
+_SAFE = {"float32": 1e6, "float64": 1e60}  # the fourth power is formed, with room for sums
 
 
-def safe(A, check_finite):
+def safe(A, check_finite, key=None):
     """``(operator, factor, norm)`` with ``A = factor · operator`` and ``norm = ‖operator‖_F`` (None when unknown).
+
+    `A` is a `MeteredOperator`, and so is the operator returned. Where the norm is unknown, products with two Gaussian
+    columns of `key` tell the scale.
 
     Raises
     ------
     ValueError
         If `check_finite` and `A` holds NaN or infinite values.
     """
-    norm = norm_of(A)
-    if norm is None:
-        return A, 1.0, None
-    reach = _SAFE[be.dtype_name(be.real_dtype(A.xp, A.dtype))]
-    if 1 / reach < norm < reach:
-        return A, 1.0, norm
-    largest = A.largest() if A.has("largest") else norm
-    if not math.isfinite(largest):
+    known = A.has("fro_norm")
+    size = A.fro_norm() if known else _probed_size(A, key)
+    if not math.isfinite(size):
         if check_finite:
             raise ValueError("A holds NaN or infinite values; clean them, or complete missing entries first")
         return A, 1.0, None
-    if largest == 0.0:
-        return A, 1.0, 0.0
-    factor = 2.0 ** math.frexp(largest)[1]
+    reach = _SAFE[be.dtype_name(be.real_dtype(A.xp, A.dtype))]
+    if 1 / reach < size < reach or size == 0.0:
+        return A, 1.0, size if known else None
+    factor = 2.0 ** math.frexp(size)[1]
     scaled = A.scaled(1.0 / factor)
-    return scaled, factor, scaled.fro_norm()
+    return scaled, factor, scaled.fro_norm() if known else None
 
 
-def norm_of(A):
-    """‖A‖_F when the operator can tell, else None."""
-    return A.fro_norm() if A.has("fro_norm") else None
+def _probed_size(A, key):
+    image = A.matmat(gaussian_block(A, A.shape[1], 2, key.child("scale")))
+    return float(A.xp.max(A.xp.abs(image)))

@@ -9,6 +9,7 @@ from .fused import ending, unsquared, verified
 from .rangefinder import starting_columns
 from .tall_qr import orthonormalize
 
+_SETTLED = 4  # iterations before a warm start is believed
 _LARGEST_SHIFT = 0.4  # of the smallest retained eigenvalue; at a half, null directions would not be damped at all
 
 
@@ -29,7 +30,7 @@ def _tall(A, request, start):
         Y = A.normal(Q)
         residuals, worst = _residuals(A, Q, Y, request.rank)
         over = request.watch.tick(residual=worst)
-        close = worst <= target or width == A.shape[1]
+        close = (worst <= target and (start is None or request.watch.count >= _SETTLED)) or Q.shape[1] == A.shape[1]
         if close or over:
             found = unsquared(A, Q, request, residuals, close, ending(request, close), "subspace")
             found = verified(A, found, request, always=True)

@@ -154,20 +154,20 @@ def svd(
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     watch = Watch(be.check_count("maxiter", _MAXITER if maxiter is None else maxiter), callback, progress, "svd")
+    key = be.resolve_rng(rng)
     with be.single_blas():
-        op, scale, norm = scaling.safe(op, check_finite)
-        op, mean, norm = _centred(op, norm, scale) if center else (op, None, norm)
-        metered = MeteredOperator(op)
+        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
+        metered, mean, norm = _centred(metered, norm, scale) if center else (metered, None, norm)
         request = Request(
             rank, tol, attainable(accuracy, op), be.check_count("oversample", oversample, 0),
-            be.resolve_rng(rng), watch, norm, _right_vectors(init, op),
+            key, watch, norm, _right_vectors(init, metered),
         )  # fmt: skip
         name = choose(metered, request) if method == "auto" else method
         found = zero_triplets(metered, request, name) if norm == 0.0 else _run(name, metered, request)
         result = _assemble(metered, found, request, scale, mean)
     watch.close()
     settle(result.info, on_failure, _ADVICE)
-    return _with_gradient(A, result, op, scale, center) if tracked else result
+    return _with_gradient(A, result, metered.inner, scale, center) if tracked else result
 
 
 def _require_dense_if_tracked(A):
@@ -210,11 +210,11 @@ def _require_array(A, method):
         )
 
 
-def _centred(op, norm, scale):
+def _centred(metered, norm, scale):
     """``(operator of A - 1 meanᵀ, mean of A, norm)``."""
-    mean = column_means(op)
-    centred = CentredOperator(op, mean)
-    return centred, mean * scale, None if norm is None else centred.fro_norm()
+    mean = column_means(metered.inner)
+    centred = CentredOperator(metered.inner, mean)
+    return metered.around(centred), mean * scale, None if norm is None else centred.fro_norm()
 
 
 def _right_vectors(init, op):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .. import _backend as be
-from ..operators import as_operator
+from ..operators import MeteredOperator, as_operator
 from ..results import Info, Result
 from ..sketch import SparseSign
 from .scaling import safe
@@ -51,9 +51,9 @@ def tall_qr(A, *, check_finite=True):
     A sparse-sign sketch of 2n rows gives a triangular preconditioner, after which one Cholesky factorisation suffices
     [1]_: its factor has a condition of about 6, and orthogonality is lost by the square of that. Where it exceeds 100
     another one follows. Solve and Gram matrix are one sweep over row panels: about 3mn² operations in all. Numerically
-    rank-deficient and nearly square input takes Householder reflections. Half precision is factored in float32 and
-    returned in half. The sketch is drawn from a fixed key, so the factors are a function of `A`. Blocks of an iteration
-    take CholeskyQR2, shifted when ill conditioned [2]_. The result carries no autograd graph.
+    rank-deficient and nearly square input takes Householder reflections. Half precision is factored in float32; `Q`
+    comes back in half, `R` in float32. The sketch is drawn from a fixed key, so the factors are a function of `A`.
+    Blocks of an iteration take CholeskyQR2, shifted when ill conditioned [2]_. The result carries no autograd graph.
 
     References
     ----------
@@ -75,10 +75,10 @@ def tall_qr(A, *, check_finite=True):
     if m < n or n == 0:
         raise ValueError(f"tall_qr needs m ≥ n ≥ 1, got shape {m}×{n}; factor the adjoint of a wide matrix")
     with be.single_blas():
-        scaled, scale, _ = safe(op, check_finite)
+        scaled, scale, _ = safe(MeteredOperator(op), check_finite)
         Q, R, method, condition = _factor(scaled.array)
         R = R * scale if scale != 1 else R
-    Q, R = (op.xp.astype(part, op.source_dtype) if be.is_half(op.source_dtype) else part for part in (Q, R))
+    Q = op.xp.astype(Q, op.source_dtype) if be.is_half(op.source_dtype) else Q
     info = Info(method=method, converged=True, details={"condition": condition})
     return TallQRResult(Q, R, info)
 

@@ -6,6 +6,9 @@ from .base import Cost, LinearOperator, densify, require_one_home
 _ADJOINT_OF = {"take_rows": "take_cols", "take_cols": "take_rows", "rmatmat": "matmat", "matmat": "rmatmat"}
 
 
+_SQUARABLE = (2.0**-16, 2.0**16)
+
+
 class SumOperator(LinearOperator):
     """``A + B + …`` of operators of one shape; `diag`, `take_rows` and `take_cols` where every term has them."""
 
@@ -65,6 +68,8 @@ class ScaledOperator(LinearOperator):
         return self._scaled(self.inner.rmatmat(Y), self.alpha.conjugate())
 
     def _normal(self, X):
+        if not _SQUARABLE[0] < abs(self.alpha) < _SQUARABLE[1]:  # the unscaled square may leave the range
+            return super()._normal(X)
         return self._scaled(self.inner.normal(X), abs(self.alpha) ** 2)
 
     def _scaled(self, M, alpha=None):

@@ -9,7 +9,6 @@ from ..exceptions import CapabilityError
 _CAPABILITIES = {
     "array": "a dense array",
     "fro_norm": "the Frobenius norm",
-    "largest": "the largest modulus",
     "diag": "the diagonal",
     "take_rows": "single rows",
     "take_cols": "single columns",
@@ -153,10 +152,6 @@ class LinearOperator:
     def fro_norm(self):
         """Frobenius norm, a float."""
         raise self._missing("fro_norm")
-
-    def largest(self):
-        """Largest modulus of an entry, a float (NaN when an entry is)."""
-        raise self._missing("largest")
 
     def scaled(self, alpha):
         """``alpha * A``, for an `alpha` that is a power of two."""

@@ -15,6 +15,16 @@ class MeteredOperator(LinearOperator):
         self.products = 0
         self.passes = 0
 
+    def around(self, inner):
+        """A meter on `inner` that goes on from these counts."""
+        meter = MeteredOperator(inner)
+        meter.products, meter.passes = self.products, self.passes
+        return meter
+
+    def scaled(self, alpha):
+        """``alpha * A`` on a meter that goes on from these counts."""
+        return self.around(self.inner.scaled(alpha))
+
     def _count(self, columns, reads=1):
         self.products += columns
         self.passes += reads
@@ -49,10 +59,6 @@ class MeteredOperator(LinearOperator):
     def fro_norm(self):
         """Frobenius norm, a float."""
         return self.inner.fro_norm()
-
-    def largest(self):
-        """Largest modulus of an entry, a float."""
-        return self.inner.largest()
 
     def diag(self):
         """The diagonal."""
