@@ -24,7 +24,7 @@ def read_matrix(path: str | Path, *, key: str | None = None) -> Any:
     ``.npz``                  NumPy archive with one matrix, or a SciPy sparse matrix
     ``.mtx``, ``.mtx.gz``     Matrix Market, dense or sparse
     ``.csv``, ``.tsv``        numbers separated by commas (or semicolons) or tabs, ``#`` starts a comment;
-                              a first line that isn't numeric is taken for a header
+                              a first line without a number is taken for a header
     ``.parquet``              numeric columns; an index that pandas stored is left out
     ``.h5``, ``.hdf5``        HDF5 with one matrix
     ``.zarr``                 Zarr array, or group with one matrix
@@ -174,7 +174,7 @@ def _first_line(path: Path) -> str:
 
 def _read_text(path: Path, first: str, delimiter: str) -> Any:
     with path.open(encoding="utf-8-sig") as stream:
-        if not all(_is_number(entry) for entry in first.split(delimiter)):
+        if not any(_is_number(entry) for entry in first.split(delimiter)):
             for line in stream:
                 if line.partition("#")[0].strip():
                     break

@@ -1,7 +1,7 @@
 """The only place that knows one array library from another."""
 
 from ._names import dtype_name
-from .autograd import attach_svd, detached, is_tracked
+from .autograd import attach_svd, detached, is_tracked, require_untracked
 from .checks import check_count, check_option, check_positive, check_rank, check_rank_or_tol, check_tol
 from .cholesky_qr import cholesky_qr2, shifted_cholesky_qr3
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
@@ -114,6 +114,7 @@ __all__ = [
     "rademacher",
     "real_dtype",
     "require_finite",
+    "require_untracked",
     "resolve_rng",
     "right_solve_upper",
     "segment_sum",

@@ -25,6 +25,14 @@ def is_tracked(A):
     return torch.is_grad_enabled()
 
 
+def require_untracked(A, name):
+    """TypeError where gradients with respect to `A` are recorded, which the function `name` has not."""
+    if is_tracked(A):
+        raise TypeError(
+            f"{name} has no gradients: pass A.detach(), call it under torch.no_grad(), or use svd, which has"
+        )
+
+
 def attach_svd(A, op, U, s, Vh, project):
     """``U, s, Vh`` as differentiable functions of the tensor `A`.
 

@@ -144,12 +144,21 @@ def _from_scipy(x):
 
     transposed = x.format == "csc"
     rows = x.T if transposed else x.tocsr()
+    _require_sound(rows)
     if not _without_duplicates(rows):
         rows = rows.copy()
         rows.sum_duplicates()
     values = rows.data.astype(compute_dtype(xp, rows.dtype), copy=False)
     native = csr_array((values, rows.indices, rows.indptr), shape=rows.shape, copy=False)
     return CSR(native.data, native.indices, native.indptr, native.shape, xp, "cpu", native), transposed
+
+
+def _require_sound(rows):
+    """ValueError where indices or row pointers of a CSR matrix point outside it: kernels would read there."""
+    try:
+        rows.check_format(full_check=True)
+    except ValueError as error:
+        raise ValueError(f"the sparse matrix is damaged: {error}") from None
 
 
 def _without_duplicates(rows):

@@ -97,7 +97,8 @@ def eigh(
     >>> [float(x) for x in w]
     [-5.0, 3.0]
     """
-    op = as_operator(be.detached(A))
+    op = as_operator(A)
+    be.require_untracked(op.array if op.has("array") else A, "eigh")
     if op.shape[0] != op.shape[1]:
         raise ValueError(f"eigh needs a square Hermitian matrix, got shape {op.shape[0]}×{op.shape[1]}; use svd")
     rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)

@@ -103,7 +103,8 @@ def nystrom(
     >>> bool(np.linalg.norm(K - (V * w) @ V.T) < 1e-6 * np.linalg.norm(K))
     True
     """
-    op = as_operator(be.detached(A))
+    op = as_operator(A)
+    be.require_untracked(op.array if op.has("array") else A, "nystrom")
     if op.shape[0] != op.shape[1]:
         raise ValueError(
             f"nystrom needs a square positive semidefinite matrix, got shape {op.shape[0]}×{op.shape[1]}; use svd"

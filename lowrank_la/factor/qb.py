@@ -93,7 +93,8 @@ def qb(
     >>> Q.shape, B.shape
     ((6, 1), (1, 5))
     """
-    op = as_operator(be.detached(A))
+    op = as_operator(A)
+    be.require_untracked(op.array if op.has("array") else A, "qb")
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
     power = be.check_count("power", power, 0)
     limit = min(op.shape) if rank is None else rank

@@ -7,6 +7,8 @@ from .rangefinder import gaussian_block
 
 _SAFE = {"float32": 1e6, "float64": 1e60}  # the fourth power is formed, with room for sums
 
+_LARGEST_POWER = {"float32": 120, "float64": 1000}  # its inverse has to be a number, too
+
 
 def safe(A, check_finite, key=None):
     """``(operator, factor, norm)`` with ``A = factor · operator`` and ``norm = ‖operator‖_F`` (None when unknown).
@@ -28,7 +30,8 @@ def safe(A, check_finite, key=None):
     reach = _SAFE[be.dtype_name(be.real_dtype(A.xp, A.dtype))]
     if 1 / reach < size < reach or size == 0.0:
         return A, 1.0, size if known else None
-    factor = 2.0 ** math.frexp(size)[1]
+    name = be.dtype_name(be.real_dtype(A.xp, A.dtype))
+    factor = 2.0 ** max(-_LARGEST_POWER[name], min(_LARGEST_POWER[name], math.frexp(size)[1]))
     scaled = A.scaled(1.0 / factor)
     return scaled, factor, scaled.fro_norm() if known else None
 

@@ -150,6 +150,8 @@ def svd(
     """
     tracked = _require_dense_if_tracked(A)
     op = as_operator(be.detached(A))
+    if op.has("array"):
+        be.require_untracked(op.array, "svd of an operator")
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))

@@ -53,7 +53,8 @@ def tall_qr(A, *, check_finite=True):
     another one follows. Solve and Gram matrix are one sweep over row panels: about 3mn² operations in all. Numerically
     rank-deficient and nearly square input takes Householder reflections. Half precision is factored in float32; `Q`
     comes back in half, `R` in float32. The sketch is drawn from a fixed key, so the factors are a function of `A`.
-    Blocks of an iteration take CholeskyQR2, shifted when ill conditioned [2]_. The result carries no autograd graph.
+    Blocks of an iteration take CholeskyQR2, shifted when ill conditioned [2]_. Tensors that record gradients are
+    refused.
 
     References
     ----------
@@ -68,7 +69,8 @@ def tall_qr(A, *, check_finite=True):
     >>> bool(np.linalg.norm(Q @ R - A) < 1e-14 * np.linalg.norm(A))
     True
     """
-    op = as_operator(be.detached(A))
+    op = as_operator(A)
+    be.require_untracked(op.array if op.has("array") else A, "tall_qr")
     if not op.has("array"):
         raise TypeError(f"tall_qr needs a dense array, got {type(A).__name__}")
     m, n = op.shape

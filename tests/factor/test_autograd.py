@@ -151,10 +151,20 @@ def test_without_tracking_there_is_no_graph():
     assert not any(part.requires_grad for part in lr.svd(A.detach(), 3, rng=0))
 
 
+@pytest.mark.parametrize("wrap", [lambda A: A, lr.as_operator])
 @pytest.mark.parametrize("function", ["qb", "eigh", "nystrom"])
-def test_functions_without_gradients_return_no_graph(function):
+def test_functions_without_gradients_refuse_a_tensor_that_records_them(function, wrap):
     A = torch.eye(12, dtype=torch.float64, requires_grad=True)
-    assert not any(part.requires_grad for part in getattr(lr, function)(A, 3, rng=0))
+    with pytest.raises(TypeError, match=f"{function} has no gradients: pass A.detach"):
+        getattr(lr, function)(wrap(A), 3, rng=0)
+    with torch.no_grad():
+        assert not any(part.requires_grad for part in getattr(lr, function)(A, 3, rng=0))
+
+
+def test_an_operator_around_a_tensor_that_records_gradients_is_refused():
+    A = torch.eye(12, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(TypeError, match="has no gradients"):
+        lr.svd(lr.as_operator(A), 3, rng=0)
 
 
 def test_a_tracked_tensor_is_not_modified():

@@ -70,3 +70,23 @@ def test_nystrom_by_krylov_is_the_same_at_any_scale_of_an_operator():
 def test_an_array_on_the_left_multiplies_a_result():
     r = lr.svd(GAUSSIAN, 3, rng=0)
     np.testing.assert_allclose(np.ones((2, 150)) @ r, np.ones((2, 150)) @ (r.U * r.s) @ r.Vh, rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e300])
+def test_subnormal_and_nearly_overflowing_columns_are_orthonormalised(scale):
+    Q, R = lr.tall_qr(GAUSSIAN[:, :5] * scale)
+    assert np.isfinite(R).all()
+    np.testing.assert_allclose(Q.T @ Q, np.eye(5), rtol=0, atol=1e-9)
+
+
+def test_subnormal_data_gives_finite_coefficients():
+    assert np.isfinite(lr.qb(GAUSSIAN * 1e-312, 3, rng=0).B).all()
+
+
+@pytest.mark.parametrize("index", [10**6, -1])
+@pytest.mark.parametrize("form", [sp.csr_array, sp.csc_array])
+def test_a_damaged_sparse_matrix_is_refused_before_a_kernel_reads_outside_it(form, index):
+    A = form(GAUSSIAN)
+    A.indices[5] = index
+    with pytest.raises(ValueError, match="the sparse matrix is damaged"):
+        lr.svd(A, 3)
