@@ -30,7 +30,7 @@ class Info:
     method : str
         The method that ran, also when ``method="auto"`` chose it.
     rng : int
-        The 128-bit key that reproduces the draw.
+        The 128-bit key that reproduces the draw; None when a torch or CuPy generator drew.
     residuals : array
         One residual a returned triplet or pair.
     backward_error : float
@@ -133,13 +133,13 @@ def load(path):
     """
     arrays, header = _read(path)
     cls = _result_class(path, header)
-    groups = header["plain"]
-    for name, value in arrays.items():
-        prefix = next((prefix for prefix in ("info.", "details.") if name.startswith(prefix)), "")
-        groups[prefix][name.removeprefix(prefix)] = value
     try:
+        groups = header["plain"]
+        for name, value in arrays.items():
+            prefix = next((prefix for prefix in ("info.", "details.") if name.startswith(prefix)), "")
+            groups[prefix][name.removeprefix(prefix)] = value
         return cls(**groups[""], info=Info(**groups["info."], details=groups["details."]))
-    except TypeError as error:
+    except (KeyError, TypeError) as error:
         raise ValueError(f"{path} does not hold the parts of a {cls.__name__}: {error}") from None
 
 

@@ -45,6 +45,11 @@ class Key:
         text = f"{'s' if isinstance(label, str) else 'i'}:{label}".encode()
         return self._with(_digest(self.value, b"child:" + text))
 
+    @property
+    def record(self):
+        """What repeats the draw when it is given as `rng`."""
+        return self.value
+
     def _with(self, value):
         return Key(value)
 
@@ -69,6 +74,11 @@ class NativeKey(Key):
 
     library: str
     device: object
+
+    @property
+    def record(self):
+        """None: only the generator in the state that it had repeats the draw."""
+        return None
 
     def _with(self, value):
         return NativeKey(value, self.library, self.device)

@@ -8,7 +8,7 @@ dense      6·(2mn² + 4n³)             LAPACK on the shorter side n, thin fact
 gram       mn² + eigen + 8mnk         Gram matrix, leading eigenvectors, one unsquared pass, one residual
 krylov     4mnD + 6(m+n)D² + 40D³     D basis columns, and 1e8 a step; D predicted from ``A Ω`` on some rows
 hermitian  2mnD + 6nD²                block Lanczos, where a square `A` equals its adjoint to rounding
-fused      always, on sparse and implicit operators whose shorter side is longer than a few hundred
+fused      always, on sparse and implicit operators whose shorter side exceeds 4 (rank + oversample)
 =========  ==============================================================================================
 """
 

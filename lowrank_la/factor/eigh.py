@@ -163,7 +163,7 @@ def _assemble(A, request, name, found, scale):
     reason = reason if met else "rank reached before tol"
     info = Info(
         error=error, error_kind=kind, converged=bool(done and met), reason=reason, iterations=max(1, watch.count),
-        products=A.products, passes=A.passes, method=name, rng=request.key.value, residuals=residuals * scale,
+        products=A.products, passes=A.passes, method=name, rng=request.key.record, residuals=residuals * scale,
     )  # fmt: skip
     return EighResult(w * scale, V, info)
 

@@ -241,6 +241,6 @@ def _assemble(A, request, w, V, error, method, scale):
     reason = request.watch.reason if short else "tolerance met" if request.tol and met else "rank reached"
     info = Info(
         error=error, error_kind="estimate", converged=met, reason=reason, iterations=max(1, request.watch.count),
-        products=A.products, passes=A.passes, method=method.split()[0], rng=request.key.value,
+        products=A.products, passes=A.passes, method=method.split()[0], rng=request.key.record,
     )  # fmt: skip
     return NystromResult(w * scale, V, info)

@@ -214,6 +214,6 @@ def _assemble(A, request, Q, B, scale, reason):
     Q = A.xp.astype(Q, A.source_dtype) if be.is_half(A.source_dtype) else Q
     info = Info(
         error=error, error_kind=kind, converged=met, reason=reason, iterations=request.watch.count,
-        products=A.products, passes=A.passes, method="qb", rng=request.key.value,
+        products=A.products, passes=A.passes, method="qb", rng=request.key.record,
     )  # fmt: skip
     return QBResult(Q, B, info)

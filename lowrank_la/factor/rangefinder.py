@@ -1,6 +1,7 @@
 """First blocks of an iteration: Gaussian columns, warm starts, probes."""
 
 from .. import _backend as be
+from ..operators.base import require_one_home
 
 _FRESH = 10
 
@@ -36,6 +37,10 @@ def checked_start(init, A):
     if not be.is_array(init) or init.ndim != 2 or init.shape[0] != n or init.shape[1] == 0:
         found = getattr(init, "shape", init)
         raise ValueError(f"init must be a result or an array with {n} rows and at least one column, got {found}")
+    require_one_home("init", A, init)
+    be.require_finite(init, "init")
+    if be.is_complex(init.dtype) and not be.is_complex(A.dtype):
+        raise TypeError("init is complex, A is real")
     return A.xp.astype(init, A.dtype)
 
 

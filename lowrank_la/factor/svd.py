@@ -87,7 +87,7 @@ def svd(
     maxiter : int, optional
         Limit on iterations, 500 by default.
     rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
-        Where numbers are drawn; ``info.rng`` repeats the draw.
+        Where numbers are drawn; ``info.rng`` repeats the draw (None for a torch or CuPy generator).
     callback : callable, optional
         Called once an iteration with ``iteration``, ``size`` and, when tested, ``residual``; True stops.
     progress : bool
@@ -155,6 +155,8 @@ def svd(
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
+    if tol is not None and method in ("fused", "subspace"):
+        raise ValueError(f"method={method!r} works to a rank; with tol take 'auto', 'krylov', 'gram' or 'dense'")
     watch = Watch(be.check_count("maxiter", _MAXITER if maxiter is None else maxiter), callback, progress, "svd")
     key = be.resolve_rng(rng)
     with be.single_blas():
@@ -233,7 +235,7 @@ def _assemble(A, found, request, scale, mean):
         U, Vh = xp.astype(U, A.source_dtype), xp.astype(Vh, A.source_dtype)
     info = Info(
         error=error, error_kind=kind, converged=found.converged, reason=found.reason, iterations=found.iterations,
-        products=A.products, passes=A.passes, method=found.method, rng=request.key.value, residuals=residuals,
+        products=A.products, passes=A.passes, method=found.method, rng=request.key.record, residuals=residuals,
     )  # fmt: skip
     return SVDResult(U, s, Vh, info, mean)
 

@@ -25,6 +25,10 @@ class MeteredOperator(LinearOperator):
         """``alpha * A`` on a meter that goes on from these counts."""
         return self.around(self.inner.scaled(alpha))
 
+    def read(self, columns):
+        """Count one read of an array that was worked on itself, worth so many products."""
+        self._count(columns)
+
     def _count(self, columns, reads=1):
         self.products += columns
         self.passes += reads

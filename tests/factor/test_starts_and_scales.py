@@ -90,3 +90,24 @@ def test_a_damaged_sparse_matrix_is_refused_before_a_kernel_reads_outside_it(for
     A.indices[5] = index
     with pytest.raises(ValueError, match="the sparse matrix is damaged"):
         lr.svd(A, 3)
+
+
+def test_columns_to_start_from_have_to_fit_the_matrix():
+    complex_start = np.ones((100, 2)) * 1j
+    with pytest.raises(TypeError, match="init is complex"):
+        lr.svd(GAUSSIAN, 3, init=complex_start)
+    with pytest.raises(ValueError, match="init holds NaN"):
+        lr.svd(GAUSSIAN, 3, init=np.full((100, 2), np.nan))
+
+
+@pytest.mark.parametrize("method", ["fused", "subspace"])
+def test_methods_that_work_to_a_rank_refuse_a_tolerance(method):
+    with pytest.raises(ValueError, match="works to a rank"):
+        lr.svd(GAUSSIAN, tol=0.1, method=method)
+
+
+def test_reads_of_the_array_itself_are_counted():
+    gram, dense = (lr.svd(GAUSSIAN, 3, method=method, rng=0).info for method in ("gram", "dense"))
+    assert (dense.products, dense.passes) == (0, 1)
+    assert gram.products == 100 + 3 + 2
+    assert gram.passes == 2
