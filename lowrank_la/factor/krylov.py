@@ -30,7 +30,7 @@ def block_width(A, request):
     if be.on_accelerator(A.xp, A.device):
         width = min(rank + request.oversample, 128)
     else:
-        width = min(max(rank, 16), 32) if A.cost.dense else 16
+        width = min(max(rank, 16), 48) if A.cost.dense else 16
     return min(min(A.shape), width)
 
 
