@@ -235,6 +235,8 @@ BAD_TEXT = {
     "header.csv": ("a,b\n", "no numbers"),
     "words.csv": ("a,b\n1,x\n", "could not convert string 'x'"),
     "gap.csv": ("1,2\n3,\n", "could not convert string ''"),
+    "first_gap.csv": ("1,,3\n4,5,6\n", "could not convert string ''"),
+    "first_word.csv": ("1,NA,3\n4,5,6\n", "could not convert string 'NA'"),
     "ragged.csv": ("1,2\n3,4,5\n", "number of columns changed"),
     "tabs.csv": ("1\t2\n3\t4\n", "could not convert|no numbers"),
     "bytes.csv": (b"\xff\xfe\x00\x01", "utf-8"),
