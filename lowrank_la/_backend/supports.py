@@ -1,6 +1,6 @@
 """One declaration above each public function states what it covers.
 
-The docs table, the test parametrisation and the benchmarks read `SUPPORT`.
+The table of the docs is made from `SUPPORT`.
 """
 
 from dataclasses import dataclass, fields

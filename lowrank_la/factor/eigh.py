@@ -80,6 +80,8 @@ def eigh(
     ------
     ValueError
         If `A` is not square, not Hermitian, empty or not finite, or an argument is out of range.
+    TypeError
+        If `A` is not a matrix, or a tensor that records gradients, which this function has not.
 
     Notes
     -----

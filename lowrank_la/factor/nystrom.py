@@ -82,6 +82,8 @@ def nystrom(
     ------
     ValueError
         If `A` is not square, not positive semidefinite, empty or not finite, or an argument is out of range.
+    TypeError
+        If `A` is not a matrix, or a tensor that records gradients, which this function has not.
 
     Notes
     -----

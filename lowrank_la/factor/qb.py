@@ -74,6 +74,8 @@ def qb(
     ------
     ValueError
         If neither `rank` nor `tol` is given, either is out of range, or `A` is empty or not finite.
+    TypeError
+        If `A` is not a matrix, or a tensor that records gradients, which this function has not.
 
     Notes
     -----

@@ -108,9 +108,10 @@ def svd(
     Raises
     ------
     ValueError
-        If neither `rank` nor `tol` is given, either is out of range, or `A` is empty or not finite.
+        If neither `rank` nor `tol` is given, either is out of range, `A` is empty or not finite, or `tol` comes with
+        ``method="fused"`` or ``"subspace"``, which work to a rank.
     TypeError
-        If `A` is not a matrix, or `rank` is not an integer.
+        If `A` is not a matrix, a sparse tensor or an operator that records gradients, or `rank` is not an integer.
     ConvergenceError
         If the answer falls short and ``on_failure="raise"``; with "warn" a `ConvergenceWarning` is issued.
 

@@ -85,4 +85,6 @@ def test_indices_that_do_not_fit_are_refused(indices, error):
 
 
 def test_synchronising_is_harmless(backend):
-    be.synchronize(backend.asarray(np.ones(2)))
+    x = backend.asarray(np.ones(2))
+    be.synchronize(x)
+    assert np.array_equal(backend.to_numpy(x), np.ones(2))
