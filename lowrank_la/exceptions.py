@@ -10,7 +10,7 @@ class ConvergenceWarning(UserWarning):
 
 
 class RankWarning(UserWarning):
-    """The data have a lower numerical rank than was asked for."""
+    """The data have a lower numerical rank than was asked for, and the result is that much smaller."""
 
 
 class CapabilityError(TypeError):

@@ -2,7 +2,16 @@
 
 from ._names import dtype_name
 from .autograd import attach_svd, detached, is_tracked, require_untracked
-from .checks import check_count, check_option, check_positive, check_rank, check_rank_or_tol, check_tol
+from .checks import (
+    check_callback,
+    check_count,
+    check_flag,
+    check_option,
+    check_positive,
+    check_rank,
+    check_rank_or_tol,
+    check_tol,
+)
 from .cholesky_qr import cholesky_qr2, shifted_cholesky_qr3
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
 from .dtypes import (
@@ -10,9 +19,11 @@ from .dtypes import (
     compute_dtype,
     eps,
     is_complex,
+    is_double,
     is_half,
     itemsize,
     real_dtype,
+    single_dtype,
     widest_like,
     widest_real,
 )
@@ -46,6 +57,7 @@ from .products import (
     fro_norm,
     fused_normal,
     gram,
+    gram_in_single,
     map_row_panels,
     matmul,
     mH,
@@ -67,7 +79,9 @@ __all__ = [
     "adjoint_matmul",
     "all_finite",
     "attach_svd",
+    "check_callback",
     "check_count",
+    "check_flag",
     "check_option",
     "check_positive",
     "check_rank",
@@ -91,6 +105,7 @@ __all__ = [
     "fused_normal",
     "gaussian",
     "gram",
+    "gram_in_single",
     "hash_rows",
     "host_indices",
     "householder_qr",
@@ -98,6 +113,7 @@ __all__ = [
     "integers",
     "is_array",
     "is_complex",
+    "is_double",
     "is_half",
     "is_sparse",
     "is_tracked",
@@ -120,6 +136,7 @@ __all__ = [
     "segment_sum",
     "shifted_cholesky_qr3",
     "single_blas",
+    "single_dtype",
     "small_eigh",
     "small_svd",
     "solve_and_gram",

@@ -2,16 +2,21 @@
 
 import math
 import operator
+from typing import SupportsFloat
+
+import numpy as np
+
+from ._names import dtype_name
 
 
 def check_count(name, value, low=1, high=None):
     """`value` as an int in ``low…high``; TypeError for anything that is not an integer."""
     if isinstance(value, bool):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
+        raise TypeError(f"{name} must be an integer, got {_described(value)}")
     try:
         count = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}") from None
+        raise TypeError(f"{name} must be an integer, got {_described(value)}") from None
     if count < low or (high is not None and count > high):
         expected = f"at least {low}" if high is None else f"between {low} and {high}"
         raise ValueError(f"{name} must be {expected}, got {count}")
@@ -31,9 +36,9 @@ def check_rank(rank, shape):
 
 def check_tol(tol, name="tol"):
     """`tol` as a float in (0, 1)."""
-    if isinstance(tol, bool) or not isinstance(tol, int | float) and not hasattr(tol, "__float__"):
-        raise TypeError(f"{name} must be a number in (0, 1), got {tol!r}")
-    value = float(tol)
+    value = _real_number(tol)
+    if value is None:
+        raise TypeError(f"{name} must be a number in (0, 1), got {_described(tol)}")
     if not 0.0 < value < 1.0:
         raise ValueError(f"{name} must lie in (0, 1), got {value!r}")
     return value
@@ -53,10 +58,9 @@ def check_rank_or_tol(rank, tol, shape):
 
 def check_positive(name, value, *, zero=False):
     """`value` as a finite positive float (zero allowed when `zero`)."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
+    number = _real_number(value)
+    if number is None:
+        raise TypeError(f"{name} must be a number, got {_described(value)}")
     if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
         raise ValueError(f"{name} must be {'non-negative' if zero else 'positive'} and finite, got {value!r}")
     return number
@@ -67,3 +71,29 @@ def check_option(name, value, options):
     if value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}")
     return value
+
+
+def check_flag(name, value):
+    """`value` as a bool; TypeError for anything else, numbers too."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {_described(value)}")
+    return bool(value)
+
+
+def check_callback(callback):
+    """`callback` when it can be called or is None."""
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of one argument, the state, or None; got {_described(callback)}")
+    return callback
+
+
+def _real_number(value):
+    """`value` as a float, None where it is no real number; a zero-dimensional array of a real dtype is one."""
+    if hasattr(value, "dtype"):
+        real = dtype_name(value.dtype).startswith(("float", "bfloat", "int", "uint"))
+        return float(value) if real and getattr(value, "ndim", None) == 0 else None
+    return float(value) if isinstance(value, SupportsFloat) and not isinstance(value, bool) else None
+
+
+def _described(value):
+    return f"{value!r} of type {type(value).__name__}"

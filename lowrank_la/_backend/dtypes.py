@@ -57,6 +57,16 @@ def complex_dtype(xp, dtype):
     return getattr(xp, _COMPLEX.get(name, name))
 
 
+def single_dtype(xp, dtype):
+    """Single precision dtype, real or complex as `dtype` is."""
+    return xp.complex64 if is_complex(dtype) else xp.float32
+
+
+def is_double(dtype):
+    """Whether `dtype` is float64 or complex128."""
+    return dtype_name(dtype) in ("float64", "complex128")
+
+
 def eps(dtype):
     """Machine epsilon of `dtype` (of its real part when complex) as a Python float."""
     name = dtype_name(dtype)

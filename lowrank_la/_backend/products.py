@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from .dtypes import eps, is_complex, widest_like, widest_real
+from .dtypes import eps, is_complex, single_dtype, widest_like, widest_real
 from .namespace import device, kind, namespace
 from .threads import fixed_partition, map_blocks
 
@@ -17,6 +17,8 @@ _MIN_BLOCK = 128
 _MAX_BLOCKS = 32
 _TALL = 4096
 _SMALL_COPY = 1 << 16
+_SINGLE_ROWS = 1024
+_SMALL_SIDE = 512
 
 
 def mH(x):
@@ -60,8 +62,30 @@ def adjoint_matmul(A, Y):
 
 def gram(M):
     """``Mᴴ M``, exactly Hermitian."""
-    G = _host_gram(M) if _splits(M.mT, M) else mH(M) @ M
-    return (G + mH(G)) / 2
+    M = _blasable(M) if isinstance(M, np.ndarray) else M
+    return _hermitian(_host_gram(M) if _splits(M.mT, M) else mH(M) @ M)
+
+
+def _hermitian(G):
+    """`G` with rounding's asymmetry taken off; NumPy multiplies a real matrix with its own transpose without any."""
+    return G if isinstance(G, np.ndarray) and G.dtype.kind == "f" else (G + mH(G)) / 2
+
+
+def gram_in_single(M):
+    """``Mᴴ M`` of double precision `M`, panels of rows multiplied in single precision and added up in double."""
+    xp, n = namespace(M), M.shape[1]
+    single = single_dtype(xp, M.dtype)
+
+    def block(rows):
+        total = xp.zeros((n, n), dtype=M.dtype, device=device(M))
+        for part in fixed_partition(rows.stop - rows.start, _SINGLE_ROWS):
+            panel = xp.astype(M[rows, :][part, :], single)
+            total += mH(panel) @ panel
+        return total
+
+    blocks = fixed_partition(M.shape[0], _gram_rows(M.shape))
+    parts = map_blocks(block, blocks) if isinstance(M, np.ndarray) else [block(rows) for rows in blocks]
+    return _hermitian(sum(parts[1:], start=parts[0]))
 
 
 def vdot_real(x):
@@ -145,7 +169,8 @@ def _block_size(n):
 
 def _sum_over_inner(A, B):
     inner = A.shape[1]
-    block = max(_TALL, -(-inner // _MAX_BLOCKS), 4 * max(A.shape[0], B.shape[1]))
+    least = max(_TALL, 4 * max(A.shape[0], B.shape[1]))
+    block = -(-inner // min(_MAX_BLOCKS, 2 * max(1, inner // (2 * least))))
     parts = map_blocks(lambda ks: _blasable(A[:, ks]) @ _blasable(B[ks]), fixed_partition(inner, block))
     total = parts[0]
     for part in parts[1:]:
@@ -154,14 +179,21 @@ def _sum_over_inner(A, B):
 
 
 def _host_gram(M):
-    m, n = M.shape
-
     def block(rows):
         panel = _blasable(M[rows])
         return panel.conj().T @ panel if np.iscomplexobj(panel) else panel.T @ panel
 
-    parts = map_blocks(block, fixed_partition(m, max(256, -(-m // 8), n)))
+    parts = map_blocks(block, fixed_partition(M.shape[0], _gram_rows(M.shape)))
     return sum(parts[1:], start=parts[0])
+
+
+def _gram_rows(shape):
+    """Rows of a block: an even number of blocks, at most eight, none shorter than wide unless that is little memory."""
+    m, n = shape
+    least = 256 if n <= _SMALL_SIDE else n
+    blocks = min(8, max(1, m // least))
+    blocks -= blocks % 2 if blocks > 1 else 0
+    return -(-m // blocks)
 
 
 def _blasable(A):

@@ -21,9 +21,10 @@ from .dtypes import is_complex
 from .threads import fixed_partition, map_blocks
 
 _LIMIT = 1 << 128
-_COLD_LIMIT = 1 << 21  # entries that the NumPy twin draws sooner than Numba is imported
+_COLD_LIMIT = 1 << 21  # entries in all that the NumPy twin draws before Numba is imported; the numbers are the same
 _BATCH = 1 << 16  # entries of a block: what one thread draws at a time
 _PARALLEL_FROM = 1 << 15
+_drawn = [0]
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,9 @@ def _row_indices(rows):
 
 
 def _kernel(name, size):
-    loaded = f"{_kernels.__name__}.numba.philox" in sys.modules
-    return _kernels.lookup(name, "numpy") if loaded or size >= _COLD_LIMIT else getattr(philox, name)
+    _drawn[0] += size
+    ready = "numba" in sys.modules and size >= _PARALLEL_FROM
+    return _kernels.lookup(name, "numpy") if ready or _drawn[0] >= _COLD_LIMIT else getattr(philox, name)
 
 
 def _fill(name, key, rows, cols, dtype, *options):

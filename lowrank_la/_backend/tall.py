@@ -8,6 +8,7 @@ from .products import gram, mH
 from .threads import fixed_partition, map_blocks
 
 _RANGES = 32
+_LEAST_ROWS = 512
 _PANEL_BYTES = 1 << 20
 
 
@@ -33,7 +34,7 @@ def solve_and_gram(M, R, *, overwrite=False):
             total += (block.conj() if np.iscomplexobj(block) else block).T @ block
         return total
 
-    parts = map_blocks(sweep, fixed_partition(M.shape[0], max(panel, -(-M.shape[0] // _RANGES))))
+    parts = map_blocks(sweep, fixed_partition(M.shape[0], max(_LEAST_ROWS, -(-M.shape[0] // _RANGES))))
     G = sum(parts[1:], start=parts[0])
     return Q, (G + mH(G)) / 2
 

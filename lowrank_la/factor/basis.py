@@ -4,6 +4,7 @@ from .. import _backend as be
 from .tall_qr import orthonormalize
 
 _FIRST = 128  # columns that memory is taken for at first
+_UPRIGHT = 0.01  # leaning, times rounding, that one more projection leaves behind
 
 
 class Basis:
@@ -20,7 +21,6 @@ class Basis:
         self.capacity = capacity
         self.columns = xp.zeros((rows, min(capacity, _FIRST)), dtype=like.dtype, device=be.device(like))
         self.size = 0
-        self.largest = 0.0
 
     @property
     def Q(self):
@@ -32,9 +32,10 @@ class Basis:
         """Columns that can still be appended."""
         return self.capacity - self.size
 
-    def full(self, width):
-        """Whether `width` more columns don't fit although the space has more dimensions."""
-        return self.capacity < self.columns.shape[0] and self.room < width
+    @property
+    def bounded(self):
+        """Whether the space has more dimensions than the basis may hold."""
+        return self.capacity < self.columns.shape[0]
 
     def extend(self, Y, floor, first=0):
         """Append the directions that the block `Y` adds; return ``C, S`` with ``Y = Q_old C + Q_new S``.
@@ -42,15 +43,25 @@ class Basis:
         `first` is where the part of the basis starts that `Y` is known to lean on; the rest is only cleaned of
         rounding. `S` has as many rows as columns were appended, possibly none.
         """
+        C, Q, S = self.separate(Y, first)
+        return C, self.admit(Y, Q, S, floor)
+
+    def separate(self, Y, first=0):
+        """``C, Q, S`` with ``Y = Q_old C + Q S``; where `Y` suffered cancellation, `Q` still leans on ``Q_old``."""
         C, rest = self._project(Y, first)
-        Q, S = orthonormalize(rest)
+        return C, *orthonormalize(rest)
+
+    def admit(self, Y, Q, S, floor):
+        """Append the columns `Q` that `separate` found in `Y`, cleaned; return the `S` of those that were."""
         if self._cancelled(Y, S, floor):
             Q, S = self._keep_significant(Q, S, floor)
             for _ in range(2 if Q.shape[1] else 0):
-                Q = Q - be.matmul(self.Q, be.adjoint_matmul(self.Q, Q))
-                Q, R = orthonormalize(Q)
+                C = be.adjoint_matmul(self.Q, Q)
+                Q, R = orthonormalize(Q - be.matmul(self.Q, C))
                 S = R @ S
-        return C, self._append(Q, S)
+                if self.size == 0 or float(self.xp.max(self.xp.abs(C))) <= _UPRIGHT:
+                    break
+        return self._append(Q, S)
 
     def withdraw(self, S, noise):
         """Take back the columns just appended with coefficients `S` when all of those are at most `noise`."""

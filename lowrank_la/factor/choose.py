@@ -5,7 +5,8 @@ measured on two cores (see `benchmarks/bench_factor.py`) and only decide between
 
 =========  ==============================================================================================
 dense      6·(2mn² + 4n³)             LAPACK on the shorter side n, thin factors
-gram       mn² + eigen + 8mnk         Gram matrix, leading eigenvectors, one unsquared pass, one residual
+gram       mn² + eigen + 8mnk         Gram matrix, leading eigenvectors, one unsquared pass, one residual; the first
+                                      two count 0.6 where single precision may be tried
 krylov     4mnD + 6(m+n)D² + 40D³     D basis columns, and 1e8 a step; D predicted from ``A Ω`` on some rows
 hermitian  2mnD + 6nD²                block Lanczos, where a square `A` equals its adjoint to rounding
 fused      always, on sparse and implicit operators whose shorter side exceeds 4 (rank + oversample)
@@ -13,51 +14,61 @@ fused      always, on sparse and implicit operators whose shorter side exceeds 4
 """
 
 import math
+from dataclasses import replace
 
 from .. import _backend as be
 from ..operators import as_operator
+from . import single
 from .hermitian import asymmetry
+from .krylov import block_width, first_image
 from .rangefinder import starting_columns
 
 _DENSE_WEIGHT = 6.0
 _EIGEN_WEIGHT = 12.0
+_SINGLE_WEIGHT = 0.6
 _CORE_WEIGHT = 40.0
 _STEP_OVERHEAD = 1e8
 _PESSIMISM = 1.5
 _PROBE_COLUMNS = 32
 _PROBE_FROM = 3e9
 _PROBE_ROWS = 1000
+_WHOLE_UP_TO = 3
 _SMALL_SIDE = 96
 _LONGEST_GRAM = 1200
 
 
 def choose(A, request):
-    """Name of the cheapest method."""
+    """``(name of the cheapest method, request)``; the request keeps what was computed to find out."""
+    name, image = _cheapest(A, request)
+    return name, replace(request, image=image)
+
+
+def _cheapest(A, request):
     m, n = max(A.shape), min(A.shape)
     dense = A.has("array")
     if request.tol is not None:
-        return _choose_for_tolerance(A, request, m, n)
-    if dense and (
-        n <= _SMALL_SIDE or _dense_cost(m, n) <= min(_gram_cost(m, n, request), _krylov_least(m, n, request))
-    ):
-        return "dense"
+        return _choose_for_tolerance(A, request, m, n), None
+    gram, least = _gram_cost(A, m, n, request), _krylov_least(m, n, request)
+    if dense and (n <= _SMALL_SIDE or _dense_cost(m, n) <= min(gram, least)):
+        return "dense", None
     if m == n and n > _SMALL_SIDE and asymmetry(A, request.key) <= 10 * be.eps(A.dtype):
-        return "hermitian"
+        return "hermitian", None
     if not dense:
-        return "gram" if n <= 4 * (request.rank + request.oversample) else "fused"
-    gram, least = _gram_cost(m, n, request), _krylov_least(m, n, request)
+        return "gram" if n <= 4 * (request.rank + request.oversample) else "fused", None
     if gram <= max(least, _PROBE_FROM):
-        return "gram"
-    columns = _predicted_columns(_probe(A, request), request)
-    return "gram" if gram < _krylov_cost(m, n, columns, _PROBE_COLUMNS) else "krylov"
+        return "gram", None
+    width = block_width(A, request)
+    stride = max(1, A.shape[0] // max(_PROBE_ROWS, 8 * width))
+    image = first_image(A, width, request) if stride <= _WHOLE_UP_TO else None
+    probe = _probe(A, request, stride) if image is None else image
+    columns = _predicted_columns(probe, request)
+    return "gram" if gram < _krylov_cost(m, n, columns, width) else "krylov", image
 
 
-def _probe(A, request):
+def _probe(A, request, stride):
     """``A Ω`` on evenly spread rows, few enough to cost little, with the spectrum's decay still in them."""
-    m, width = A.shape[0], min(_PROBE_COLUMNS, *A.shape)
-    stride = max(1, m // max(_PROBE_ROWS, 8 * width))
-    part = as_operator(A.take_rows(list(range(0, m, stride)))) if stride > 1 else A
-    return part.matmat(starting_columns(A, width, request))
+    columns = starting_columns(A, min(_PROBE_COLUMNS, *A.shape), request)
+    return as_operator(A.array[::stride, :]).matmat(columns)
 
 
 def _choose_for_tolerance(A, request, m, n):
@@ -75,9 +86,11 @@ def _dense_cost(m, n):
     return _DENSE_WEIGHT * (2.0 * m * n**2 + 4.0 * n**3)
 
 
-def _gram_cost(m, n, request):
-    eigen = _EIGEN_WEIGHT * n**3 if n <= 700 else 6.0 * n**2 * 6 * request.rank + 8.0 * n * (6 * request.rank) ** 2
-    return 1.0 * m * n**2 + eigen + 8.0 * m * n * request.rank
+def _gram_cost(A, m, n, request):
+    weight = _SINGLE_WEIGHT if n > 700 and single.admits(A, request) else 1.0
+    iterated = weight * (6.0 * n**2 * 6 * request.rank + 8.0 * n * (6 * request.rank) ** 2)
+    eigen = _EIGEN_WEIGHT * n**3 if n <= 700 else iterated
+    return weight * m * n**2 + eigen + 8.0 * m * n * request.rank
 
 
 def _full_gram_cost(m, n):

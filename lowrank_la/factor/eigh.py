@@ -1,20 +1,25 @@
 """A few eigenpairs of a Hermitian matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import _backend as be
-from ..operators import LowRank, MeteredOperator, as_operator
+from ..operators import LowRank
 from ..results import Info, Result
-from . import scaling
 from .errors import pythagorean_error, within
 from .hermitian import hermitian_pairs, require_hermitian, wanted_order
-from .iteration import Watch, settle
+from .iteration import settle
+from .prologue import require_square, underway, untracked_operator, validated
 from .rangefinder import checked_start
-from .request import Request, attainable, smallest_rank
+from .request import smallest_rank
 from .signs import fix_vector_phases
 
 _METHODS = ("auto", "krylov", "dense")
 _ADVICE = "raise maxiter or loosen accuracy; info.residuals tells how far it came"
+_NO_SMALLEST = (
+    "products with A do not reach the eigenvalues of smallest modulus. Factor A once and pass its inverse, "
+    "eigh(operator(solve, solve, A.shape, dtype), rank), whose eigenvalues are 1/w on the same vectors; or take "
+    "which='SA' where A is positive semidefinite, or method='dense' with rank n"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,9 +84,11 @@ def eigh(
     Raises
     ------
     ValueError
-        If `A` is not square, not Hermitian, empty or not finite, or an argument is out of range.
+        If `A` is not square, not Hermitian, empty or not finite, its products are not adjoint to each other, or an
+        argument is out of range; with advice for the eigenvalues of smallest modulus.
     TypeError
-        If `A` is not a matrix, or a tensor that records gradients, which this function has not.
+        If `A` is not a matrix, or a tensor that records gradients, which this function has not, or an argument is of
+        the wrong type.
 
     Notes
     -----
@@ -99,37 +106,31 @@ def eigh(
     >>> [float(x) for x in w]
     [-5.0, 3.0]
     """
-    op = as_operator(A)
-    be.require_untracked(op.array if op.has("array") else A, "eigh")
-    if op.shape[0] != op.shape[1]:
-        raise ValueError(f"eigh needs a square Hermitian matrix, got shape {op.shape[0]}×{op.shape[1]}; use svd")
+    op = untracked_operator(A, "eigh")
+    require_square(op, "eigh", "Hermitian")
     rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)
     be.check_option("method", method, _METHODS)
-    be.check_option("which", which, ("LM", "LA", "SA"))
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
-    if tol is not None and which != "LM":
-        raise ValueError(f"tol needs which='LM', the pairs of largest modulus; got which={which!r}")
-    watch = Watch(be.check_count("maxiter", 500 if maxiter is None else maxiter), callback, progress, "eigh")
-    key = be.resolve_rng(rng)
-    with be.single_blas():
-        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
-        require_hermitian(metered.inner, key)
-        request = Request(
-            rank,
-            tol,
-            attainable(accuracy, op),
-            be.check_count("oversample", oversample, 0),
-            key,
-            watch,
-            norm,
-            checked_start(init, op),
-        )
+    _check_which(which, tol)
+    request = validated(
+        "eigh", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
+        rng=rng, callback=callback, progress=progress, on_failure=on_failure,
+    )  # fmt: skip
+    with underway(op, request, check_finite) as (metered, scale, request):
+        require_hermitian(metered, request.key)
+        request = replace(request, start=checked_start(init, op))
         name = _choose(metered, request) if method == "auto" else method
         found = (_dense if name == "dense" else hermitian_pairs)(metered, request, which)
         result = _assemble(metered, request, name, found, scale)
-    watch.close()
     settle(result.info, on_failure, _ADVICE)
     return result
+
+
+def _check_which(which, tol):
+    if which == "SM":
+        raise ValueError(f"which='SM': {_NO_SMALLEST}")
+    be.check_option("which", which, ("LM", "LA", "SA"))
+    if tol is not None and which != "LM":
+        raise ValueError(f"tol needs which='LM', the pairs of largest modulus; got which={which!r}")
 
 
 def _choose(A, request):

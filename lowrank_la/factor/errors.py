@@ -1,12 +1,16 @@
 """The error that an answer carries: by exact bookkeeping, below its floor by ten probe columns."""
 
 import math
+from functools import cached_property
+
+import numpy as np
 
 from .. import _backend as be
 from .rangefinder import gaussian_block
 
 _PROBES = 10
 _FLOOR = 1e4
+_CAUTION = 3.0
 
 
 def within(error, tol, dtype):
@@ -42,3 +46,47 @@ def probed_error(A, norm, approximation, key):
     missed = math.sqrt(be.vdot_real(image - approximation(X)) / _PROBES)
     size = math.sqrt(be.vdot_real(image) / _PROBES) if norm is None else norm
     return missed / size if size > 0 else 0.0
+
+
+class Probes:
+    """Ten Gaussian columns and their images under a Hermitian `A`, drawn when first needed."""
+
+    def __init__(self, A, key):
+        self.A, self.key = A, key.child("error")
+
+    @cached_property
+    def _drawn(self):
+        columns = gaussian_block(self.A, self.A.shape[1], _PROBES, self.key)
+        return columns, self.A.matmat(columns)
+
+    @property
+    def norm(self):
+        """Estimate of ‖A‖_F."""
+        return math.sqrt(be.vdot_real(self._drawn[1]) / _PROBES)
+
+    def missed(self, w, V):
+        """Estimate of ‖A - V diag(w) Vᴴ‖_F."""
+        return math.sqrt(be.vdot_real(self._missed(w, V)[0]) / _PROBES)
+
+    def missed_by_leading(self, w, V):
+        """``(estimates, limits)`` for the leading 0…k pairs of `w` and `V`: host arrays.
+
+        The limits are the estimates raised by three standard errors of the mean of ten squared norms.
+        """
+        gap, coefficients = self._missed(w, V)
+        left, leaving = (_wide_host(part) for part in (be.adjoint_matmul(V, gap), coefficients))
+        added = (abs(leaving) ** 2 + 2 * (left.conj() * leaving).real)[::-1].cumsum(axis=0)[::-1]
+        columns = (abs(_wide_host(gap)) ** 2).sum(axis=0)
+        squares = columns + np.concatenate([added, np.zeros((1, _PROBES))])
+        mean = squares.mean(axis=1).clip(min=0.0)
+        return np.sqrt(mean), np.sqrt(mean + _CAUTION * squares.std(axis=1, ddof=1) / math.sqrt(_PROBES))
+
+    def _missed(self, w, V):
+        columns, image = self._drawn
+        coefficients = w[:, None] * be.adjoint_matmul(V, columns)
+        return image - be.matmul(V, coefficients), coefficients
+
+
+def _wide_host(x):
+    host = be.to_numpy(x)
+    return host.astype(np.complex128 if host.dtype.kind == "c" else np.float64)

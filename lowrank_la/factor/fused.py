@@ -7,6 +7,7 @@ singular value decomposition of `R`.
 from dataclasses import replace
 
 from .. import _backend as be
+from . import single
 from .krylov import block_width, krylov_svd
 from .lanczos import Lanczos
 from .rangefinder import complete_columns, fresh_columns, starting_columns
@@ -20,29 +21,62 @@ _BASIS_BUDGET = 5
 def fused_svd(A, request):
     """Leading triplets of `A` to ``request.accuracy``; what squaring can't resolve goes on on both sides."""
     wide = A.shape[0] < A.shape[1]
-    found = _tall(A.H, request, wide=True).swapped() if wide else _tall(A, request, wide=False)
-    if found.converged or request.watch.over:
-        return found
-    return continued(A, request, found)
+    B, tall = A, request
+    if wide:
+        B = A.H
+        tall = request if request.start is None else replace(request, start=A.matmat(request.start))
+    found = _from_single(B, tall) if single.admits(B, request) else None
+    found = _tall(B, tall) if found is None else found
+    found = found.swapped() if wide else found
+    return found if found.converged or request.watch.over else continued(A, request, found)
 
 
-def _tall(A, request, wide):
-    width = block_width(A, request)
-    if wide and request.start is not None:
-        start = A.H.matmat(request.start)
-        request = replace(request, start=start)
-    start = orthonormalize(starting_columns(A, width, request))[0]
-    limit = min(A.shape[1], _BASIS_BUDGET * (request.rank + request.oversample))
-    engine = Lanczos(A.normal, start, limit)
-    engine.age = engine.age if request.start is None else 0
-    draw = fresh_columns(A, A.shape[1], request.key)
-    w, Y, done = iterate(engine, request, request.rank, singular_residuals, draw)
-    guard = min(request.rank + request.oversample, w.shape[0])
-    V = engine.vectors(A.xp.flip(Y, axis=1)[:, :guard])
+def _tall(A, request):
+    engine, w, Y, done = _search(A, A, request, singular_residuals)
+    V = _leading(engine, w, Y, request)
     V = complete_columns(A, V, request.rank, A.shape[1], request.key.child("right"))
     residuals = A.xp.flip(singular_residuals(w, engine.residuals(w, Y))[1])
     found = unsquared(A, V, request, residuals, done, ending(request, done, engine.exhausted), "fused")
     return verified(A, found, request)
+
+
+def _from_single(A, request):
+    """Triplets whose subspace was found in single precision, judged in double; None when they fall short."""
+    H = A.narrowed()
+    if H is None:
+        return None
+    trial = single.Trial(request.watch, request.accuracy)
+
+    def measure(w, residuals):
+        top, residuals = singular_residuals(w, residuals)
+        return trial.judged(top, residuals, w, request.rank)
+
+    engine, w, Y, done = _search(H, A, replace(request, watch=trial), measure)
+    over = request.watch.over
+    if (trial.hopeless or engine.exhausted) and not over:
+        return None
+    V = orthonormalize(A.xp.astype(_leading(engine, w, Y, request), A.dtype))[0]
+    V = complete_columns(A, V, request.rank, A.shape[1], request.key.child("right"))
+    found = judged(A, V, request, "fused")
+    if over and not (done and found.converged):
+        return replace(found, converged=False, reason=request.watch.reason)
+    return found if found.converged else _tall(A, replace(request, start=V))
+
+
+def _search(H, A, request, measure):
+    """Block Lanczos on ``HᴴH`` with the limits of `A`; returns ``engine, w, Y, done``."""
+    start = orthonormalize(starting_columns(H, block_width(A, request), request))[0]
+    limit = min(A.shape[1], _BASIS_BUDGET * (request.rank + request.oversample))
+    engine = Lanczos(H.normal, start, limit)
+    engine.age = engine.age if request.start is None else 0
+    draw = fresh_columns(H, A.shape[1], request.key)
+    return engine, *iterate(engine, request, request.rank, measure, draw)
+
+
+def _leading(engine, w, Y, request):
+    """Ritz vectors, largest values first, a few more than are wanted."""
+    guard = min(request.rank + request.oversample, w.shape[0])
+    return engine.vectors(be.namespace(Y).flip(Y, axis=1)[:, :guard])
 
 
 def continued(A, request, found):
@@ -61,7 +95,7 @@ def iterate(engine, request, wanted, measure, draw):
     recount = Recount(engine.width, request.accuracy)
     while True:
         engine.step()
-        full, watch = engine.V.full(engine.width), request.watch
+        full, watch = engine.full, request.watch
         due = full or engine.exhausted or watch.last or schedule.due(watch.count + 1, engine.size, wanted)
         if not due and not watch.tick(size=engine.size):
             continue
@@ -74,7 +108,7 @@ def iterate(engine, request, wanted, measure, draw):
         enough = enough or (engine.exhausted and engine.size >= wanted)
         if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]))):
             return w, Y, bool(enough)
-        if full:
+        if full or ((enough or engine.exhausted) and engine.crowded):
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
             engine.restart(w[-keep:], Y[:, -keep:])
         if (enough or engine.exhausted) and not engine.revive(draw):
@@ -116,6 +150,13 @@ def verified(A, found, request, *, always=False):
     met = found.converged and float(xp.max(residuals)) <= request.accuracy * top
     reason = found.reason if met == found.converged else "rounding of the square hid what was missing"
     return replace(found, residuals=residuals, converged=met, reason=reason)
+
+
+def judged(A, V, request, method):
+    """Triplets from the orthonormal columns `V` that single precision found, with measured residuals."""
+    unknown = A.xp.zeros((V.shape[1],), dtype=be.real_dtype(A.xp, A.dtype), device=A.device)
+    found = replace(unsquared(A, V, request, unknown, True, "accuracy reached", method), search="single")
+    return verified(A, found, request, always=True)
 
 
 def ending(request, done, exhausted=False):

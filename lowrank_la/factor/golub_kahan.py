@@ -39,6 +39,8 @@ class GolubKahan:
         self.next = start
         self.width = start.shape[1]
         self.coupling = None
+        self.descent = None
+        self._waiting = None
         self.norm = 0.0
         self.linked = 0
         self.exhausted = False
@@ -52,7 +54,15 @@ class GolubKahan:
     @property
     def full(self):
         """Whether the next block would not fit (a basis of the whole space never is full)."""
-        return self.bounded and min(self.X.room, self.W.room) < self.width
+        waiting = 0 if self._waiting is None else self.coupling.shape[0]
+        needed = max(self.width, waiting or self.next.shape[1])
+        return self.bounded and min(self.X.room - waiting, self.W.room) < needed
+
+    @property
+    def crowded(self):
+        """Whether a step with a block of fresh columns beside the next one would not fit."""
+        self.settle()
+        return self.bounded and self._spare() < self.width
 
     @property
     def young(self):
@@ -61,8 +71,9 @@ class GolubKahan:
 
     def revive(self, draw):
         """Go on with ``draw(b)`` random columns outside `W`; False when `A` has nothing left there."""
+        self.settle()
         n = self.A.shape[1]
-        columns = min(self.width, n - self.W.size, self.X.room)
+        columns = min(self.width, n - self.W.size, self._spare() if self.bounded else self.X.room)
         if columns <= 0:
             return False
         fresh = draw(columns)
@@ -76,26 +87,56 @@ class GolubKahan:
 
     def step(self):
         """Multiply the newest block by ``Aᴴ`` and its image by ``A``."""
+        self.descend()
+        self.ascend()
+        self.settle()
+
+    def descend(self):
+        """The first half of a step: multiply the newest block by ``Aᴴ``."""
+        self.settle()
         self.age += 1
-        width = self.next.shape[1]
+        if self.exhausted:
+            return
         Y = self.A.rmatmat(self.next)
         self._note_norm(Y)
         C, S = self.W.extend(Y, self._floor(), first=self.linked)
         S = self.W.withdraw(S, self._noise())
         self.linked = self.W.size - S.shape[0]
         self._grow_core(C, S)
+        self.descent = S
         if S.shape[0] == 0:
             self._stop()
+
+    def ascend(self):
+        """The second half: multiply what `descend` found by ``A``. The image waits for `settle` to join `X`."""
+        if self.exhausted:
             return
-        known = self.size
         Z = self.A.matmat(self.W.Q[:, self.linked :])
-        before = self.X.size
-        _, coupling = self.X.extend(Z, self._floor(), first=max(0, before - width))
-        self.coupling = self.X.withdraw(coupling, self._noise())
+        _, Q, self.coupling = self.X.separate(Z, first=max(0, self.X.size - self.next.shape[1]))
+        if float(self.xp.max(self.xp.abs(self.coupling))) <= self._noise():
+            self._stop()
+        else:
+            self._waiting = (Z, Q, self.coupling)
+
+    def settle(self):
+        """Append to `X` what waits: work that is spared where the iteration ends before."""
+        if self._waiting is None:
+            return
+        known, (Z, Q, S), self._waiting = self.X.size, self._waiting, None
+        self.coupling = self.X.withdraw(self.X.admit(Z, Q, S, self._floor()), self._noise())
+        self.next = self.X.Q[:, known:]
         if self.coupling.shape[0] == 0:
             self._stop()
-            return
-        self.next = self.X.Q[:, known:]
+
+    def halfway_triplets(self):
+        """As `triplets`, between `descend` and `ascend`: those of `A` on the older columns of `W`.
+
+        There ``A v = σ u`` to rounding, and the residuals ``‖Aᴴ u - σ v‖`` are read from what `descend` found.
+        """
+        S = self.descent
+        V, s, Uh = be.small_svd(self.core[: self.W.size - S.shape[0], :])
+        residuals = self.xp.linalg.vector_norm(S @ be.mH(Uh[:, Uh.shape[1] - S.shape[1] :]), axis=0)
+        return be.mH(Uh), s, be.mH(V), residuals
 
     def triplets(self):
         """``(Uc, s, Vch, residuals)``: triplets of the core and their residuals ``‖A v - σ u‖``."""
@@ -109,10 +150,11 @@ class GolubKahan:
     def vectors(self, U, Vh, count):
         """Leading `count` singular vectors ``(U, Vh)`` from those of the core."""
         left = be.matmul(self.X.Q[:, : self.size], U[:, :count])
-        return left, be.mH(be.matmul(self.W.Q, be.mH(Vh[:count, :])))
+        return left, be.mH(be.matmul(self.W.Q[:, : Vh.shape[1]], be.mH(Vh[:count, :])))
 
     def restart(self, U, s, Vh, keep):
         """Keep the leading `keep` triplets of the core and the block that comes next."""
+        self.settle()
         left, right = self.vectors(U, Vh, keep)
         upcoming = self.next
         self.X.replace(self.xp.concat([left, upcoming], axis=1))
@@ -120,6 +162,11 @@ class GolubKahan:
         self.core = _diagonal(self.xp, self.xp.astype(s[:keep], upcoming.dtype))
         self.next = self.X.Q[:, keep:]
         self.linked = 0
+
+    def _spare(self):
+        """Columns that can join the next block and leave room for what the step with it appends."""
+        ahead = self.next.shape[1]
+        return max(0, min((self.X.room - ahead) // 2, self.W.room - ahead))
 
     def _grow_core(self, C, S):
         old_cols = self.core.shape[1]

@@ -8,7 +8,9 @@ more than was asked; an answer that falls short goes on as a Krylov iteration (`
 from dataclasses import replace
 
 from .. import _backend as be
-from .fused import continued, iterate, singular_residuals, unsquared, verified
+from ..operators import as_operator
+from . import single
+from .fused import continued, iterate, judged, singular_residuals, unsquared, verified
 from .iteration import Watch
 from .krylov import krylov_to_tolerance
 from .lanczos import Lanczos
@@ -33,10 +35,13 @@ def gram_svd(A, request):
 
 
 def _tall(B, A, request, wide):
+    found = _from_single(B, request)
+    if found is not None:
+        return found.swapped() if wide else found
     G = gram_matrix(B)
     tol = request.tol
     if tol is None:
-        V = _leading(B, G, request)
+        V = _leading(as_operator(G), request)
     else:
         V, request = _within_tolerance(G, request)
     unknown = A.xp.zeros((V.shape[1],), dtype=be.real_dtype(A.xp, A.dtype), device=A.device)
@@ -46,6 +51,22 @@ def _tall(B, A, request, wide):
     if wide:
         found = found.swapped()
     return found if met or tol is not None else continued(A, request, found)
+
+
+def _from_single(B, request):
+    """Triplets whose subspace comes from a Gram matrix in single precision; None where they fall short."""
+    if not (single.admits(B, request) and B.has("array") and B.shape[1] > _DIRECT_BELOW):
+        return None
+    B.read(B.shape[1])
+    narrow = be.single_dtype(B.xp, B.dtype)
+    G = as_operator(B.xp.astype(be.gram_in_single(B.array), narrow))
+    trial = single.Trial(Watch(_INNER_LIMIT), request.accuracy)
+    V = _leading(G, request, trial)
+    if trial.hopeless:
+        return None
+    V = orthonormalize(B.xp.astype(V, B.dtype))[0]
+    found = replace(judged(B, V, request, "gram"), iterations=1)
+    return found if found.converged else None
 
 
 def _residuals(G, found):
@@ -65,17 +86,27 @@ def gram_matrix(B):
     return B.normal(B.xp.eye(B.shape[1], dtype=B.dtype, device=B.device))
 
 
-def _leading(B, G, request):
-    n = G.shape[0]
+def _leading(G, request, trial=None):
+    """Leading eigenvectors of the operator `G`; the attempt `trial` may end it early."""
+    n, xp = G.shape[0], G.xp
     guarded = min(n, request.rank + _GUARD)
     if n <= _DIRECT_BELOW or guarded > n // 6:
-        return B.xp.flip(be.top_eigh(G, guarded)[1], axis=1)
-    width = min(max(8, request.rank // 2), 32)
-    start = orthonormalize(be.matmul(G, gaussian_block(B, n, width, request.key.child("start"))))[0]
-    engine = Lanczos(lambda X: be.matmul(G, X), start, n)
-    inner = replace(request, accuracy=_INNER * request.accuracy, watch=Watch(_INNER_LIMIT))
-    _, Y, _ = iterate(engine, inner, request.rank, singular_residuals, fresh_columns(B, n, request.key))
-    return engine.vectors(B.xp.flip(Y[:, -min(guarded, Y.shape[1]) :], axis=1))
+        w, V = be.top_eigh(G.array, guarded)
+        if trial is not None:
+            trial.judged(1.0, w, w, request.rank)
+        return xp.flip(V, axis=1)
+    width = min(max(16, request.rank // 2), 32)
+    start = orthonormalize(G.matmat(gaussian_block(G, n, width, request.key.child("start"))))[0]
+    engine = Lanczos(G.matmat, start, n)
+
+    def measure(w, residuals):
+        top, residuals = singular_residuals(w, residuals)
+        return (top, residuals) if trial is None else trial.judged(top, residuals, w, request.rank)
+
+    accuracy = _INNER * request.accuracy if trial is None else trial.accuracy
+    inner = replace(request, accuracy=accuracy, watch=Watch(_INNER_LIMIT) if trial is None else trial)
+    _, Y, _ = iterate(engine, inner, request.rank, measure, fresh_columns(G, n, request.key))
+    return engine.vectors(xp.flip(Y[:, -min(guarded, Y.shape[1]) :], axis=1))
 
 
 def _within_tolerance(G, request):

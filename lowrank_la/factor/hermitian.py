@@ -21,11 +21,11 @@ def asymmetry(A, key):
     return gap / size if size > 0 else 0.0
 
 
-def require_hermitian(A, key):
-    """ValueError unless `A` equals its adjoint to rounding, as far as two random columns can tell."""
+def require_hermitian(A, key, most=1.0, instead="svd"):
+    """ValueError unless `A` equals its adjoint to rounding (or `most`), as far as two random columns can tell."""
     gap = asymmetry(A, key)
-    if gap > 100 * be.eps(A.dtype) ** 0.75:
-        raise ValueError(f"A is not Hermitian: A x and Aᴴ x differ by {gap:.1e} of their size; use svd")
+    if gap > max(10 * be.eps(A.dtype), min(most, 100 * be.eps(A.dtype) ** 0.75)):
+        raise ValueError(f"A is not Hermitian: A x and Aᴴ x differ by {gap:.1e} of their size; use {instead}")
 
 
 def hermitian_svd(A, request):

@@ -7,13 +7,22 @@ from ..exceptions import ConvergenceError, ConvergenceWarning
 
 
 class Watch:
-    """Counts iterations, calls the user's callback and moves the progress bar."""
+    """Counts iterations, calls the user's callback and moves the progress bar, which shows inside a ``with`` block."""
 
     def __init__(self, maxiter, callback=None, progress=False, label=""):
         self.maxiter, self.callback = maxiter, callback
         self.count = 0
         self.stopped = False
-        self._bar = _progress_bar(label) if progress else None
+        self._label = label if progress else None
+        self._bar = None
+
+    def __enter__(self):
+        self._bar = None if self._label is None else _progress_bar(self._label)
+        return self
+
+    def __exit__(self, *failure):
+        if self._bar is not None:
+            self._bar.close()
 
     @property
     def last(self):
@@ -34,11 +43,6 @@ class Watch:
     def over(self):
         """Whether no further iteration is allowed."""
         return self.stopped or self.count >= self.maxiter
-
-    def close(self):
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
 
     @property
     def reason(self):

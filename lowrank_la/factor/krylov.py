@@ -17,6 +17,9 @@ from .tall_qr import orthonormalize
 
 _FLOOR = 50.0
 _MINOR = 0.1
+_CHEAP_CORE = 128
+_ALIKE = 1e-3  # relative spread of values that may be copies of one
+_WIDEST = 48
 _TO_THE_LAST_BIT = 0.1
 _ROUNDING = "what is left is rounding: tol is below what the dtype can meet"
 
@@ -30,24 +33,29 @@ def block_width(A, request):
     if be.on_accelerator(A.xp, A.device):
         width = min(rank + request.oversample, 128)
     else:
-        width = min(max(rank, 16), 48) if A.cost.dense else 16
+        width = min(max(2 * (rank + request.oversample) // 3, 16), _WIDEST) if A.cost.dense else 16
     return min(min(A.shape), width)
 
 
 def capacity(A, request, width):
     """Columns of the basis before it is restarted."""
     m, n = A.shape
-    wanted = request.rank + request.oversample
-    columns = max(3 * wanted, wanted + 3 * width)
+    wanted = request.rank + max(request.oversample, width // 2)
+    columns = max(3 * wanted, wanted + 4 * width)
     if A.has("array"):
         columns = max(columns, m * n // (4 * (m + n)))
     return min(columns, min(m, n))
 
 
+def first_image(A, width, request):
+    """``A Ω`` for the first block ``Ω``."""
+    return A.matmat(starting_columns(A, width, request)) if request.image is None else request.image
+
+
 def krylov_svd(A, request):
     """Leading triplets of `A` to ``request.accuracy`` (residual ‖A v - σ u‖ relative to σ₁)."""
     width = block_width(A, request)
-    start = orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
+    start = orthonormalize(first_image(A, width, request))[0]
     engine = GolubKahan(A, start, capacity(A, request, width))
     engine.age = engine.age if request.start is None else 0
     core, done = _iterate(A, request, engine)
@@ -59,9 +67,15 @@ def _iterate(A, request, engine):
     schedule, wanted = Schedule(request.accuracy), request.rank
     recount = Recount(engine.width, request.accuracy)
     draw = fresh_columns(A, A.shape[1], request.key)
+    watch = request.watch
     while True:
-        engine.step()
-        full, watch = engine.full, request.watch
+        engine.descend()
+        core = _halfway(engine, request, recount)
+        if core is not None:
+            watch.tick(residual=_relative(core[3][:wanted], core[1]), size=engine.size)
+            return core, True
+        engine.ascend()
+        full = engine.full
         due = full or engine.exhausted or watch.last or schedule.due(watch.count + 1, engine.size, wanted)
         if not due and not watch.tick(size=engine.size):
             continue
@@ -74,13 +88,23 @@ def _iterate(A, request, engine):
         enough = enough or (engine.exhausted and engine.size >= wanted)
         if over or (enough and not recount.needed(be.to_numpy(s[:wanted]))):
             return core, enough
-        if full:
+        if full or ((enough or engine.exhausted) and engine.crowded):
             keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
             engine.restart(*core[:3], keep)
         if (enough or engine.exhausted) and not engine.revive(draw):
             if engine.exhausted:
                 return engine.triplets(), True
             engine.age = 0
+
+
+def _halfway(engine, request, recount):
+    """The triplets between the halves of a step when they will do and are cheap to have; else None."""
+    held = engine.core.shape[0] - engine.descent.shape[0]
+    if held < request.rank or engine.size > _CHEAP_CORE or engine.exhausted or engine.young:
+        return None
+    core = engine.halfway_triplets()
+    met = _relative(core[3][: request.rank], core[1]) <= request.accuracy
+    return core if met and not recount.suspects(be.to_numpy(core[1][: request.rank])) else None
 
 
 def _collect(A, request, engine, core, done):
@@ -133,6 +157,7 @@ def krylov_to_tolerance(A, request):
 def _grow(A, request, engine, beyond):
     """Step until the rank is decided, or no more can be had; returns ``(core, rank or None, decided, outside)``."""
     draw = fresh_columns(A, A.shape[1], request.key)
+    recount = Recount(engine.width, min(request.tol, _ALIKE))
     while True:
         engine.step()
         core = engine.triplets()
@@ -145,7 +170,10 @@ def _grow(A, request, engine, beyond):
         if not decided and engine.X.room < engine.width and engine.X.size > engine.W.size:
             engine.restart(*core[:3], core[1].shape[0])
             core, beyond.cleaned = engine.triplets(), 0
-        if decided or over or engine.full or (engine.exhausted and not engine.revive(draw)):
+        again = decided and (engine.young or recount.needed(values[:rank]))
+        if over or engine.full or (decided and not again):
+            return core, rank, decided, outside
+        if (engine.exhausted or (again and not engine.young)) and not engine.revive(draw):
             return core, rank, decided, outside
 
 
@@ -160,7 +188,7 @@ def _possible_gain(values, gaps, rank):
     """Energy that the leading triplets can still gain, to first order in the squared residuals."""
     least = values[-1] ** 2
     kept = values[:rank] ** 2
-    contrast = kept / (kept - least).clip(min=1e-6 * kept[0] + 1e-300)
+    contrast = kept / (kept - least).clip(min=1e-3 * kept + 1e-300)
     return float((gaps[:rank] ** 2 * contrast).sum())
 
 

@@ -44,13 +44,23 @@ class Lanczos:
         return self.core.shape[0]
 
     @property
+    def full(self):
+        """Whether the next block would not fit (a basis of the whole space never is full)."""
+        return self.V.bounded and self.V.room < max(self.width, self.V.size - self.size)
+
+    @property
+    def crowded(self):
+        """Whether a step with a block of fresh columns beside the next one would not fit."""
+        return self.V.bounded and self._spare() < self.width
+
+    @property
     def young(self):
         """Whether a revived iteration has not yet had the steps to show what it holds."""
         return not self.exhausted and self.age < _GROWN
 
     def revive(self, draw):
         """Go on with ``draw(b)`` random columns outside the basis; False when `H` has nothing left there."""
-        columns = min(self.width, self.V.room)
+        columns = min(self.width, self._spare() if self.V.bounded else self.V.room)
         if self.barren or columns <= 0:
             return False
         self.V.extend(draw(columns), 0.0)
@@ -98,6 +108,10 @@ class Lanczos:
             w.shape[0], dtype=kept.dtype, device=be.device(kept)
         )
         self.linked = 0
+
+    def _spare(self):
+        """Columns that can join the next block and leave room for what the step with it appends."""
+        return max(0, (self.V.room - (self.V.size - self.size)) // 2)
 
     def _grow_core(self, C, known, size):
         xp = self.xp

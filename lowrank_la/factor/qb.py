@@ -1,22 +1,25 @@
 """An orthonormal basis of the range, and the coefficients on it."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 from .. import _backend as be
-from ..operators import LowRank, MeteredOperator, as_operator
+from ..exceptions import RankWarning
+from ..operators import LowRank
 from ..results import Info, Result
-from . import scaling
 from .basis import Basis
 from .errors import pythagorean_error, within
-from .iteration import Watch, settle
+from .iteration import settle
+from .prologue import underway, untracked_operator, validated
 from .rangefinder import gaussian_block
-from .request import Request, smallest_rank
+from .request import smallest_rank
 from .tall_qr import orthonormalize
 
 _PROBES = 10
 _FLOOR = 1e4
 _ADVICE = "loosen tol or allow a larger rank"
+_RANK_REACHED = "numerical rank reached"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,15 +70,17 @@ def qb(
     -------
     QBResult
         ``info.error`` is ‖A - QB‖_F / ‖A‖_F: "exact" from ‖A‖² - ‖B‖², past the floor of that difference an
-        "estimate" from ten probe columns. `Q` may have fewer than `rank` columns: the numerical rank of `A`. Of half
-        precision data `Q` comes back in half, `B` in float32.
+        "estimate" from ten probe columns. `Q` may have fewer than `rank` columns: the numerical rank of `A`, with a
+        `RankWarning` unless `tol` was given. Of half precision data `Q` comes back in half, `B` in float32.
 
     Raises
     ------
     ValueError
-        If neither `rank` nor `tol` is given, either is out of range, or `A` is empty or not finite.
+        If neither `rank` nor `tol` is given, an argument is out of range, `A` is empty or not finite, or its products
+        are not adjoint to each other.
     TypeError
-        If `A` is not a matrix, or a tensor that records gradients, which this function has not.
+        If `A` is not a matrix, or a tensor that records gradients, which this function has not, or an argument is of
+        the wrong type.
 
     Notes
     -----
@@ -95,38 +100,42 @@ def qb(
     >>> Q.shape, B.shape
     ((6, 1), (1, 5))
     """
-    op = as_operator(A)
-    be.require_untracked(op.array if op.has("array") else A, "qb")
+    op = untracked_operator(A, "qb")
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
     power = be.check_count("power", power, 0)
     limit = min(op.shape) if rank is None else rank
     width = min(limit, be.check_count("block", block) if block is not None else (rank if tol is None else 32))
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
-    watch = Watch(limit + 1, callback, progress, "qb")
-    key = be.resolve_rng(rng)
-    with be.single_blas():
-        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
-        request = Request(rank, tol, 0.0, 0, key, watch, norm)
+    request = validated(
+        "qb", op, rank, tol, maxiter=limit + 1, rng=rng, callback=callback, progress=progress, on_failure=on_failure
+    )
+    with underway(op, request, check_finite) as (metered, scale, request):
         Q, B, reason = _grow(metered, request, power, width, limit)
         Q, B = _trim(metered, request, Q, B) if reason == "tolerance met" else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
-    watch.close()
     settle(result.info, on_failure, _ADVICE)
+    if tol is None and reason == _RANK_REACHED:
+        warnings.warn(_fewer(Q.shape[1], rank), RankWarning, stacklevel=2)
     return result
+
+
+def _fewer(found, rank):
+    return f"Q has {found} of the {rank} columns asked for, the numerical rank of A; Q B equals A to rounding"
 
 
 def _grow(A, request, power, width, limit):
     """RandQB with `width` columns at a time until the tolerance, the limit or the numerical rank is reached."""
     basis = Basis(A.shape[0], limit, gaussian_block(A, 1, 1, request.key))
     rows, gauge = [], None if request.tol is None else _Gauge(A, request)
-    key = request.key.child("start")
+    key, largest = request.key.child("start"), 0.0
     while basis.size < limit:
         take = min(width, limit - basis.size)
         omega = gaussian_block(A, A.shape[1], slice(basis.size, basis.size + take), key)
         known = basis.size
-        _extend(A, basis, rows, omega, power)
+        Y = _sampled(A, basis, rows, omega, power)
+        largest = max(largest, float(A.xp.max(A.xp.linalg.vector_norm(Y, axis=0))))
+        basis.extend(Y, 2 * be.eps(A.dtype) * largest)
         if basis.size == known:
-            return basis.Q, A.xp.concat(rows, axis=0) if rows else _empty_rows(A), "numerical rank reached"
+            return basis.Q, A.xp.concat(rows, axis=0) if rows else _empty_rows(A), _RANK_REACHED
         rows.append(be.mH(A.rmatmat(basis.Q[:, known:])))
         error = {} if gauge is None else {"error": gauge.after(basis.Q[:, known:], rows[-1])}
         over = request.watch.tick(size=basis.size, **error)
@@ -152,8 +161,8 @@ def _trim(A, request, Q, B):
     return be.matmul(Q, u[:, :count]), kept
 
 
-def _extend(A, basis, rows, omega, power):
-    """Append the range of ``(A Aᴴ)^power A Ω`` outside the basis.
+def _sampled(A, basis, rows, omega, power):
+    """Columns whose range is that of ``(A Aᴴ)^power A Ω`` outside the basis.
 
     Each product is freed of what the basis explains already: rounding along it would grow with every power.
     """
@@ -165,9 +174,7 @@ def _extend(A, basis, rows, omega, power):
         if B is not None:
             W = W - be.adjoint_matmul(B, be.adjoint_matmul(basis.Q, Y))
         Y = A.matmat(orthonormalize(W)[0])
-    size = float(A.xp.max(A.xp.linalg.vector_norm(Y, axis=0)))
-    basis.largest = max(basis.largest, size)
-    basis.extend(Y, 2 * be.eps(A.dtype) * basis.largest)
+    return Y
 
 
 def _outside(basis, Y):

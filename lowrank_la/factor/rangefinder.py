@@ -25,6 +25,7 @@ def starting_columns(A, width, request):
     start = request.start
     if start is None:
         return gaussian_block(A, A.shape[1], width, key)
+    start = A.xp.astype(start, A.dtype, copy=False)
     fresh = max(width - start.shape[1], min(_FRESH, A.shape[1] - start.shape[1]))
     return A.xp.concat([start, gaussian_block(A, A.shape[1], fresh, key)], axis=1) if fresh > 0 else start
 

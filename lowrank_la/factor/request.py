@@ -10,7 +10,7 @@ class Request:
     """One validated call, as the methods see it.
 
     ``rank`` is None when `tol` alone decides; ``norm`` is ‖A‖_F or None when unknown; ``start`` holds columns on the
-    n side to start from (or None).
+    n side to start from (or None), ``image`` the product of `A` with the first block where that has been taken.
     """
 
     rank: int | None
@@ -21,6 +21,7 @@ class Request:
     watch: object
     norm: float | None
     start: object = None
+    image: object = None
 
     def wanted(self, shape):
         """Upper limit of the rank."""
@@ -32,7 +33,8 @@ class Triplets:
     """Singular triplets, descending, with their residuals.
 
     ``tail`` is the sum of squares of the singular values left out when they are known one by one.
-    ``error`` is an estimate of the relative error that the method made on its way, or None.
+    ``error`` is an estimate of the relative error that the method made on its way, or None; ``search`` names the
+    precision in which the subspace was looked for where that is not the one of the triplets.
     """
 
     U: object
@@ -45,6 +47,7 @@ class Triplets:
     method: str
     tail: float | None = None
     error: float | None = None
+    search: str | None = None
 
     def swapped(self):
         """Triplets of the adjoint."""
@@ -78,7 +81,7 @@ def _replace(triplets, **changes):
 
 def attainable(accuracy, A):
     """`accuracy`, checked, and at least what rounding leaves: 16 eps."""
-    return max(be.check_positive("accuracy", accuracy), 16.0 * be.eps(A.dtype))
+    return max(be.check_tol(accuracy, "accuracy"), 16.0 * be.eps(A.dtype))
 
 
 def smallest_rank(s, beyond, budget):

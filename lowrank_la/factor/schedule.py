@@ -45,14 +45,20 @@ class Recount:
         self.width, self.accuracy = width, accuracy
         self.before = None
 
-    def needed(self, values):
-        """Whether the converged host array `values` may lack copies."""
+    def suspects(self, values):
+        """Whether the host array `values` holds a cluster as large as a block."""
         if len(values) < self.width:
             return False
-        top, ordered = abs(values).max(), np.sort(values)
+        ordered = np.sort(values)
         spread = ordered[self.width - 1 :] - ordered[: len(ordered) - self.width + 1]
-        if not (spread <= _CLUSTER * self.accuracy * top).any():
+        return bool((spread <= _CLUSTER * self.accuracy * abs(values).max()).any())
+
+    def needed(self, values):
+        """Whether the converged host array `values` may lack copies and fresh columns have not been tried in vain."""
+        if not self.suspects(values):
             return False
-        same = self.before is not None and abs(values - self.before).max() <= _CLUSTER * self.accuracy * top
+        top = abs(values).max()
+        known = self.before is not None and len(self.before) == len(values)
+        same = known and abs(values - self.before).max() <= _CLUSTER * self.accuracy * top
         self.before = values
         return not same

@@ -3,25 +3,30 @@
 from dataclasses import dataclass, replace
 
 from .. import _backend as be
-from ..operators import CentredOperator, LowRank, MeteredOperator, as_operator, column_means
+from ..operators import CentredOperator, LowRank, column_means
 from ..results import Info, Result
-from . import scaling
 from .choose import choose
 from .dense import dense_svd
 from .errors import pythagorean_error, within
 from .fused import fused_svd
 from .gram import gram_svd
-from .hermitian import hermitian_svd
-from .iteration import Watch, settle
+from .hermitian import hermitian_svd, require_hermitian
+from .iteration import settle
 from .krylov import krylov_svd, krylov_to_tolerance
+from .prologue import underway, untracked_operator, validated
 from .rangefinder import checked_start
-from .request import Request, attainable, zero_triplets
+from .request import zero_triplets
 from .signs import fix_phases
 from .subspace import subspace_svd
 
-_METHODS = ("auto", "krylov", "fused", "subspace", "gram", "dense")
-_MAXITER = 500
+_METHODS = ("auto", "krylov", "fused", "hermitian", "subspace", "gram", "dense")
+_TO_A_RANK = ("fused", "hermitian", "subspace")
 _ADVICE = "raise maxiter, loosen accuracy or tol, or choose another method; info.residuals tells how far it came"
+_NO_SMALLEST = (
+    "products with A do not reach the smallest singular values. Factor A once and pass its inverse, "
+    "svd(operator(solve, solve_adjoint, A.shape, dtype), rank), whose singular values are 1/σ with U and V exchanged; "
+    "or take method='dense' with rank min(m, n)"
+)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +55,7 @@ def svd(
     *,
     tol=None,
     accuracy=1e-6,
+    which="largest",
     method="auto",
     center=False,
     init=None,
@@ -73,11 +79,14 @@ def svd(
         than the fewest possible where ‖A‖_F is known, that is, unless `A` is given by its products alone). With `rank`
         as well, whichever comes first.
     accuracy : float
-        Largest residual ‖A v - σ u‖ / σ₁ asked of each returned triplet when `rank` decides. A singular value is then
-        off by at most ``accuracy * s[0]``, usually by the square of that. Taken as at least 16 eps.
-    method : {"auto", "krylov", "fused", "subspace", "gram", "dense"}
-        "auto" chooses by the cost model of `lowrank_la.factor.choose` and says so in ``info.method``, which is
-        "hermitian" where a square matrix equals its adjoint and eigenpairs serve.
+        Largest residual ‖A v - σ u‖ / σ₁ asked of each returned triplet when `rank` decides, in (0, 1). A singular
+        value is then off by at most ``accuracy * s[0]``, usually by the square of that. Taken as at least 16 eps.
+    which : {"largest"}
+        The end of the spectrum. The smallest singular values are refused with advice.
+    method : {"auto", "krylov", "fused", "hermitian", "subspace", "gram", "dense"}
+        "auto" chooses by the cost model of `lowrank_la.factor.choose` and says so in ``info.method``. "hermitian" takes
+        a matrix that equals its adjoint by its eigenpairs. Where the squares of "gram" or "fused" could not resolve
+        what was asked, the iteration went on with `A` and `info` says "gram+krylov" or "fused+krylov".
     center : bool
         Decompose ``A - 1 meanᵀ`` (principal components). `A` is not modified; a sparse matrix stays sparse.
     init : array (n, j) or SVDResult, optional
@@ -108,10 +117,12 @@ def svd(
     Raises
     ------
     ValueError
-        If neither `rank` nor `tol` is given, either is out of range, `A` is empty or not finite, or `tol` comes with
-        ``method="fused"`` or ``"subspace"``, which work to a rank.
+        If neither `rank` nor `tol` is given, an argument is out of range, `A` is empty or not finite, its products
+        are not adjoint to each other, `tol` comes with ``method="fused"``, ``"hermitian"`` or ``"subspace"``, which
+        work to a rank, or ``method="hermitian"`` with a matrix that is not.
     TypeError
-        If `A` is not a matrix, a sparse tensor or an operator that records gradients, or `rank` is not an integer.
+        If `A` is not a matrix, a sparse tensor or an operator that records gradients, or an argument is of the wrong
+        type.
     ConvergenceError
         If the answer falls short and ``on_failure="raise"``; with "warn" a `ConvergenceWarning` is issued.
 
@@ -126,7 +137,8 @@ def svd(
     In tolerance mode the error is followed by ‖A‖² - Σσ² and, past the floor where that difference is rounding
     [3]_, by ten probe columns.
 
-    The smallest singular values can't be had this way: shift and invert `A`, or take ``method="dense"`` with full rank.
+    Products given by functions pass a dot test of one column on either side first. The smallest singular values can't
+    be had by products with `A`: pass an operator of its inverse, or take ``method="dense"`` with full rank.
 
     Signs are fixed: the first nearly-largest entry of each right vector is real and positive.
 
@@ -150,29 +162,36 @@ def svd(
     'dense'
     """
     tracked = _require_dense_if_tracked(A)
-    op = as_operator(be.detached(A))
-    if op.has("array"):
-        be.require_untracked(op.array, "svd of an operator")
+    op = untracked_operator(be.detached(A), "svd of an operator")
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
-    be.check_option("method", method, _METHODS)
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
-    if tol is not None and method in ("fused", "subspace"):
-        raise ValueError(f"method={method!r} works to a rank; with tol take 'auto', 'krylov', 'gram' or 'dense'")
-    watch = Watch(be.check_count("maxiter", _MAXITER if maxiter is None else maxiter), callback, progress, "svd")
-    key = be.resolve_rng(rng)
-    with be.single_blas():
-        metered, scale, norm = scaling.safe(MeteredOperator(op), check_finite, key)
-        metered, mean, norm = _centred(metered, norm, scale) if center else (metered, None, norm)
-        request = Request(
-            rank, tol, attainable(accuracy, op), be.check_count("oversample", oversample, 0),
-            key, watch, norm, _right_vectors(init, metered),
-        )  # fmt: skip
-        name = choose(metered, request) if method == "auto" else method
+    center = be.check_flag("center", center)
+    _check_options(op, tol, which, method)
+    request = validated(
+        "svd", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
+        rng=rng, callback=callback, progress=progress, on_failure=on_failure,
+    )  # fmt: skip
+    with underway(op, request, check_finite) as (metered, scale, request):
+        metered, mean, norm = _centred(metered, request.norm, scale) if center else (metered, None, request.norm)
+        request = replace(request, norm=norm, start=_right_vectors(init, metered))
+        if method == "hermitian":
+            require_hermitian(metered, request.key, request.accuracy / 10, "method='auto'")
+        name, request = choose(metered, request) if method == "auto" else (method, request)
         found = zero_triplets(metered, request, name) if norm == 0.0 else _run(name, metered, request)
         result = _assemble(metered, found, request, scale, mean)
-    watch.close()
     settle(result.info, on_failure, _ADVICE)
     return _with_gradient(A, result, metered.inner, scale, center) if tracked else result
+
+
+def _check_options(op, tol, which, method):
+    if which in ("smallest", "SM", "SA"):
+        raise ValueError(f"which={which!r}: {_NO_SMALLEST}")
+    be.check_option("which", which, ("largest",))
+    be.check_option("method", method, _METHODS)
+    if tol is not None and method in _TO_A_RANK:
+        raise ValueError(f"method={method!r} works to a rank; with tol take 'auto', 'krylov', 'gram' or 'dense'")
+    if method == "hermitian" and op.shape[0] != op.shape[1]:
+        m, n = op.shape
+        raise ValueError(f"method='hermitian' needs a square matrix that equals its adjoint, got shape {m}×{n}")
 
 
 def _require_dense_if_tracked(A):
@@ -237,6 +256,7 @@ def _assemble(A, found, request, scale, mean):
     info = Info(
         error=error, error_kind=kind, converged=found.converged, reason=found.reason, iterations=found.iterations,
         products=A.products, passes=A.passes, method=found.method, rng=request.key.record, residuals=residuals,
+        details={} if found.search is None else {"search": found.search},
     )  # fmt: skip
     return SVDResult(U, s, Vh, info, mean)
 

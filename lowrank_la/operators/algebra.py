@@ -27,6 +27,11 @@ class SumOperator(LinearOperator):
     def _rmatmat(self, Y):
         return _total(term.rmatmat(Y) for term in self.terms)
 
+    @property
+    def parts(self):
+        """The terms."""
+        return self.terms
+
     def diag(self):
         """The diagonal."""
         return _total(term.diag() for term in self.terms)
@@ -78,6 +83,11 @@ class ScaledOperator(LinearOperator):
     def _wider(self, dtype):
         return self.xp.result_type(dtype, self.dtype)
 
+    @property
+    def parts(self):
+        """The operator that is scaled."""
+        return (self.inner,)
+
     def fro_norm(self):
         """Frobenius norm, a float."""
         return abs(self.alpha) * self.inner.fro_norm()
@@ -125,6 +135,11 @@ class ProductOperator(LinearOperator):
         return self.right.rmatmat(self.left.normal(self.right.matmat(X)))
 
     @property
+    def parts(self):
+        """The factors."""
+        return (self.left, self.right)
+
+    @property
     def cost(self):
         """`Cost` of one product."""
         return add_costs((self.left, self.right))
@@ -151,6 +166,11 @@ class AdjointOperator(LinearOperator):
     def H(self):
         """The operator itself."""
         return self.inner
+
+    @property
+    def parts(self):
+        """The operator whose adjoint this is."""
+        return (self.inner,)
 
     @property
     def array(self):

@@ -30,7 +30,8 @@ class LinearOperator:
 
     Subclasses implement ``_matmat(X)`` and ``_rmatmat(Y)`` for matrices of the operator's dtype or a wider one of the
     same kind, and may override ``_normal(X)`` and the capabilities: `array`, `fro_norm`, `diag`, `take_rows`,
-    `take_cols`, `cost`. An operator that centres its columns looks for three hooks that need more than products:
+    `take_cols`, `cost`; `adjoint_by_construction` where both products come from the same data, `parts` where they come
+    from other operators. An operator that centres its columns looks for three hooks that need more than products:
     ``column_means()``, ``centred_normal(X, mean)`` and ``centred_fro_norm(mean)``.
 
     Attributes
@@ -55,6 +56,14 @@ class LinearOperator:
 
     normal_reads = 2
     """Reads of `A` that `normal` takes: one where a kernel fuses the two products."""
+
+    adjoint_by_construction = False
+    """Whether `rmatmat` can't but be the adjoint of `matmat`; the decompositions try others with a dot test."""
+
+    @property
+    def parts(self):
+        """The operators that this one is made of, none for data and functions."""
+        return ()
 
     def matmat(self, X):
         """``A X`` for `X` of shape (n, b)."""
@@ -156,6 +165,9 @@ class LinearOperator:
     def scaled(self, alpha):
         """``alpha * A``, for an `alpha` that is a power of two."""
         return self * alpha
+
+    def narrowed(self):
+        """An operator whose `normal` is this one's in single precision, where that is faster; else None."""
 
     def diag(self):
         """The diagonal, shape (min(m, n),)."""

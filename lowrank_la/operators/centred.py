@@ -2,6 +2,7 @@
 
 from .. import _backend as be
 from .base import Cost, LinearOperator, densify, require_one_home
+from .narrowed import NarrowedOperator
 
 
 def column_means(A):
@@ -58,6 +59,17 @@ class CentredOperator(LinearOperator):
         if hasattr(self.inner, "centred_normal") and X.dtype == self.inner.dtype:
             return self.inner.centred_normal(X, self.mean)
         return super()._normal(X)
+
+    @property
+    def parts(self):
+        """The operator that is centred."""
+        return (self.inner,)
+
+    def narrowed(self):
+        """The fused product in single precision, where the inner operator has it."""
+        if self.dtype != self.inner.dtype or self.inner.narrowed() is None:
+            return None
+        return NarrowedOperator(self, lambda X: self.inner.centred_normal(X, self.mean))
 
     def fro_norm(self):
         """Frobenius norm, a float; from the entries, so that a large mean costs no digits."""

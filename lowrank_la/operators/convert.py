@@ -22,7 +22,8 @@ def as_operator(A):
     Raises
     ------
     TypeError
-        If `A` is none of these, or its dtype can't be factored.
+        If `A` is none of these or a torch tensor with dense dimensions inside sparse ones, or its dtype can't be
+        factored.
     ValueError
         If `A` is not two-dimensional.
 

@@ -11,6 +11,8 @@ _PROVISIONAL_ROWS = 64
 class DenseOperator(LinearOperator):
     """Products with an array that stays where it is; half precision and integers are promoted in a copy."""
 
+    adjoint_by_construction = True
+
     def __init__(self, A):
         xp = be.namespace(A)
         device = be.device(A)

@@ -7,6 +7,8 @@ from .base import Cost, LinearOperator
 class DiagonalOperator(LinearOperator):
     """``diag(d)`` for a vector `d` of n entries, shape (n, n)."""
 
+    adjoint_by_construction = True
+
     def __init__(self, d):
         if not be.is_array(d) or d.ndim != 1:
             raise ValueError(f"a diagonal operator needs a one-dimensional array, got {_described(d)}")

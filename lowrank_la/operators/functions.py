@@ -83,7 +83,8 @@ def operator(matmat, rmatmat, shape, dtype, *, device=None):
         If the functions are not callable, or the dtype is none of the four. Products raise it when a function
         returns another dtype, library or device than declared.
     ValueError
-        If the shape is not two positive integers; when a product has the wrong shape.
+        If the shape is not two positive integers; when a product has the wrong shape. `svd`, `eigh` and `qb` raise it
+        when the two products are not adjoint to each other: one column on either side tells.
 
     Examples
     --------

@@ -32,6 +32,8 @@ class LowRank(LinearOperator):
     array([2., 2., 2.])
     """
 
+    adjoint_by_construction = True
+
     def __init__(self, U, s, Vh):
         require_one_home("LowRank", *(factor for factor in (U, s, Vh) if factor is not None))
         if U.ndim != 2 or Vh.ndim != 2 or U.shape[1] != Vh.shape[0] or (s is not None and s.shape != (U.shape[1],)):

@@ -48,7 +48,17 @@ class MeteredOperator(LinearOperator):
     @property
     def H(self):
         """The adjoint, counted on the same meter."""
-        return _MeteredAdjoint(self)
+        return _MeteredView(self.inner.H, self)
+
+    def narrowed(self):
+        """The inner operator in single precision, counted on the same meter; or None."""
+        single = self.inner.narrowed()
+        return None if single is None else _MeteredView(single, self)
+
+    @property
+    def parts(self):
+        """The operator that is counted."""
+        return (self.inner,)
 
     @property
     def array(self):
@@ -81,9 +91,11 @@ class MeteredOperator(LinearOperator):
         return self.inner.has(capability)
 
 
-class _MeteredAdjoint(MeteredOperator):
-    def __init__(self, meter):
-        super().__init__(meter.inner.H)
+class _MeteredView(MeteredOperator):
+    """`inner`, another view of the operator of `meter`, counted there."""
+
+    def __init__(self, inner, meter):
+        super().__init__(inner)
         self.meter = meter
 
     def _count(self, columns, reads=1):

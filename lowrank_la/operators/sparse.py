@@ -4,6 +4,9 @@ import math
 
 from .. import _backend as be
 from .base import Cost, LinearOperator
+from .narrowed import NarrowedOperator
+
+_NARROW_COLUMNS = 16
 
 
 class SparseOperator(LinearOperator):
@@ -17,6 +20,8 @@ class SparseOperator(LinearOperator):
     `normal` of a matrix with more rows than columns reads it once and stores no product ``A X``. For that it has to lie
     by rows: CSC input, and the adjoint of a wide CSR matrix, are copied to that layout by the first large `normal`.
     """
+
+    adjoint_by_construction = True
 
     def __init__(self, A):
         csr, transposed = be.to_csr(A)
@@ -59,6 +64,11 @@ class SparseOperator(LinearOperator):
         if by_rows is None:
             return super()._normal(X)
         return self._mirror(be.csr_normal(by_rows, self._mirror(X))[0])
+
+    def narrowed(self):
+        """The fused product in single precision, where a compiled kernel takes it."""
+        pays = be.is_double(self.dtype) and be.kernel_pays(self._csr, _NARROW_COLUMNS)
+        return NarrowedOperator(self, self._normal) if pays else None
 
     def centred_normal(self, X, mean):
         """``(A - 1 meanᵀ)ᴴ (A - 1 meanᵀ) X``; nothing dense of the shape of `A` is formed."""

@@ -44,6 +44,11 @@ class StackedOperator(LinearOperator):
             total = total + op.normal(X)
         return total
 
+    @property
+    def parts(self):
+        """The operators of the stack."""
+        return self.operators
+
     def _spread(self, product, X):
         dtype = self.xp.result_type(X.dtype, self.dtype)
         blocks = (getattr(op, product)(X) for op in self.operators)
@@ -51,12 +56,12 @@ class StackedOperator(LinearOperator):
 
     def _gather(self, product, X):
         total = None
-        for op, part in zip(self.operators, self._parts(), strict=True):
+        for op, part in zip(self.operators, self._slices(), strict=True):
             block = getattr(op, product)(X[part, :])
             total = block if total is None else total + block
         return total
 
-    def _parts(self):
+    def _slices(self):
         start = 0
         for op in self.operators:
             yield slice(start, start + op.shape[self.axis])
@@ -82,7 +87,7 @@ class StackedOperator(LinearOperator):
         indices = be.host_indices(indices, self.shape[self.axis])
         take = "take_rows" if self.axis == 0 else "take_cols"
         blocks, positions = [], []
-        for op, part in zip(self.operators, self._parts(), strict=True):
+        for op, part in zip(self.operators, self._slices(), strict=True):
             mine = [place for place, i in enumerate(indices) if part.start <= i < part.stop]
             blocks.append(self._cast(getattr(op, take)([indices[place] - part.start for place in mine])))
             positions += mine
