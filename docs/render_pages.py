@@ -31,17 +31,17 @@ def backends():
     lines = [f"| function | {' | '.join(_COLUMNS)} |", "|---|" + "---|" * len(_COLUMNS)]
     for name, support in sorted(be.SUPPORT.items()):
         row = support.table_row()
-        cells = [_standing(column, gpu) if row.get(column) else "–" for column in _COLUMNS]
+        cells = [_standing(column, gpu) if row[column] else "–" for column in _COLUMNS]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])
 
 
 def _standing(column, gpu):
-    """Return how a declaration was checked: in every run of the tests, on a GPU at one commit, or (a dash) neither."""
+    """Return how a declaration was checked: in every run of the tests, on a GPU at one commit, or not yet."""
     if column != "cupy":
         return "tested"
     passed = gpu.get("tests", {}).get("status") == 0 and any(name.startswith("cupy") for name in gpu["devices"])
-    return f"verified at {gpu['commit'][:8]}" if passed and gpu.get("commit") else "–"
+    return f"verified at {gpu['commit'][:8]}" if passed and gpu.get("commit") else "not yet run"
 
 
 def benchmarks():

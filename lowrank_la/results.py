@@ -2,9 +2,14 @@
 
 import importlib
 import json
+import os
+import secrets
+import stat
 import zipfile
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 
 import numpy as np
 
@@ -91,7 +96,8 @@ class Result:
     def save(self, path):
         """Write factors and `info` to an ``.npz`` file (no pickle).
 
-        Arrays come back from `load` as NumPy arrays, whatever namespace they had.
+        Arrays come back from `load` as NumPy arrays, whatever namespace they had. The file is complete or not there: a
+        write that fails leaves what was at `path` before.
         """
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "info"}
         info = {f.name: getattr(self.info, f.name) for f in fields(Info) if f.name != "details"}
@@ -105,7 +111,7 @@ class Result:
         }
         kind = f"{type(self).__module__}:{type(self).__qualname__}"
         header = json.dumps({"format": _FORMAT, "result": kind, "plain": plain}, default=_plain_number)
-        with open(path, "wb") as stream:
+        with replacing(path) as stream:
             np.savez(stream, __header__=np.array(header), **arrays)
 
     def __repr__(self):
@@ -113,6 +119,30 @@ class Result:
         error = self.info.error
         known = "unknown" if error is None else f"{error:.3g} ({self.info.error_kind})"
         return f"{type(self).__name__}({', '.join(parts)}, error {known}, method {self.info.method!r})"
+
+
+@contextmanager
+def replacing(path):
+    """Stream to a new file beside `path`, which takes its place once everything is written and on the disk.
+
+    Links are followed, and permissions kept. What is no regular file, such as a device, is written to directly.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        with open(target, "wb") as stream:
+            yield stream
+        return
+    beside = target.with_name(f".lowrank_la-{secrets.token_hex(8)}")
+    try:
+        with open(beside, "xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def load(path):

@@ -92,6 +92,7 @@ def test_the_backend_table_claims_no_gpu_that_nobody_tried(gpu, monkeypatch):
     monkeypatch.setattr(render_benchmarks, "load", lambda _: gpu)
     table = render_pages.backends()
     assert "verified at" not in table
+    assert table.count("| not yet run |") == sum(support.cupy for support in be.SUPPORT.values())
 
 
 def test_the_key_of_a_source_is_spelled_out_in_the_documentation():

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import json
+import os
 import pickle
 
 import numpy as np
@@ -125,6 +126,71 @@ def test_what_can_not_be_saved_without_pickle_is_refused(tmp_path, plain):
         plain(np.eye(2), Info(details={"f": object()})).save(tmp_path / "x.npz")
     with pytest.raises(TypeError, match="pickle"):
         plain(np.asarray([object()]), Info()).save(tmp_path / "x.npz")
+
+
+def full_disk(stream, **arrays):
+    stream.write(b"half of it")
+    raise OSError("no space left on device")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    _, result = decompose()
+    path = tmp_path / "result.npz"
+    result.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("lowrank_la.results.np.savez", full_disk)
+    for target in (path, tmp_path / "new.npz"):
+        with pytest.raises(OSError, match="no space left"):
+            result.save(target)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    _, result = decompose()
+    path = tmp_path / "result.npz"
+    path.write_text("old")
+
+    def interrupted(source, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lowrank_la.results.os.replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        result.save(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_saved_file_has_the_permissions_that_a_plain_one_has_or_had(tmp_path):
+    _, result = decompose()
+    (tmp_path / "plain").write_bytes(b"")
+    result.save(tmp_path / "new.npz")
+    assert (tmp_path / "new.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    (tmp_path / "new.npz").chmod(0o640)
+    result.save(tmp_path / "new.npz")
+    assert (tmp_path / "new.npz").stat().st_mode & 0o777 == 0o640
+
+
+def test_saving_follows_a_link(tmp_path):
+    _, result = decompose()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "real.npz").write_text("old")
+    (tmp_path / "link.npz").symlink_to(tmp_path / "there" / "real.npz")
+    result.save(tmp_path / "link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    np.testing.assert_array_equal(lr.load(tmp_path / "there" / "real.npz").s, result.s)
+
+
+@pytest.mark.skipif("not os.path.exists(os.devnull) or os.name != 'posix'", reason="no such device")
+def test_a_device_is_written_to_and_stays():
+    decompose()[1].save(os.devnull)
+    assert not os.path.isfile(os.devnull)
+
+
+def test_a_folder_is_no_place_for_a_result(tmp_path):
+    with pytest.raises(IsADirectoryError):
+        decompose()[1].save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("keep", [0, 1, 10, 200, -1, -40, -300])

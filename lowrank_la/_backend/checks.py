@@ -2,7 +2,6 @@
 
 import math
 import operator
-from typing import SupportsFloat
 
 import numpy as np
 
@@ -92,7 +91,7 @@ def _real_number(value):
     if hasattr(value, "dtype"):
         real = dtype_name(value.dtype).startswith(("float", "bfloat", "int", "uint"))
         return float(value) if real and getattr(value, "ndim", None) == 0 else None
-    return float(value) if isinstance(value, SupportsFloat) and not isinstance(value, bool) else None
+    return float(value) if hasattr(value, "__float__") and not isinstance(value, bool) else None
 
 
 def _described(value):

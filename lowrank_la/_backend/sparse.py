@@ -128,9 +128,14 @@ def to_csr(x):
     transposed : bool
         True for CSC input: its arrays read by rows are those of the transpose, and stay where they are.
     """
+    name = sparse_kind(x)
+    if name == "torch" and x.dense_dim() > 0:
+        raise TypeError(
+            f"a torch tensor with two sparse and no dense dimensions was expected, got {x.sparse_dim()} sparse and "
+            f"{x.dense_dim()} dense ones, shape {tuple(x.shape)}; pass A.to_dense() if it is a matrix"
+        )
     if x.ndim != 2:
         raise ValueError(f"a two-dimensional sparse matrix was expected, got shape {tuple(x.shape)}")
-    name = sparse_kind(x)
     if name == "torch":
         return _from_torch(x), False
     if name == "cupyx":

@@ -1,6 +1,6 @@
 """One declaration above each public function states what it covers.
 
-The table of the docs is made from `SUPPORT`.
+The table of the docs is made from `SUPPORT`, and `tests/contracts/test_support.py` tries every entry.
 """
 
 from dataclasses import dataclass, fields

@@ -77,7 +77,7 @@ def test_positive_numbers():
     for value in (0.0, -1.0, math.nan, math.inf):
         with pytest.raises(ValueError, match="scale must be positive and finite"):
             be.check_positive("scale", value)
-    for value in ("big", None, 1j):
+    for value in ("big", "3", None, 1j, True, np.complex128(1), np.ones(1)):
         with pytest.raises(TypeError, match="scale must be a number"):
             be.check_positive("scale", value)
 
@@ -86,3 +86,18 @@ def test_options_are_listed():
     assert be.check_option("method", "gram", ("auto", "gram")) == "gram"
     with pytest.raises(ValueError, match="method must be one of 'auto', 'gram'; got 'grem'"):
         be.check_option("method", "grem", ("auto", "gram"))
+
+
+def test_flags_are_true_or_false():
+    assert be.check_flag("center", True) is True
+    assert be.check_flag("center", np.bool_(False)) is False
+    for value in (1, 0.0, None, "True", np.ones(1, bool)):
+        with pytest.raises(TypeError, match="center must be True or False, got"):
+            be.check_flag("center", value)
+
+
+def test_callbacks_can_be_called():
+    assert be.check_callback(None) is None
+    assert be.check_callback(print) is print
+    with pytest.raises(TypeError, match=r"callback must be a function .* got 5 of type int"):
+        be.check_callback(5)

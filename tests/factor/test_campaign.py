@@ -1,94 +1,28 @@
 """Randomized, seeded campaign: errors, residuals, tolerances and claims of convergence hold over all spectra."""
 
-import itertools
-import warnings
 from functools import lru_cache
 
 import numpy as np
 import pytest
 from factor import oracles
+from factor.campaign import (
+    ROUNDING,
+    SHAPES,
+    SIDES,
+    SMALL,
+    TOLERANCES,
+    Tally,
+    cases,
+    check_svd_to_rank,
+    check_svd_to_tolerance,
+    real_name,
+    run,
+)
 
 import lowrank_la as lr
 from lowrank_la import testing
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::lowrank_la.exceptions.ConvergenceWarning")]
-
-DTYPES = ("float32", "float64", "complex64", "complex128")
-SHAPES = ((60, 40), (40, 60), (120, 120), (300, 60), (150, 220), (300, 200))
-SIDES = (60, 120, 150, 300)
-ROUNDING = 60
-SMALL = 30
-TOLERANCES = {"float32": (3e-1, 1e-2, 1e-3, 1e-4, 5e-6), "float64": (3e-1, 1e-2, 1e-5, 1e-8, 1e-11, 1e-13)}
-
-
-class Tally:
-    """Ratios of estimated to true errors, and every promise that was broken."""
-
-    def __init__(self):
-        self.runs = 0
-        self.estimates = []
-        self.violations = []
-
-    def error(self, label, info, true, eps):
-        """Compare ``info.error`` with the truth."""
-        agree = max(info.error, true) <= SMALL * eps
-        if info.error_kind == "exact":
-            if abs(info.error**2 - true**2) > ROUNDING * eps * max(1.0, true) and not agree:
-                self.violations.append(f"{label}: exact error {info.error:.3e}, true {true:.3e}")
-        else:
-            self.estimates.append(agree or 0.5 <= info.error / max(true, 1e-300) <= 2.0)
-
-    def require(self, label, holds, text):
-        """Note a broken promise."""
-        if not holds:
-            self.violations.append(f"{label}: {text}")
-
-    @property
-    def share(self):
-        """Part of the estimates within a factor of two."""
-        return float(np.mean(self.estimates)) if self.estimates else 1.0
-
-
-def real_name(dtype):
-    return {"complex64": "float32", "complex128": "float64"}.get(dtype, dtype)
-
-
-def cases(count_of):
-    """Spectra and dtypes in turn, with a seed and a function that picks from options by it."""
-    grid = itertools.product(sorted(testing.spectra), DTYPES, range(count_of))
-    for seed, (spectrum, dtype, turn) in enumerate(grid):
-        generator = np.random.default_rng(seed)
-        yield seed, spectrum, dtype, turn, lambda options: options[generator.integers(len(options))]
-
-
-def check_svd_to_rank(tally, label, A, values, r, rank, accuracy):
-    eps = oracles.eps(A.dtype)
-    top = values[0]
-    tally.require(label, oracles.departure(r.U) <= ROUNDING * eps * rank, f"U off by {oracles.departure(r.U):.1e}")
-    tally.require(label, oracles.departure(r.Vh.conj().T) <= ROUNDING * eps * rank, "Vh is not orthonormal")
-    tally.require(label, r.s.shape == (rank,), f"{r.s.shape} values for rank {rank}")
-    if r.info.converged:
-        worst = oracles.residuals(A, *r).max()
-        allowed = 1.1 * accuracy * top + ROUNDING * eps * top
-        tally.require(label, worst <= allowed, f"converged with residual {worst / top:.1e}")
-        off = np.abs(oracles.wide(r.s) - values[:rank]).max()
-        tally.require(label, off <= allowed, f"converged with singular values off by {off / top:.1e}")
-
-
-def check_svd_to_tolerance(tally, label, A, values, r, tol, true, hidden):
-    """Where the array hides behind products ‖A‖ is an estimate too, and the tolerance as good as that."""
-    eps, slack = oracles.eps(A.dtype), 1.25 if hidden else 1.02
-    if r.info.converged:
-        tally.require(label, true <= slack * tol + SMALL * eps, f"converged at true error {true:.3e}")
-    if r.info.converged and tol > SMALL * eps:
-        best = oracles.optimal_rank(values, tol / 2 if hidden else tol)
-        tally.require(label, len(r.s) <= best + 2, f"rank {len(r.s)}, optimal {best}")
-
-
-def run(function, *arguments, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", lr.ConvergenceWarning)
-        return function(*arguments, **options)
 
 
 def svd_by_rank():
@@ -114,16 +48,17 @@ def svd_by_rank():
 
 
 def svd_of_hermitian():
-    """Square matrices that equal their adjoint, of both signs, which "auto" may take by eigenpairs."""
+    """Square matrices that equal their adjoint, of both signs: "auto" may take their eigenpairs, the last turn does."""
     tally = Tally()
-    for seed, spectrum, dtype, turn, pick in cases(2):
+    for seed, spectrum, dtype, turn, pick in cases(3):
         n = pick(SIDES)
         values = testing.spectra[spectrum](n)
         signs = np.where(np.random.default_rng(seed).random(n) < 0.5, -1.0, 1.0)
         A = testing.hermitian(n, values * signs, dtype=dtype, rng=seed)
         rank, accuracy = pick((2, 12, 35)), 1e-6 if real_name(dtype) == "float64" else 1e-4
         label = f"svd of Hermitian {spectrum} {dtype} {n} rank={rank} turn={turn} rng={seed}"
-        r = run(lr.svd, A if turn == 0 else oracles.Counted(A), rank, accuracy=accuracy, rng=seed)
+        given, method = oracles.Counted(A) if turn == 1 else A, "hermitian" if turn == 2 else "auto"
+        r = run(lr.svd, given, rank, accuracy=accuracy, method=method, rng=seed)
         tally.runs += 1
         tally.error(label, r.info, oracles.true_error(A, r), oracles.eps(A.dtype))
         check_svd_to_rank(tally, label, A, values, r, rank, accuracy)
@@ -195,7 +130,7 @@ def nystrom_both_ways():
         tally.require(label, oracles.departure(r.V) <= ROUNDING * eps * n**0.5, "V is not orthonormal")
         tally.require(label, bool((oracles.wide(r.w) >= 0).all()), "a negative eigenvalue")
         if tol is not None and r.info.converged:
-            tally.require(label, true <= 2 * tol + SMALL * eps, f"converged at true error {true:.3e}")
+            tally.require(label, true <= tol + SMALL * eps, f"converged at true error {true:.3e}")
     return tally
 
 
@@ -263,8 +198,7 @@ def campaign(part):
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_promise_is_broken(part):
-    violations = campaign(part).violations
-    assert not violations, f"{len(violations)} of {campaign(part).runs} runs:\n" + "\n".join(violations[:40])
+    assert campaign(part).broken == ""
 
 
 @pytest.mark.parametrize("part", PARTS)

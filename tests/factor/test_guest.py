@@ -13,6 +13,7 @@ import scipy.sparse
 import lowrank_la as lr
 from lowrank_la import testing
 from lowrank_la._backend import threads
+from lowrank_la.factor import iteration
 
 CALLS = {
     "svd": lambda A: lr.svd(A, 5, rng=1),
@@ -144,15 +145,67 @@ def test_blas_thread_counts_are_put_back_after_an_error_in_a_callback(matrix, tw
     assert set(blas_threads()) == {2}
 
 
-def test_a_progress_bar_is_closed_after_an_error_in_a_callback(matrix, capsys):
-    from tqdm import tqdm
+class Bar:
+    """A progress bar that knows whether it is shown."""
 
+    def __init__(self, shown, label):
+        self.shown, self.label = shown, label
+        shown.append(label)
+
+    def set_postfix(self, values):
+        pass
+
+    def update(self):
+        pass
+
+    def close(self):
+        self.shown.remove(self.label)
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Labels of the progress bars that are shown."""
+    labels = []
+    monkeypatch.setattr(iteration, "_progress_bar", lambda label: Bar(labels, label))
+    return labels
+
+
+ITERATIVE = {
+    "svd": lambda A, **options: lr.svd(A, 5, method="krylov", progress=True, **options),
+    "eigh": lambda A, **options: lr.eigh(A, 5, method="krylov", progress=True, **options),
+    "qb": lambda A, **options: lr.qb(A, 5, progress=True, **options),
+    "nystrom": lambda A, **options: lr.nystrom(A, 5, method="krylov", progress=True, **options),
+}
+
+
+@pytest.mark.parametrize("name", ITERATIVE)
+def test_a_progress_bar_shows_until_the_answer_is_there(name, matrix, shown):
+    seen = []
+    ITERATIVE[name](matrix, callback=lambda state: seen.append(list(shown)))
+    assert seen[0] == [name]
+    assert shown == []
+
+
+@pytest.mark.parametrize("name", ITERATIVE)
+def test_a_progress_bar_is_closed_after_an_error(name, matrix, shown):
     def fails(state):
         raise KeyError("stop")
 
-    with pytest.raises(KeyError):
-        lr.svd(matrix, 5, method="krylov", callback=fails, progress=True)
-    assert not list(getattr(tqdm, "_instances", []))
+    with pytest.raises(KeyError, match="stop"):
+        ITERATIVE[name](matrix, callback=fails)
+    assert shown == []
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        ITERATIVE[name](np.full((700, 700), np.nan))
+    assert shown == []
+
+
+@pytest.mark.parametrize("name", ITERATIVE)
+def test_no_progress_bar_shows_for_a_call_that_is_refused(name, matrix, shown):
+    with pytest.raises((TypeError, ValueError)):
+        ITERATIVE[name](matrix, callback=5)
+    with pytest.raises((TypeError, ValueError)):
+        ITERATIVE[name](matrix, rng="seed")
+    assert shown == []
 
 
 @pytest.mark.parametrize("call", CALLS)

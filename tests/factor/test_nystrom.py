@@ -150,27 +150,6 @@ def test_all_columns_reproduce_the_matrix_and_say_so(method, rank):
     assert 0.5 * true <= r.info.error <= max(2 * true, 1e-11)
 
 
-@pytest.mark.parametrize("method", ["sketch", "krylov"])
-@pytest.mark.parametrize("tol", [0.3, 1e-2, 1e-4])
-def test_a_tolerance_is_met_with_no_more_pairs_than_needed(method, tol):
-    values = testing.spectra["exponential_medium"](120)
-    A = testing.hermitian(120, values, rng=12)
-    r = lr.nystrom(A, 110, tol=tol, method=method, rng=0)
-    assert r.info.converged
-    assert oracles.true_error(A, r) <= tol
-    assert len(r.w) <= 3 * oracles.optimal_rank(values, tol) + 2
-
-
-def test_a_tolerance_that_the_rank_does_not_reach_is_said():
-    A = testing.hermitian(90, testing.spectra["polynomial_half"](90), rng=13)
-    with pytest.warns(lr.ConvergenceWarning, match="allow a larger rank"):
-        r = lr.nystrom(A, 5, tol=1e-3, rng=0)
-    assert not r.info.converged
-    assert len(r.w) == 5
-    with pytest.raises(lr.ConvergenceError):
-        lr.nystrom(A, 5, tol=1e-3, on_failure="raise", rng=0)
-
-
 def test_one_krylov_iteration_is_not_called_converged():
     A = testing.hermitian(200, testing.spectra["polynomial_half"](200), rng=14)
     with pytest.warns(lr.ConvergenceWarning, match="maxiter=1 reached"):

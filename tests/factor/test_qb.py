@@ -102,16 +102,27 @@ def test_a_tolerance_is_met_at_few_columns():
 def test_rounding_never_becomes_a_direction():
     A = testing.matrix(300, 200, "exponential_fast", dtype="float32", rng=9)
     for power in (0, 1, 2):
-        r = lr.qb(A, 150, power=power, block=16, rng=0)
+        with pytest.warns(lr.RankWarning):
+            r = lr.qb(A, 150, power=power, block=16, rng=0)
         assert oracles.departure(r.Q) <= 1e-4
         assert oracles.true_error(A, r) <= 50 * oracles.eps("float32")
         assert r.Q.shape[1] < 60
 
 
 def test_fewer_columns_than_asked_mean_the_numerical_rank():
-    r = lr.qb(testing.matrix(60, 40, [3.0, 2.0, 1.0], rng=10), 20, rng=0)
+    with pytest.warns(lr.RankWarning, match="Q has 3 of the 20 columns asked for"):
+        r = lr.qb(testing.matrix(60, 40, [3.0, 2.0, 1.0], rng=10), 20, rng=0)
     assert r.Q.shape == (60, 3)
     assert r.info.error <= 1e-14
+    assert r.info.converged
+
+
+def test_fewer_columns_than_allowed_are_no_surprise_where_a_tolerance_decides():
+    A = testing.matrix(60, 40, [3.0, 2.0, 1.0], rng=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert lr.qb(A, 20, tol=1e-3, rng=0).Q.shape == lr.qb(A, tol=1e-3, rng=0).Q.shape == (60, 3)
+        lr.qb(A, 3, rng=0)
 
 
 def test_a_rank_that_the_tolerance_does_not_reach_is_said():
@@ -159,7 +170,7 @@ def test_products_and_passes_are_those_that_the_operator_saw(power):
     counted = oracles.Counted(testing.matrix(70, 50, "polynomial_half", rng=14))
     info = lr.qb(counted, 8, power=power, rng=0).info
     assert (info.products, info.passes) == (counted.columns, counted.calls)
-    assert info.products == 8 * (2 + 2 * power) + 10 + 2  # the probes of the error and of the scale
+    assert info.products == 8 * (2 + 2 * power) + 10 + 2 + 2  # the probes of the error, scale and adjoint
 
 
 def test_an_operator_of_unknown_norm_has_an_estimate_within_a_factor_of_two():

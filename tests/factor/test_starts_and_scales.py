@@ -100,7 +100,7 @@ def test_columns_to_start_from_have_to_fit_the_matrix():
         lr.svd(GAUSSIAN, 3, init=np.full((100, 2), np.nan))
 
 
-@pytest.mark.parametrize("method", ["fused", "subspace"])
+@pytest.mark.parametrize("method", ["fused", "hermitian", "subspace"])
 def test_methods_that_work_to_a_rank_refuse_a_tolerance(method):
     with pytest.raises(ValueError, match="works to a rank"):
         lr.svd(GAUSSIAN, tol=0.1, method=method)

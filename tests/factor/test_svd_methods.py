@@ -254,3 +254,43 @@ def test_any_oversampling_works(method, oversample):
     A = testing.matrix(90, 60, "exponential_medium", rng=10)
     r = lr.svd(A, 6, method=method, oversample=oversample, rng=0)
     np.testing.assert_allclose(r.s, testing.spectra["exponential_medium"](60)[:6], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+def test_a_hermitian_matrix_can_be_taken_by_its_eigenpairs(dtype):
+    values = testing.spectra["polynomial_half"](150)
+    A = testing.hermitian(150, values * np.where(np.arange(150) % 3, 1, -1), dtype=dtype, rng=11)
+    for given in (A, oracles.Counted(A)):
+        r = lr.svd(given, 6, method="hermitian", accuracy=1e-5, rng=0)
+        assert (r.info.method, r.info.converged) == ("hermitian", True)
+        assert oracles.residuals(A, *r).max() <= 1.1e-5 + 60 * oracles.eps(dtype)
+        np.testing.assert_allclose(r.s, values[:6], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("gap", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("center", [False, True])
+def test_a_matrix_that_differs_from_its_adjoint_is_refused_by_the_method_that_needs_it(gap, center):
+    A = testing.hermitian(60, testing.spectra["polynomial_half"](60), rng=12)
+    A[3, 5] += gap
+    with pytest.raises(ValueError, match=r"A is not Hermitian: A x and Aᴴ x differ by .* use method='auto'"):
+        lr.svd(A, 4, method="hermitian", center=center, rng=0)
+
+
+def test_a_strict_accuracy_asks_for_a_matrix_that_is_as_hermitian():
+    A = testing.hermitian(60, testing.spectra["polynomial_half"](60), rng=12)
+    A[3, 5] += 1e-11
+    assert lr.svd(A, 4, method="hermitian", rng=0).info.converged
+    with pytest.raises(ValueError, match="not Hermitian"):
+        lr.svd(A, 4, method="hermitian", accuracy=1e-13, rng=0)
+
+
+def test_a_matrix_that_is_not_square_has_no_eigenpairs():
+    with pytest.raises(ValueError, match="needs a square matrix that equals its adjoint, got shape 4×3"):
+        lr.svd(np.ones((4, 3)), 1, method="hermitian")
+
+
+def test_an_answer_of_squares_that_went_on_with_the_matrix_says_so():
+    values = np.concatenate([np.ones(5), np.full(35, 1e-9)]) * np.linspace(1.0, 0.5, 40)
+    A = testing.matrix(90, 40, values, rng=6)
+    assert lr.svd(A, 10, method="gram", accuracy=1e-12, rng=0).info.method == "gram+krylov"
+    assert lr.svd(A, 10, method="fused", accuracy=1e-12, rng=0).info.method == "fused+krylov"

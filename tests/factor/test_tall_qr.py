@@ -209,3 +209,8 @@ def test_blocks_of_an_iteration_come_out_orthonormal(shape, condition):
     Q, R = orthonormalize(A)
     assert oracles.departure(Q) <= 1e-13
     assert residual(A, Q, R) <= 2e-14
+
+
+def test_a_flag_that_is_neither_true_nor_false_is_refused():
+    with pytest.raises(TypeError, match="check_finite must be True or False, got 'yes'"):
+        lr.tall_qr(np.eye(3), check_finite="yes")

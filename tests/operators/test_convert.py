@@ -76,6 +76,28 @@ def test_other_things_are_refused_with_advice(bad):
         lr.as_operator(bad)
 
 
+HYBRIDS = {
+    "a row a place": lambda torch: torch.ones(3, 4).to_sparse(1),
+    "a vector a place": lambda torch: torch.ones(3, 4, 5).to_sparse(2),
+    "a vector a place, by rows": lambda torch: torch.ones(3, 4, 5).to_sparse_csr(dense_dim=1),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support is in beta")
+@pytest.mark.parametrize("make", HYBRIDS)
+def test_torch_tensors_with_dense_dimensions_inside_sparse_ones_are_refused(make):
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"two sparse and no dense dimensions .* got [12] sparse and 1 dense"):
+        lr.as_operator(HYBRIDS[make](torch))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 3, 4)])
+def test_sparse_tensors_of_other_dimensions_are_refused(shape):
+    torch = pytest.importorskip("torch")
+    with pytest.raises(ValueError, match="two-dimensional sparse matrix was expected"):
+        lr.as_operator(torch.ones(shape).to_sparse())
+
+
 def test_dask_arrays_are_refused():
     dask_array = pytest.importorskip("dask.array")
     with pytest.raises(TypeError, match="Array"):

@@ -1,0 +1,178 @@
+"""The declarations of `supports` are true: what is declared gives the right answer, what is not is refused."""
+
+from dataclasses import dataclass, fields
+
+import array_api_strict
+import numpy as np
+import pytest
+import scipy.sparse
+import scipy.sparse.linalg
+from backends import make_backend
+from factor import oracles
+
+import lowrank_la as lr
+from lowrank_la import _backend as be
+from lowrank_la import testing
+
+N = 6
+CALLS = {
+    "svd": lambda A: lr.svd(A, N, rng=0),
+    "eigh": lambda A: lr.eigh(A, N, rng=0),
+    "qb": lambda A: lr.qb(A, N, rng=0),
+    "nystrom": lambda A: lr.nystrom(A, N, rng=0),
+    "tall_qr": lr.tall_qr,
+}
+for _name in lr.__all__:
+    getattr(lr, _name)  # a function declares what it supports when it is loaded
+
+
+def positive(dtype="float64"):
+    """6×6, Hermitian and positive definite: what every function takes whole."""
+    return testing.hermitian(N, np.linspace(2.0, 1.0, N), dtype=dtype, rng=1)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One kind of data: how it is made, and the library and dtype of the factors that have to come back."""
+
+    make: object
+    kind: str = "numpy"
+    dtype: str = "float64"
+    marks: tuple = ()
+
+
+def array(library, device=None, dtype="float64", **options):
+    def make():
+        backend = make_backend(library, device)
+        return backend.asarray(positive(backend.nearest(dtype)))
+
+    return Input(make, library, dtype, **options)
+
+
+def half(library, dtype):
+    if library == "numpy":
+        return Input(lambda: positive("float16"), dtype=dtype)
+    return Input(lambda: array(library, "cpu").make().to(getattr(pytest.importorskip("torch"), dtype)), library, dtype)
+
+
+def sparse(layout):
+    return Input(lambda: getattr(scipy.sparse, f"{layout}_array")(positive()))
+
+
+def cupyx():
+    pytest.importorskip("cupy")
+    from cupyx.scipy.sparse import csr_matrix
+
+    return csr_matrix(array("cupy").make())
+
+
+def functions():
+    A = positive()
+    return lr.operator(lambda X: A @ X, lambda Y: A.T @ Y, A.shape, A.dtype)
+
+
+def tracked():
+    return array("torch", "cpu").make().clone().requires_grad_()
+
+
+def dask():
+    return pytest.importorskip("dask.array").from_array(positive(), chunks=3)
+
+
+GPU = (pytest.mark.gpu,)
+STRICT = {str(device).split("'")[1]: device for device in array_api_strict.__array_namespace_info__().devices()}
+INPUTS = {
+    "numpy": {"array": array("numpy"), "single": array("numpy", dtype="float32")},
+    "strict": {name: array("strict", device, "float32") for name, device in STRICT.items()},
+    "torch": {"cpu": array("torch", "cpu"), "cuda": array("torch", "cuda", marks=GPU)},
+    "cupy": {"array": array("cupy", marks=GPU), "single": array("cupy", dtype="float32", marks=GPU)},
+    "sparse": {
+        "csr": sparse("csr"),
+        "csc": sparse("csc"),
+        "coo": sparse("coo"),
+        "torch": Input(lambda: array("torch", "cpu").make().to_sparse(), "torch"),
+        "cupyx": Input(cupyx, "cupy", marks=GPU),
+    },
+    "operators": {
+        "functions": Input(functions),
+        "scipy": Input(lambda: scipy.sparse.linalg.aslinearoperator(positive())),
+        "result": Input(lambda: lr.svd(positive(), N, rng=0)),
+        "sum": Input(lambda: functions() + lr.as_operator(positive()) - positive()),
+    },
+    "blocks": {"dask": Input(dask)},
+    "complex": {
+        "numpy": array("numpy", dtype="complex128"),
+        "numpy single": array("numpy", dtype="complex64"),
+        "strict": array("strict", STRICT["CPU_DEVICE"], "complex128"),
+        "torch": array("torch", "cpu", "complex128"),
+        "cupy": array("cupy", dtype="complex128", marks=GPU),
+    },
+    "half": {
+        "numpy": half("numpy", "float16"),
+        "torch": half("torch", "float16"),
+        "torch bfloat16": half("torch", "bfloat16"),
+    },
+    "autograd": {"torch": Input(tracked, "torch")},
+}
+COLUMNS = [field.name for field in fields(be.Support)]
+
+
+def pairs():
+    for name in sorted(be.SUPPORT):
+        for column, inputs in INPUTS.items():
+            for label, data in inputs.items():
+                yield pytest.param(name, column, data, id=f"{name}-{column}-{label}", marks=data.marks)
+
+
+def rebuilt(result):
+    """The matrix that the factors stand for, in their own library."""
+    first, second, *third = result
+    if third:
+        return first * second[None, :] @ third[0]
+    return second * first[None, :] @ be.mH(second) if first.ndim == 1 else first @ second
+
+
+def check_answer(result, data):
+    for part in result:
+        assert be.kind(be.namespace(part)) == data.kind
+    names = {be.dtype_name(part.dtype) for part in result if part.ndim == 2}
+    assert data.dtype in names
+    assert names <= {data.dtype, "float32"} if data.dtype in ("float16", "bfloat16") else names == {data.dtype}
+    if data.dtype != "bfloat16":
+        assert oracles.true_error(positive(data.dtype), result) <= 500 * oracles.eps(data.dtype)
+
+
+@pytest.mark.parametrize(("name", "column", "data"), list(pairs()))
+def test_what_is_declared_is_answered_and_what_is_not_is_refused(name, column, data):
+    A = data.make()
+    if not getattr(be.SUPPORT[name], column):
+        with pytest.raises((TypeError, ValueError), match=r"\w+ \w+"):
+            CALLS[name](A)
+        return
+    result = CALLS[name](A)
+    if column == "autograd":
+        (rebuilt(result) ** 2).sum().backward()
+        np.testing.assert_allclose(A.grad, 2 * positive(), rtol=0, atol=100 * oracles.eps("float64"))
+        result = [part.detach() for part in result]
+        assert oracles.relative_error(positive(), rebuilt(result)) <= 100 * oracles.eps("float64")
+    else:
+        check_answer(result, data)
+
+
+def test_every_column_and_every_function_is_tried():
+    assert list(INPUTS) == COLUMNS
+    assert set(CALLS) == set(be.SUPPORT)
+
+
+def test_a_declaration_that_says_too_little_is_noticed(monkeypatch):
+    monkeypatch.setitem(be.SUPPORT, "qb", be.Support(sparse=False))
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        test_what_is_declared_is_answered_and_what_is_not_is_refused("qb", "sparse", INPUTS["sparse"]["csr"])
+
+
+@pytest.mark.parametrize("column", ["blocks", "autograd"])
+def test_a_declaration_that_says_too_much_is_noticed(column, monkeypatch):
+    monkeypatch.setitem(be.SUPPORT, "qb", be.Support(blocks=True, autograd=True))
+    data = next(iter(INPUTS[column].values()))
+    with pytest.raises(TypeError):
+        test_what_is_declared_is_answered_and_what_is_not_is_refused("qb", column, data)
