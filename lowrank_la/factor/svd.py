@@ -134,6 +134,11 @@ def svd(
     value; they can't prove that none was missed. The random start makes that improbable, not impossible. Repeated
     values are counted: a cluster as large as a block brings fresh columns until they change nothing.
 
+    Where it halves the work (long sides of Gram matrices, sparse matrices on the host) and `accuracy` is 4.8e-7 or
+    more, the subspace of a double precision matrix is looked for in single precision. Triplets and residuals are then
+    computed with `A` in double, ``info.details`` holds ``search="single"``, and a subspace that falls short is looked
+    for again in double. A smaller `accuracy` keeps everything in double.
+
     In tolerance mode the error is followed by ‖A‖² - Σσ² and, past the floor where that difference is rounding
     [3]_, by ten probe columns.
 

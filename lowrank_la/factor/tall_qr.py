@@ -76,6 +76,7 @@ def tall_qr(A, *, check_finite=True):
     m, n = op.shape
     if m < n or n == 0:
         raise ValueError(f"tall_qr needs m ≥ n ≥ 1, got shape {m}×{n}; factor the adjoint of a wide matrix")
+    check_finite = be.check_flag("check_finite", check_finite)
     with be.single_blas():
         scaled, scale, _ = safe(MeteredOperator(op), check_finite)
         Q, R, method, condition = _factor(scaled.array)
