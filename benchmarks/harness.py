@@ -16,6 +16,7 @@ import scipy.stats
 import threadpoolctl
 
 THREADS = 2
+_PAUSE = 0.05
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,12 @@ class Bystanders:
                 return
 
     def undisturbed(self, run, synchronise=None):
-        """Wall time of ``run()``, repeated while others took more than a tenth of a processor meanwhile."""
+        """Wall time of ``run()``, repeated while others took more than a tenth of a processor meanwhile.
+
+        Threads that the contender before left spinning get time to sleep first.
+        """
         while True:
+            time.sleep(_PAUSE)
             self.rest()
             before = self._busy() if self.patience > 0 else 0.0
             elapsed = seconds(run, synchronise)[1]

@@ -63,7 +63,7 @@ from .products import (
     mH,
     vdot_real,
 )
-from .rng import Key, NativeKey, gaussian, integers, rademacher, resolve_rng, uniform
+from .rng import Key, NativeKey, gaussian, integers, kernel_words, rademacher, resolve_rng, uniform
 from .segment import segment_sum
 from .sparse import CSR, is_sparse, sparse_kind, sparse_take, to_csr
 from .supports import SUPPORT, Support, supports
@@ -119,6 +119,7 @@ __all__ = [
     "is_tracked",
     "itemsize",
     "kernel_pays",
+    "kernel_words",
     "kind",
     "mH",
     "map_blocks",

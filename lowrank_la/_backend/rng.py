@@ -21,10 +21,10 @@ from .dtypes import is_complex
 from .threads import fixed_partition, map_blocks
 
 _LIMIT = 1 << 128
-_COLD_LIMIT = 1 << 21  # entries in all that the NumPy twin draws before Numba is imported; the numbers are the same
+_COLD_LIMIT = 1 << 21  # entries that the NumPy twin draws sooner than Numba is imported
+_WARM_LIMIT = 1 << 18  # the same where Numba is there already
 _BATCH = 1 << 16  # entries of a block: what one thread draws at a time
 _PARALLEL_FROM = 1 << 15
-_drawn = [0]
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,11 @@ def _words(value, distribution):
     return tuple((mixed >> (32 * place)) & 0xFFFFFFFF for place in range(4))
 
 
+def kernel_words(key, distribution):
+    """Words of `key` for a kernel that draws numbers of `distribution` itself, such as ``"philox_uniform"``."""
+    return np.asarray(_words(key.value, distribution), np.uint64)
+
+
 def _row_indices(rows):
     if isinstance(rows, slice):
         return np.arange(rows.start or 0, rows.stop, rows.step or 1, dtype=np.uint64)
@@ -149,9 +154,8 @@ def _row_indices(rows):
 
 
 def _kernel(name, size):
-    _drawn[0] += size
-    ready = "numba" in sys.modules and size >= _PARALLEL_FROM
-    return _kernels.lookup(name, "numpy") if ready or _drawn[0] >= _COLD_LIMIT else getattr(philox, name)
+    limit = _WARM_LIMIT if "numba" in sys.modules else _COLD_LIMIT
+    return _kernels.lookup(name, "numpy") if size >= limit else getattr(philox, name)
 
 
 def _fill(name, key, rows, cols, dtype, *options):
