@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from lowrank_la.operators import LowRank, SparsePlusLowRank, as_operator, operator
     from lowrank_la.references import cite
     from lowrank_la.results import load
+    from lowrank_la.sampling.dpp import DPP, KDPP
+    from lowrank_la.sampling.projection_dpp import ProjectionDPP
+    from lowrank_la.sampling.volume import volume_rescaled_sample, volume_sample
+    from lowrank_la.skeleton.cur import cur
+    from lowrank_la.skeleton.interpolative import interpolative
+    from lowrank_la.skeleton.kernel_matrix import KernelMatrix
+    from lowrank_la.skeleton.rpcholesky import rpcholesky
+    from lowrank_la.solve.features import Chebyshev, Hermite, Legendre
+    from lowrank_la.solve.weighted import weighted_lstsq
     from lowrank_la.versions import show_versions
 
 __version__ = "0.1.0"
@@ -26,45 +35,71 @@ __version__ = "0.1.0"
 _SUBMODULES = frozenset({"datasets", "plot", "sketch", "testing"})
 _HOME = {
     "CapabilityError": "exceptions",
+    "Chebyshev": "solve.features",
     "ConvergenceError": "exceptions",
     "ConvergenceWarning": "exceptions",
+    "DPP": "sampling.dpp",
+    "Hermite": "solve.features",
+    "KDPP": "sampling.dpp",
+    "KernelMatrix": "skeleton.kernel_matrix",
+    "Legendre": "solve.features",
     "LowRank": "operators",
+    "ProjectionDPP": "sampling.projection_dpp",
     "RankWarning": "exceptions",
     "SparsePlusLowRank": "operators",
     "as_operator": "operators",
     "cite": "references",
+    "cur": "skeleton.cur",
     "eigh": "factor.eigh",
+    "interpolative": "skeleton.interpolative",
     "load": "results",
     "nystrom": "factor.nystrom",
     "operator": "operators",
     "qb": "factor.qb",
+    "rpcholesky": "skeleton.rpcholesky",
     "show_versions": "versions",
     "svd": "factor.svd",
     "tall_qr": "factor.tall_qr",
+    "volume_rescaled_sample": "sampling.volume",
+    "volume_sample": "sampling.volume",
+    "weighted_lstsq": "solve.weighted",
 }
 
 __all__ = [
     "CapabilityError",
+    "Chebyshev",
     "ConvergenceError",
     "ConvergenceWarning",
+    "DPP",
+    "Hermite",
+    "KDPP",
+    "KernelMatrix",
+    "Legendre",
     "LowRank",
+    "ProjectionDPP",
     "RankWarning",
     "SparsePlusLowRank",
     "__version__",
     "as_operator",
     "cite",
+    "cur",
     "datasets",
     "eigh",
+    "interpolative",
     "load",
     "nystrom",
     "operator",
     "plot",
     "qb",
+    "rpcholesky",
     "show_versions",
     "sketch",
     "svd",
     "tall_qr",
     "testing",
+    "volume_rescaled_sample",
+    "volume_sample",
+    "weighted_lstsq",
 ]
 
 

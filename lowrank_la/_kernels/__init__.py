@@ -12,6 +12,9 @@ _NUMPY_KERNELS = {
     "csr_rmatmat": "csr",
     "csr_normal": "csr",
     "hash_rows": "hashing",
+    "scan_proposals": "determinantal",
+    "projection_draws": "determinantal",
+    "bernoulli_until": "determinantal",
 }
 
 

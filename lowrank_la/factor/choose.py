@@ -33,6 +33,7 @@ _PROBE_COLUMNS = 32
 _PROBE_FROM = 3e9
 _PROBE_ROWS = 1000
 _WHOLE_UP_TO = 3
+_ROUNDING = 1e-13
 _SMALL_SIDE = 96
 _LONGEST_GRAM = 1200
 
@@ -112,12 +113,20 @@ def _predicted_columns(probe, request):
     The decay over the later half of the probe is continued as a power law to the wanted rank, which
     errs towards slow convergence.
     """
-    values = be.to_numpy(be.small_svd(be.householder_qr(probe)[1])[1]).astype(float)
-    width, rank = len(values), request.rank
+    squares = _squared_values(probe)
+    width, rank = len(squares), request.rank
     early, late = width // 2, 7 * width // 8
-    if late <= early or values[late] <= 1e-14 * values[0]:
+    if late <= early or squares[late] <= _ROUNDING * squares[0]:
         return rank + width
+    values = squares[: late + 1] ** 0.5
     exponent = math.log(values[early] / values[late]) / math.log((late + 1) / (early + 1))
     contrast = (1.0 + width / rank) ** exponent
     steps = _PESSIMISM * math.log(2.0 / request.accuracy) / (2.0 * math.acosh(max(contrast, 1.0 + 1e-6)))
     return rank + width * steps
+
+
+def _squared_values(M):
+    """Squared singular values of a tall block, descending, on the host; the small ones to rounding of the largest."""
+    if be.is_double(M.dtype):
+        return be.to_numpy(be.small_eigh(be.gram(M))[0])[::-1].astype(float)
+    return be.to_numpy(be.small_svd(be.householder_qr(M)[1])[1]).astype(float) ** 2

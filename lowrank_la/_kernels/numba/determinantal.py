@@ -73,14 +73,14 @@ def _take_direction(Z, W, t, p, left, h, products):
 
 @jit
 def _known(chosen, t, place):
-    for s in range(t):
+    for s in range(t):  # noqa: SIM110  a generator does not compile
         if chosen[s] == place:
             return True
     return False
 
 
 @jit
-def scan_proposals(rows, places, leverages, levels, chosen, t, Z, scratch):
+def scan_proposals(rows, places, leverages, levels, chosen, t, Z):
     """Accept or reject proposals in order until ``k`` are chosen.
 
     Parameters
@@ -94,7 +94,6 @@ def scan_proposals(rows, places, leverages, levels, chosen, t, Z, scratch):
         The first `t` are taken.
     Z : array (k, k)
         Orthonormal rows; those from `t` on are reflected in place.
-    scratch : array (k, at least 70)
 
     Returns
     -------
