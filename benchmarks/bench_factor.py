@@ -74,7 +74,7 @@ def _describe(problem, row, rates):
 def run_problem(problem, rates, *, repeats, budget, only=(), wait=0.0):
     """Time every contender on one problem; return a summary with all rows.
 
-    A contender that took ten times as long as the fastest accurate one, and more than a twelfth of `budget`, is run
+    A contender that took four times as long as the fastest accurate one, and more than a twelfth of `budget`, is run
     once.
     """
     rows, bystanders = [], harness.Bystanders(wait)
@@ -84,7 +84,7 @@ def run_problem(problem, rates, *, repeats, budget, only=(), wait=0.0):
         bystanders.rest()
         rows += harness.gate(contender, problem.name, problem.error, TARGET, patience=2 * budget)
     fastest = min((row.timing.cold for row in rows if row.timing and row.passes), default=math.inf)
-    limit = max(10 * fastest, budget / 12)
+    limit = max(4 * fastest, budget / 12)
     timed = {f"{row.name} {row.setting}": row for row in rows if row.timing and (row.ours or row.timing.cold <= limit)}
     colds = {name: row.timing.cold for name, row in timed.items()}
     runs = {name: row.run for name, row in timed.items()}

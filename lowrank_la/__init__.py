@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lowrank_la.skeleton.rpcholesky import rpcholesky
     from lowrank_la.solve.features import Chebyshev, Hermite, Legendre
     from lowrank_la.solve.weighted import weighted_lstsq
+    from lowrank_la.solve.lstsq import lstsq
     from lowrank_la.versions import show_versions
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ _HOME = {
     "eigh": "factor.eigh",
     "interpolative": "skeleton.interpolative",
     "load": "results",
+    "lstsq": "solve.lstsq",
     "nystrom": "factor.nystrom",
     "operator": "operators",
     "qb": "factor.qb",
@@ -87,6 +89,7 @@ __all__ = [
     "eigh",
     "interpolative",
     "load",
+    "lstsq",
     "nystrom",
     "operator",
     "plot",
