@@ -5,6 +5,8 @@ from .tall_qr import orthonormalize
 
 _FIRST = 128  # columns that memory is taken for at first
 _UPRIGHT = 0.01  # leaning, times rounding, that one more projection leaves behind
+_ROUNDS = 6
+_RANK = 1e3  # times eps: what is smaller in a projected orthonormal block is rounding
 
 
 class Basis:
@@ -12,12 +14,13 @@ class Basis:
 
     `extend` appends what a block adds to the span. Directions below `floor` (absolute) are dropped; directions that
     suffered cancellation are projected and orthonormalised again after they were normalised, without which they would
-    lean on the span they were just separated from.
+    lean on the span they were just separated from. What does not fit into a `complete` basis, one with room for all
+    that can be met, is rounding, and cut off.
     """
 
-    def __init__(self, rows, capacity, like):
+    def __init__(self, rows, capacity, like, complete=False):
         xp = be.namespace(like)
-        self.xp = xp
+        self.xp, self.complete = xp, complete
         self.capacity = capacity
         self.columns = xp.zeros((rows, min(capacity, _FIRST)), dtype=like.dtype, device=be.device(like))
         self.size = 0
@@ -55,13 +58,21 @@ class Basis:
         """Append the columns `Q` that `separate` found in `Y`, cleaned; return the `S` of those that were."""
         if self._cancelled(Y, S, floor):
             Q, S = self._keep_significant(Q, S, floor)
-            for _ in range(2 if Q.shape[1] else 0):
-                C = be.adjoint_matmul(self.Q, Q)
-                Q, R = orthonormalize(Q - be.matmul(self.Q, C))
-                S = R @ S
-                if self.size == 0 or float(self.xp.max(self.xp.abs(C))) <= _UPRIGHT:
-                    break
+            Q, S = self._upright(Q, S, floor)
         return self._append(Q, S)
+
+    def _upright(self, Q, S, floor):
+        """`Q` freed of what leans on the basis; a column that was rounding would draw the ones after it along."""
+        for _ in range(_ROUNDS):
+            if self.size == 0 or Q.shape[1] == 0:
+                break
+            C = be.adjoint_matmul(self.Q, Q)
+            Q, R = orthonormalize(Q - be.matmul(self.Q, C))
+            if float(self.xp.max(self.xp.abs(C))) <= _UPRIGHT:
+                return Q, R @ S
+            Q, R = self._keep_significant(Q, R, _RANK * be.eps(Q.dtype))
+            Q, S = self._keep_significant(Q, R @ S, floor)
+        return Q, S
 
     def withdraw(self, S, noise):
         """Take back the columns just appended with coefficients `S` when all of those are at most `noise`."""
@@ -102,6 +113,8 @@ class Basis:
         return be.matmul(Q, u[:, :count]), s[:, None] * vh[:count, :]
 
     def _append(self, Q, S):
+        if Q.shape[1] > self.room and self.bounded and not self.complete:
+            raise RuntimeError(f"a block of {Q.shape[1]} columns does not fit a basis with room for {self.room}")
         added = min(Q.shape[1], self.room)
         self._reserve(self.size + added)
         self.columns[:, self.size : self.size + added] = Q[:, :added]

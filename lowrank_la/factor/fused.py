@@ -8,14 +8,12 @@ from dataclasses import replace
 
 from .. import _backend as be
 from . import single
-from .krylov import block_width, krylov_svd
+from .krylov import block_width, kept, krylov_svd, one_sided_capacity
 from .lanczos import Lanczos
-from .rangefinder import complete_columns, fresh_columns, starting_columns
+from .rangefinder import complete_columns, fresh_columns, leading_start, starting_columns
 from .request import Triplets
 from .schedule import Recount, Schedule
 from .tall_qr import orthonormalize
-
-_BASIS_BUDGET = 5
 
 
 def fused_svd(A, request):
@@ -24,7 +22,7 @@ def fused_svd(A, request):
     B, tall = A, request
     if wide:
         B = A.H
-        tall = request if request.start is None else replace(request, start=A.matmat(request.start))
+        tall = request if request.start is None else replace(request, start=A.matmat(leading_start(request)))
     found = _from_single(B, tall) if single.admits(B, request) else None
     found = _tall(B, tall) if found is None else found
     found = found.swapped() if wide else found
@@ -37,7 +35,7 @@ def _tall(A, request):
     V = complete_columns(A, V, request.rank, A.shape[1], request.key.child("right"))
     residuals = A.xp.flip(singular_residuals(w, engine.residuals(w, Y))[1])
     found = unsquared(A, V, request, residuals, done, ending(request, done, engine.exhausted), "fused")
-    return verified(A, found, request)
+    return verified(A, found, request, always=engine.exhausted)
 
 
 def _from_single(A, request):
@@ -66,8 +64,7 @@ def _from_single(A, request):
 def _search(H, A, request, measure):
     """Block Lanczos on ``HᴴH`` with the limits of `A`; returns ``engine, w, Y, done``."""
     start = orthonormalize(starting_columns(H, block_width(A, request), request))[0]
-    limit = min(A.shape[1], _BASIS_BUDGET * (request.rank + request.oversample))
-    engine = Lanczos(H.normal, start, limit)
+    engine = Lanczos(H.normal, start, min(A.shape[1], one_sided_capacity(request, start.shape[1])))
     engine.age = engine.age if request.start is None else 0
     draw = fresh_columns(H, A.shape[1], request.key)
     return engine, *iterate(engine, request, request.rank, measure, draw)
@@ -109,7 +106,7 @@ def iterate(engine, request, wanted, measure, draw):
         if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]))):
             return w, Y, bool(enough)
         if full or ((enough or engine.exhausted) and engine.crowded):
-            keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
+            keep = min(kept(request, engine.width), engine.size)
             engine.restart(w[-keep:], Y[:, -keep:])
         if (enough or engine.exhausted) and not engine.revive(draw):
             if engine.exhausted:

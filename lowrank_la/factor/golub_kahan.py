@@ -32,8 +32,9 @@ class GolubKahan:
         self.A, self.xp, self.caution = A, A.xp, caution
         self.bounded = capacity < min(A.shape)
         rows = min(capacity, A.shape[0]) + start.shape[1]
-        self.X = Basis(A.shape[0], min(rows, A.shape[0]), start)
-        self.W = Basis(A.shape[1], min(capacity + start.shape[1], A.shape[1]), start)
+        complete = not self.bounded
+        self.X = Basis(A.shape[0], min(rows, A.shape[0]), start, complete)
+        self.W = Basis(A.shape[1], min(capacity + start.shape[1], A.shape[1]), start, complete)
         self.X.replace(start)
         self.core = self.xp.zeros((0, 0), dtype=start.dtype, device=be.device(start))
         self.next = start

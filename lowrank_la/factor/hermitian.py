@@ -4,13 +4,11 @@ import numpy as np
 
 from .. import _backend as be
 from .fused import ending, iterate
-from .krylov import block_width
+from .krylov import block_width, one_sided_capacity
 from .lanczos import Lanczos
 from .rangefinder import complete_columns, fresh_columns, gaussian_block, starting_columns
 from .request import Triplets
 from .tall_qr import orthonormalize
-
-_BASIS_BUDGET = 5
 
 
 def asymmetry(A, key):
@@ -57,22 +55,30 @@ def hermitian_pairs(A, request, which):
     width = block_width(A, request)
     sign = -1.0 if which == "SA" else 1.0
     start = orthonormalize(starting_columns(A, width, request))[0]
-    limit = min(n, max(_BASIS_BUDGET * (request.rank + request.oversample), request.rank + 4 * width))
+    limit = min(n, one_sided_capacity(request, start.shape[1]))
     engine = _Ordered(lambda X: sign * A.matmat(X), start, limit, by_modulus=which == "LM")
     engine.age = engine.age if request.start is None else 0
     draw = fresh_columns(A, n, request.key)
     w, Y, done = iterate(engine, request, request.rank, _scaled_residuals, draw)
-    count = min(request.rank, w.shape[0])
+    zeros = _zeros_outside(engine, request.rank)
+    count = engine.size if zeros else request.rank
     residuals = xp.flip(engine.residuals(w, Y))[:count]
     V = engine.vectors(xp.flip(Y, axis=1)[:, :count])
     w = sign * xp.flip(w)[:count]
-    if count < request.rank:
-        V = complete_columns(A, V, request.rank, n, request.key.child("vectors"))
-        zeros = xp.zeros((request.rank - count,), dtype=w.dtype, device=be.device(w))
-        w, residuals = xp.concat([w, zeros]), xp.concat([residuals, zeros])
-        order = wanted_order(xp, w, which)
+    if zeros:
+        V = complete_columns(A, V, count + zeros, n, request.key.child("vectors"))
+        missing = xp.zeros((zeros,), dtype=w.dtype, device=be.device(w))
+        w, residuals = xp.concat([w, missing]), xp.concat([residuals, missing])
+        order = wanted_order(xp, w, which)[: request.rank]
         w, V, residuals = xp.take(w, order), xp.take(V, order, axis=1), xp.take(residuals, order)
     return w, V, residuals, done
+
+
+def _zeros_outside(engine, rank):
+    """How many eigenvalues 0 of the complement of an exhausted basis compete for a place among `rank`."""
+    if engine.size < rank or engine.barren:
+        return min(rank, engine.V.columns.shape[0] - engine.size)
+    return 0
 
 
 class _Ordered(Lanczos):

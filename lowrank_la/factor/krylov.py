@@ -11,13 +11,14 @@ from .. import _backend as be
 from .errors import within
 from .golub_kahan import GolubKahan
 from .rangefinder import complete_columns, fresh_columns, gaussian_block, starting_columns
-from .request import Triplets, smallest_rank
+from .request import Triplets, smallest_rank, zero_triplets
 from .schedule import Recount, Schedule
 from .tall_qr import orthonormalize
 
 _FLOOR = 50.0
 _MINOR = 0.1
 _CHEAP_CORE = 128
+_CAUTION = 3.0
 _ALIKE = 1e-3  # relative spread of values that may be copies of one
 _WIDEST = 48
 _TO_THE_LAST_BIT = 0.1
@@ -37,10 +38,20 @@ def block_width(A, request):
     return min(min(A.shape), width)
 
 
+def kept(request, width):
+    """Columns that a restart keeps, beside the block that comes next."""
+    return request.rank + max(request.oversample, width // 2)
+
+
+def one_sided_capacity(request, width):
+    """Columns of the basis of a one-sided iteration with blocks of `width` columns before it is restarted."""
+    return max(5 * (request.rank + request.oversample), kept(request, width) + 4 * width)
+
+
 def capacity(A, request, width):
-    """Columns of the basis before it is restarted."""
+    """Columns of either basis before it is restarted."""
     m, n = A.shape
-    wanted = request.rank + max(request.oversample, width // 2)
+    wanted = kept(request, width)
     columns = max(3 * wanted, wanted + 4 * width)
     if A.has("array"):
         columns = max(columns, m * n // (4 * (m + n)))
@@ -54,9 +65,11 @@ def first_image(A, width, request):
 
 def krylov_svd(A, request):
     """Leading triplets of `A` to ``request.accuracy`` (residual ‖A v - σ u‖ relative to σ₁)."""
-    width = block_width(A, request)
-    start = orthonormalize(first_image(A, width, request))[0]
-    engine = GolubKahan(A, start, capacity(A, request, width))
+    image = first_image(A, block_width(A, request), request)
+    if be.vdot_real(image) == 0.0:
+        return zero_triplets(A, request, "krylov")
+    start = orthonormalize(image)[0]
+    engine = GolubKahan(A, start, capacity(A, request, start.shape[1]))
     engine.age = engine.age if request.start is None else 0
     core, done = _iterate(A, request, engine)
     return _collect(A, request, engine, core, done)
@@ -89,7 +102,7 @@ def _iterate(A, request, engine):
         if over or (enough and not recount.needed(be.to_numpy(s[:wanted]))):
             return core, enough
         if full or ((enough or engine.exhausted) and engine.crowded):
-            keep = min(wanted + max(request.oversample, engine.width // 2), engine.size)
+            keep = min(kept(request, engine.width), engine.size)
             engine.restart(*core[:3], keep)
         if (enough or engine.exhausted) and not engine.revive(draw):
             if engine.exhausted:
@@ -137,8 +150,10 @@ def krylov_to_tolerance(A, request):
     width = _growing_width(A)
     most = min(A.shape) if request.rank is None else request.rank
     room = min(min(A.shape), 2 * most + 4 * width)
-    start = orthonormalize(A.matmat(starting_columns(A, width, request)))[0]
-    engine = GolubKahan(A, start, room, caution=_TO_THE_LAST_BIT)
+    image = A.matmat(starting_columns(A, width, request))
+    if be.vdot_real(image) == 0.0:
+        return zero_triplets(A, request, "krylov")
+    engine = GolubKahan(A, orthonormalize(image)[0], room, caution=_TO_THE_LAST_BIT)
     beyond = _Beyond(A, request)
     core, rank, decided, outside = _grow(A, request, engine, beyond)
     if rank is None or rank > most:
@@ -162,8 +177,9 @@ def _grow(A, request, engine, beyond):
         engine.step()
         core = engine.triplets()
         values, gaps = (be.to_numpy(part).astype(float) for part in (core[1], core[3]))
-        outside, budget = beyond.energy(engine, values), (request.tol * beyond.norm) ** 2
-        rank = smallest_rank(values, beyond.caution * outside, budget)
+        outside, limit = beyond.energy(engine, values)
+        budget = (request.tol * beyond.norm) ** 2
+        rank = smallest_rank(values, limit, budget)
         settled = not beyond.probed or outside <= _MINOR * budget
         decided = rank is not None and settled and _possible_gain(values, gaps, rank) <= 0.5 * values[rank - 1] ** 2
         over = request.watch.tick(size=engine.size, error=math.sqrt(max(outside, 0.0)) / max(beyond.norm, 1e-300))
@@ -197,7 +213,10 @@ def _growing_width(A):
 
 
 class _Beyond:
-    """Squared Frobenius norm of what lies outside the basis: by subtraction, by ten probes below its floor."""
+    """Squared Frobenius norm of what lies outside the basis: by subtraction, by ten probes below its floor.
+
+    Where ‖A‖ is unknown, ``norm`` is that of the part inside the basis, which is never larger.
+    """
 
     def __init__(self, A, request):
         self.A, self.xp = A, A.xp
@@ -206,21 +225,19 @@ class _Beyond:
         self.probes, self.cleaned = None, 0
         self.norm = request.norm
         self.probed = False
-        if self.known is None:
-            self._draw()
-            self.norm = max(_probe_norm(self.probes), 1e-300)
-
-    @property
-    def caution(self):
-        """Factor on the energy in decisions: a probed one may fall short of the truth."""
-        return 2.0 if self.probed else 1.0
 
     def energy(self, engine, values):
-        """Estimate after the basis of `engine` grew."""
+        """Estimate after the basis of `engine` grew, and the limit that decisions take.
+
+        The limit of a probed estimate is the mean of ten squared norms raised by three standard errors.
+        """
+        inside = float((values**2).sum())
         if self.known is not None:
-            left = self.known**2 - float((values**2).sum())
+            left = self.known**2 - inside
             if left > 100 * _FLOOR * be.eps(self.A.dtype) * self.known**2:
-                return left
+                return left, left
+        else:
+            self.norm = max(math.sqrt(inside), 1e-300)
         if self.probes is None:
             self._draw()
         self.probed = True
@@ -228,7 +245,8 @@ class _Beyond:
         for _ in range(2):
             self.probes = self.probes - be.matmul(fresh, be.adjoint_matmul(fresh, self.probes))
         self.cleaned = engine.size
-        return _probe_norm(self.probes) ** 2
+        squares = be.to_numpy(self.xp.linalg.vector_norm(self.probes, axis=0)).astype(float) ** 2
+        return squares.mean(), squares.mean() + _CAUTION * squares.std(ddof=1) / math.sqrt(squares.shape[0])
 
     def error(self, U, s, Vh, outside):
         """Relative error of the triplets ``U, s[:k], Vh``: what is outside, and the values left out one by one.

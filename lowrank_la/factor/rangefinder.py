@@ -22,12 +22,17 @@ def gaussian_block(A, rows, cols, key):
 def starting_columns(A, width, request):
     """`width` columns on the n side, all Gaussian; or the warm start and, always, some Gaussian columns with it."""
     key = request.key.child("start")
-    start = request.start
-    if start is None:
+    if request.start is None:
         return gaussian_block(A, A.shape[1], width, key)
-    start = A.xp.astype(start, A.dtype, copy=False)
+    start = A.xp.astype(leading_start(request), A.dtype, copy=False)
     fresh = max(width - start.shape[1], min(_FRESH, A.shape[1] - start.shape[1]))
     return A.xp.concat([start, gaussian_block(A, A.shape[1], fresh, key)], axis=1) if fresh > 0 else start
+
+
+def leading_start(request):
+    """The columns to start from, no more of them than rank and oversampling can use."""
+    most = None if request.rank is None else request.rank + max(request.oversample, _FRESH)
+    return request.start[:, :most]
 
 
 def checked_start(init, A):
