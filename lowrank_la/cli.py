@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
 import time
 import warnings
@@ -20,7 +19,7 @@ from threadpoolctl import threadpool_limits
 import lowrank_la as lr
 from lowrank_la import datasets
 from lowrank_la.reading import read_matrix
-from lowrank_la.results import to_host
+from lowrank_la.results import is_writable, to_host
 
 _PROGRAM = "lowrank-la"
 _PHOTOGRAPH_RANK = 40
@@ -137,13 +136,18 @@ def _svd(
 
 
 def _picture_path(wanted: bool | None, demo: bool, file: Path | None, output: Path | None) -> Path | None:
-    """Where the picture goes: asked for, or made by the main job when matplotlib is there."""
+    """Where the picture goes: asked for, or made by the main job when matplotlib is there.
+
+    A pipe or device for the factors has no name that a picture could share: there only one asked for is made.
+    """
     available = find_spec("matplotlib") is not None
     if wanted and not available:
         raise ValueError('--picture needs matplotlib, which is not installed: pip install "lowrank_la[plot]"')
-    if not (demo and available if wanted is None else wanted):
+    beside = output is not None and (output.is_file() or not output.exists())
+    unasked = demo and available and (beside or output is None)
+    if not (unasked if wanted is None else wanted):
         return None
-    return output.with_suffix(".png") if output is not None else Path(f"{Path(file or 'photograph').stem}-svd.png")
+    return output.with_suffix(".png") if beside else Path(f"{Path(file or 'photograph').stem}-svd.png")
 
 
 def _check_writable(path: Path | None) -> None:
@@ -154,7 +158,7 @@ def _check_writable(path: Path | None) -> None:
         raise ValueError(f"{path}: is a folder, a file to write was expected")
     if not path.parent.is_dir():
         raise ValueError(f"{path}: can't be written, there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
+    if not is_writable(path):
         raise ValueError(f"{path}: can't be written, permission denied")
 
 

@@ -1,6 +1,8 @@
 """Results: frozen, unpacking like tuples, carrying their error, savable without pickle."""
 
+import errno
 import importlib
+import io
 import json
 import os
 import secrets
@@ -14,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 _FORMAT = "lowrank_la.result.1"
+_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+_NO_NEW_FILE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +101,14 @@ class Result:
         """Write factors and `info` to an ``.npz`` file (no pickle).
 
         Arrays come back from `load` as NumPy arrays, whatever namespace they had. The file is complete or not there: a
-        write that fails leaves what was at `path` before.
+        write that fails leaves what was at `path` before. Only a writable file in a folder that takes no new one is
+        written in place. Pipes and devices, such as ``/dev/stdout``, are written to directly; a hard link elsewhere
+        keeps the old content.
+
+        Raises
+        ------
+        OSError
+            If `path` can't be written; `PermissionError` for a read-only file.
         """
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "info"}
         info = {f.name: getattr(self.info, f.name) for f in fields(Info) if f.name != "details"}
@@ -125,16 +136,61 @@ class Result:
 def replacing(path):
     """Stream to a new file beside `path`, which takes its place once everything is written and on the disk.
 
-    Links are followed, and permissions kept. What is no regular file, such as a device, is written to directly.
+    Links are followed, and permissions kept. What is no regular file, such as a pipe, is written to directly; so is a
+    writable file in a folder that takes no new one. Errors of the system name `path`.
     """
+    path = os.fspath(path)
+    try:
+        with _Onward(io.FileIO(path, "wb")) if _is_special(path) else _beside(path) as stream:
+            yield stream
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), path) from error
+
+
+def is_writable(path):
+    """Whether `path` is a file that may be written, or a new name in a folder that takes one."""
+    if not os.path.exists(path):
+        return os.access(os.path.dirname(os.path.realpath(path)), os.W_OK)
+    read_only = stat.S_ISREG(os.stat(path).st_mode) and not os.stat(path).st_mode & _WRITE_BITS
+    return os.access(path, os.W_OK) and not read_only
+
+
+def _is_special(path):
+    """Whether `path` is there and no regular file; a pipe has no path that could be resolved."""
+    return not path or (os.path.exists(path) and not os.path.isfile(path))
+
+
+class _Onward(io.BufferedWriter):
+    """A stream that claims no position: that of a device such as ``/dev/null`` does not move with what is written."""
+
+    def seekable(self):
+        return False
+
+    def tell(self):
+        raise io.UnsupportedOperation("tell")
+
+    def seek(self, *_):
+        raise io.UnsupportedOperation("seek")
+
+
+@contextmanager
+def _beside(path):
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
+    if target.exists() and not is_writable(target):
+        raise PermissionError(errno.EACCES, "", path)
+    beside = target.with_name(f".lowrank_la-{secrets.token_hex(8)}")
+    try:
+        stream = open(beside, "xb")  # noqa: SIM115
+    except OSError as error:
+        if error.errno not in _NO_NEW_FILE or not target.exists():
+            raise
         with open(target, "wb") as stream:
             yield stream
         return
-    beside = target.with_name(f".lowrank_la-{secrets.token_hex(8)}")
     try:
-        with open(beside, "xb") as stream:
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -301,8 +302,31 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(file, failu
     monkeypatch.setattr(lr, "svd", None)
     assert "no folder" in failure("svd", file, "--rank", 1, "-o", tmp_path / "nowhere" / "out.npz")
     assert "is a folder" in failure("svd", file, "--rank", 1, "-o", tmp_path)
-    monkeypatch.setattr(cli.os, "access", lambda _, mode: mode != os.W_OK)
+    monkeypatch.setattr("lowrank_la.results.os.access", lambda _, mode: mode != os.W_OK)
     assert "permission denied" in failure("svd", file, "--rank", 1, "-o", tmp_path / "out.npz")
+
+
+def test_a_read_only_output_is_refused_before_the_work(file, failure, tmp_path, monkeypatch):
+    monkeypatch.setattr(lr, "svd", None)
+    (tmp_path / "kept.npz").touch(mode=0o444)
+    assert "permission denied" in failure("svd", file, "--rank", 1, "-o", tmp_path / "kept.npz")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such device")
+def test_factors_sent_to_a_device_have_no_picture_beside_them(monkeypatch):
+    monkeypatch.setattr(cli, "find_spec", lambda _: True)
+    path = Path(os.devnull)
+    assert cli._picture_path(None, True, None, path) is None
+    assert cli._picture_path(True, False, Path("a.npy"), path) == Path("a-svd.png")
+    assert cli._picture_path(None, True, None, Path("new.npz")) == Path("new.png")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no such device")
+def test_factors_go_into_a_pipe(A, file):
+    command = [sys.executable, "-m", "lowrank_la", "svd", file, "--rank", "2", "-o", "/dev/stdout"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"PK")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")

@@ -2,6 +2,8 @@
 
 import copy
 import dataclasses
+import errno
+import io
 import json
 import os
 import pickle
@@ -184,7 +186,63 @@ def test_saving_follows_a_link(tmp_path):
 @pytest.mark.skipif("not os.path.exists(os.devnull) or os.name != 'posix'", reason="no such device")
 def test_a_device_is_written_to_and_stays():
     decompose()[1].save(os.devnull)
+    lr.svd(random_array((400, 300), "float64", 1), 40, rng=0).save(os.devnull)
     assert not os.path.isfile(os.devnull)
+
+
+def test_a_read_only_file_is_left_alone(tmp_path):
+    path = tmp_path / "kept.npz"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError, match=r"kept\.npz"):
+        decompose()[1].save(path)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif("os.name != 'posix'", reason="pipes have paths on POSIX alone")
+def test_a_pipe_named_by_its_descriptor_is_written_to():
+    _, result = decompose()
+    out, into = os.pipe()
+    with os.fdopen(out, "rb") as stream:
+        result.save(f"/dev/fd/{into}")
+        os.close(into)
+        np.testing.assert_array_equal(lr.load(io.BytesIO(stream.read())).s, result.s)
+
+
+def test_errors_of_the_system_name_the_path_given(tmp_path, monkeypatch):
+    _, result = decompose()
+    path = tmp_path / "nowhere" / "result.npz"
+    for given in (path, ""):
+        with pytest.raises(FileNotFoundError) as caught:
+            result.save(given)
+        assert caught.value.filename == os.fspath(given)
+
+    def full_disk_of_the_system(stream, **arrays):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("lowrank_la.results.np.savez", full_disk_of_the_system)
+    with pytest.raises(OSError, match=r"new\.npz") as caught:
+        result.save(tmp_path / "new.npz")
+    assert caught.value.errno == errno.ENOSPC
+
+
+def test_a_writable_file_in_a_folder_that_takes_no_new_one_is_written_in_place(tmp_path, monkeypatch):
+    _, result = decompose()
+    there = tmp_path / "there.npz"
+    there.write_text("old")
+
+    def only_what_is_there(path, mode):
+        if "x" in mode:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return open(path, mode)
+
+    monkeypatch.setattr("lowrank_la.results.open", only_what_is_there, raising=False)
+    result.save(there)
+    with pytest.raises(PermissionError, match=r"new\.npz"):
+        result.save(tmp_path / "new.npz")
+    np.testing.assert_array_equal(lr.load(there).s, result.s)
+    assert list(tmp_path.iterdir()) == [there]
 
 
 def test_a_folder_is_no_place_for_a_result(tmp_path):

@@ -10,7 +10,7 @@ from ._names import dtype_name
 
 def check_count(name, value, low=1, high=None):
     """`value` as an int in ``low…high``; TypeError for anything that is not an integer."""
-    if isinstance(value, bool):
+    if isinstance(value, bool) or (hasattr(value, "dtype") and dtype_name(value.dtype).startswith("bool")):
         raise TypeError(f"{name} must be an integer, got {_described(value)}")
     try:
         count = operator.index(value)
@@ -67,7 +67,7 @@ def check_positive(name, value, *, zero=False):
 
 def check_option(name, value, options):
     """`value` when it is one of `options`."""
-    if value not in options:
+    if getattr(value, "ndim", 0) or value not in options:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}")
     return value
 

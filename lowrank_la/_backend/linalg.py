@@ -20,7 +20,7 @@ def all_finite(x):
 
 def small_svd(M):
     """Thin SVD ``U, s, Vh`` of a small matrix."""
-    require_finite(M, "a matrix to be decomposed")
+    _require_decomposable(M)
     for driver in (_svd, _second_svd):
         factors = _attempt(driver, M)
         if factors is not None and all_finite(factors[1]):
@@ -30,7 +30,7 @@ def small_svd(M):
 
 def small_eigh(M):
     """Eigenvalues (ascending) and eigenvectors of a small Hermitian matrix."""
-    require_finite(M, "a Hermitian matrix to be decomposed")
+    _require_decomposable(M)
     xp = namespace(M)
     for driver in (xp.linalg.eigh, _second_eigh):
         pair = _attempt(driver, M)
@@ -45,7 +45,7 @@ def top_eigh(M, count):
     if isinstance(M, np.ndarray) and count < n // 4 and n > 64:
         from scipy.linalg import eigh
 
-        require_finite(M, "a Hermitian matrix to be decomposed")
+        _require_decomposable(M)
         pair = _attempt(lambda M: eigh(M, subset_by_index=[n - count, n - 1], check_finite=False), M)
         if pair is not None and all_finite(pair[0]):
             return pair
@@ -111,6 +111,14 @@ def require_finite(M, what):
     """ValueError unless every entry of `M` is finite."""
     if not all_finite(M):
         raise ValueError(f"{what} holds NaN or infinite values")
+
+
+def _require_decomposable(M):
+    if not all_finite(M):
+        raise ValueError(
+            "a matrix formed from A holds NaN or infinite values: A holds them, which check_finite=False lets pass, "
+            "or its products do"
+        )
 
 
 def _svd(M):

@@ -11,6 +11,7 @@ from .iteration import settle
 from .prologue import require_square, underway, untracked_operator, validated
 from .rangefinder import checked_start
 from .request import smallest_rank
+from .scaling import restored
 from .signs import fix_vector_phases
 
 _METHODS = ("auto", "krylov", "dense")
@@ -84,8 +85,9 @@ def eigh(
     Raises
     ------
     ValueError
-        If `A` is not square, not Hermitian, empty or not finite, its products are not adjoint to each other, or an
-        argument is out of range; with advice for the eigenvalues of smallest modulus.
+        If `A` is not square, not Hermitian, empty or not finite, its products are not adjoint to each other, an
+        eigenvalue exceeds the largest number of its dtype, or an argument is out of range; with advice for the
+        eigenvalues of smallest modulus.
     TypeError
         If `A` is not a matrix, or a tensor that records gradients, which this function has not, or an argument is of
         the wrong type.
@@ -168,7 +170,7 @@ def _assemble(A, request, name, found, scale):
         error=error, error_kind=kind, converged=bool(done and met), reason=reason, iterations=max(1, watch.count),
         products=A.products, passes=A.passes, method=name, rng=request.key.record, residuals=residuals * scale,
     )  # fmt: skip
-    return EighResult(w * scale, V, info)
+    return EighResult(restored(w, scale, "eigenvalues"), V, info)
 
 
 def _cut(w, V, residuals, request):

@@ -25,8 +25,10 @@ def pythagorean_error(A, norm, energy, approximation, key, estimate=None):
 
     ‖A - Â‖² = ‖A‖² - ‖Â‖² is exact until the difference drowns in rounding, relative error 1e-6 in float64 and 3e-2
     in float32; from there, and where ‖A‖ is unknown, ten Gaussian columns estimate it, unless an `estimate` is at hand.
-    ``approximation(X)`` is ``Â X``.
+    ``approximation(X)`` is ``Â X``. NaN where `energy` or the products are not finite.
     """
+    if not math.isfinite(energy):
+        return math.nan, "estimate"
     if norm == 0.0:
         return 0.0, "exact"
     if norm is not None:
@@ -39,12 +41,15 @@ def pythagorean_error(A, norm, energy, approximation, key, estimate=None):
 def probed_error(A, norm, approximation, key):
     """Relative Frobenius error from ten Gaussian columns: the mean of ten squared norms, unbiased in the square.
 
-    The ratio to the true error lies within [0.5, 2] with probability above 0.97 even when the error has rank one.
+    The ratio to the true error lies within [0.5, 2] with probability above 0.97 even when the error has rank one. NaN
+    where a product is not finite.
     """
     X = gaussian_block(A, A.shape[1], _PROBES, key.child("error"))
     image = A.matmat(X)
     missed = math.sqrt(be.vdot_real(image - approximation(X)) / _PROBES)
     size = math.sqrt(be.vdot_real(image) / _PROBES) if norm is None else norm
+    if not (math.isfinite(missed) and math.isfinite(size)):
+        return math.nan
     return missed / size if size > 0 else 0.0
 
 

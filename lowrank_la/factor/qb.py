@@ -14,12 +14,16 @@ from .iteration import settle
 from .prologue import underway, untracked_operator, validated
 from .rangefinder import gaussian_block
 from .request import smallest_rank
+from .scaling import restored
 from .tall_qr import orthonormalize
 
 _PROBES = 10
 _FLOOR = 1e4
+_CAUTION = 3.0
+_MET = "tolerance met"
 _ADVICE = "loosen tol or allow a larger rank"
 _RANK_REACHED = "numerical rank reached"
+_NOT_FINITE = "A or its products hold NaN or infinite values"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -109,11 +113,12 @@ def qb(
         "qb", op, rank, tol, maxiter=limit + 1, rng=rng, callback=callback, progress=progress, on_failure=on_failure
     )
     with underway(op, request, check_finite) as (metered, scale, request):
-        Q, B, reason = _grow(metered, request, power, width, limit)
-        Q, B = _trim(metered, request, Q, B) if reason == "tolerance met" else (Q, B)
+        gauge = None if tol is None else _Gauge(metered, request)
+        Q, B, reason = _grow(metered, request, gauge, power, width, limit)
+        Q, B = _trim(metered, request, gauge, Q, B) if reason == _MET else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
     settle(result.info, on_failure, _ADVICE)
-    if tol is None and reason == _RANK_REACHED:
+    if tol is None and result.info.reason == _RANK_REACHED:
         warnings.warn(_fewer(Q.shape[1], rank), RankWarning, stacklevel=2)
     return result
 
@@ -122,11 +127,10 @@ def _fewer(found, rank):
     return f"Q has {found} of the {rank} columns asked for, the numerical rank of A; Q B equals A to rounding"
 
 
-def _grow(A, request, power, width, limit):
+def _grow(A, request, gauge, power, width, limit):
     """RandQB with `width` columns at a time until the tolerance, the limit or the numerical rank is reached."""
     basis = Basis(A.shape[0], limit, gaussian_block(A, 1, 1, request.key))
-    rows, gauge = [], None if request.tol is None else _Gauge(A, request)
-    key, largest = request.key.child("start"), 0.0
+    rows, key, largest = [], request.key.child("start"), 0.0
     while basis.size < limit:
         take = min(width, limit - basis.size)
         omega = gaussian_block(A, A.shape[1], slice(basis.size, basis.size + take), key)
@@ -139,26 +143,26 @@ def _grow(A, request, power, width, limit):
         rows.append(be.mH(A.rmatmat(basis.Q[:, known:])))
         error = {} if gauge is None else {"error": gauge.after(basis.Q[:, known:], rows[-1])}
         over = request.watch.tick(size=basis.size, **error)
-        if error and error["error"] <= request.tol:
-            return basis.Q, A.xp.concat(rows, axis=0), "tolerance met"
+        if gauge is not None and gauge.met(request.tol):
+            return basis.Q, A.xp.concat(rows, axis=0), _MET
         if over:
             return basis.Q, A.xp.concat(rows, axis=0), request.watch.reason
     return basis.Q, A.xp.concat(rows, axis=0), "rank reached"
 
 
-def _trim(A, request, Q, B):
+def _trim(A, request, gauge, Q, B):
     """Rotate to the singular vectors of `B` and drop what `tol` does not need."""
     P, R = orthonormalize(be.mH(B))
     u, s, vh = be.small_svd(be.mH(R))
     values = be.to_numpy(s).astype(float)
-    norm = request.norm if request.norm is not None else math.sqrt(float((values**2).sum()))
-    budget = (request.tol * norm) ** 2
-    beyond = max(norm**2 - float((values**2).sum()), 4 * _FLOOR * be.eps(A.dtype) * norm**2)
-    count = smallest_rank(values, beyond, budget)
+    norm, beyond = gauge.certain_norm, gauge.certain_missed**2
+    count = smallest_rank(values, max(beyond, 4 * _FLOOR * be.eps(A.dtype) * norm**2), (request.tol * norm) ** 2)
     if count is None or count == len(values):
         return Q, B
+    Q = be.matmul(Q, u)
+    count = gauge.least(count, Q, request.tol)
     kept = A.xp.astype(s[:count], B.dtype)[:, None] * be.mH(be.matmul(P, be.mH(vh[:count, :])))
-    return be.matmul(Q, u[:, :count]), kept
+    return Q[:, :count], kept
 
 
 def _sampled(A, basis, rows, omega, power):
@@ -188,27 +192,66 @@ def _empty_rows(A):
 
 
 class _Gauge:
-    """Relative error of a growing basis: by subtraction, below its floor by ten probes kept outside the basis."""
+    """Error of a growing basis: by subtraction, below its floor and for an unknown norm by ten probes kept outside it.
+
+    Where the norm is unknown, a tolerance has to be met by the probes, and with what they say is missed raised by three
+    standard errors against the norm of the coefficients, which is never above that of `A`.
+    """
 
     def __init__(self, A, request):
         self.A = A
-        self.probes = (
-            A.matmat(gaussian_block(A, A.shape[1], _PROBES, request.key.child("error"))) if request.tol else None
-        )
-        self.norm = request.norm if request.norm is not None else self._probed()
-        self.left = None if request.norm is None else request.norm**2
+        self.images = A.matmat(gaussian_block(A, A.shape[1], _PROBES, request.key.child("error")))
+        self.probes = self.images
+        self.known = request.norm is not None
+        self.norm = request.norm if self.known else self._probed()
+        self.energy = 0.0
 
     def after(self, Q, B):
-        """Error once the columns `Q` with coefficients `B` were added."""
+        """Relative error once the columns `Q` with coefficients `B` were added."""
+        self.energy += be.vdot_real(B)
         if self.norm == 0.0:
             return 0.0
         for _ in range(2):
             self.probes = self.probes - be.matmul(Q, be.adjoint_matmul(Q, self.probes))
-        if self.left is not None:
-            self.left -= be.vdot_real(B)
-            if self.left > _FLOOR * be.eps(self.A.dtype) * self.norm**2:
-                return math.sqrt(self.left) / self.norm
-        return self._probed() / self.norm
+        left = self._left
+        return (self._probed() if left is None else left) / self.norm
+
+    def met(self, tol):
+        """Whether the basis meets `tol`, up to the chance of the probes."""
+        probed = self.known or self._probed() <= tol * self.norm
+        return probed and self.certain_missed <= tol * self.certain_norm
+
+    def least(self, count, Q, tol):
+        """Leading columns of the basis `Q`, `count` or more, with which the probes meet `tol` where they decide."""
+        if self.known:
+            return count
+        dropped = (abs(be.to_numpy(be.adjoint_matmul(Q, self.images)).astype(complex)) ** 2).sum(axis=1) / _PROBES
+        left = self._probed() ** 2 + float(dropped[count:].sum())
+        while count < len(dropped) and left > (tol * self.norm) ** 2:
+            left -= float(dropped[count])
+            count += 1
+        return count
+
+    @property
+    def certain_norm(self):
+        """‖A‖_F, or what is known to be in it."""
+        return self.norm if self.known else math.sqrt(self.energy)
+
+    @property
+    def certain_missed(self):
+        """What the basis misses: by subtraction, by probes, or, where the norm is unknown, as much as they allow."""
+        if self._left is not None:
+            return self._left
+        if self.known:
+            return self._probed()
+        squares = (abs(be.to_numpy(self.probes).astype(complex)) ** 2).sum(axis=0)
+        return math.sqrt(squares.mean() + _CAUTION * squares.std(ddof=1) / math.sqrt(_PROBES))
+
+    @property
+    def _left(self):
+        """‖A - QB‖_F by subtraction, None where rounding drowns it."""
+        left = self.norm**2 - self.energy if self.known else 0.0
+        return math.sqrt(left) if left > _FLOOR * be.eps(self.A.dtype) * self.norm**2 else None
 
     def _probed(self):
         return math.sqrt(be.vdot_real(self.probes) / _PROBES)
@@ -218,8 +261,12 @@ def _assemble(A, request, Q, B, scale, reason):
     error, kind = pythagorean_error(
         A, request.norm, be.vdot_real(B), lambda X: be.matmul(Q, be.matmul(B, X)), request.key
     )
-    met = request.tol is None or within(error, request.tol, A.dtype)
-    B = B * scale if scale != 1 else B
+    met = math.isfinite(error) and (request.tol is None or within(error, request.tol, A.dtype))
+    if math.isnan(error):
+        reason = _NOT_FINITE
+    elif reason == _MET and not met:
+        reason = "the error is above tol"
+    B = restored(B, scale, "coefficients B")
     Q = A.xp.astype(Q, A.source_dtype) if be.is_half(A.source_dtype) else Q
     info = Info(
         error=error, error_kind=kind, converged=met, reason=reason, iterations=request.watch.count,

@@ -16,6 +16,7 @@ from .krylov import krylov_svd, krylov_to_tolerance
 from .prologue import underway, untracked_operator, validated
 from .rangefinder import checked_start
 from .request import zero_triplets
+from .scaling import restored
 from .signs import fix_phases
 from .subspace import subspace_svd
 
@@ -117,9 +118,10 @@ def svd(
     Raises
     ------
     ValueError
-        If neither `rank` nor `tol` is given, an argument is out of range, `A` is empty or not finite, its products
-        are not adjoint to each other, `tol` comes with ``method="fused"``, ``"hermitian"`` or ``"subspace"``, which
-        work to a rank, or ``method="hermitian"`` with a matrix that is not.
+        If neither `rank` nor `tol` is given, an argument is out of range, `A` is empty or not finite, a singular value
+        exceeds the largest number of its dtype, the products of `A` are not adjoint to each other, `tol` comes with
+        ``method="fused"``, ``"hermitian"`` or ``"subspace"``, which work to a rank, or ``method="hermitian"`` with a
+        matrix that is not.
     TypeError
         If `A` is not a matrix, a sparse tensor or an operator that records gradients, or an argument is of the wrong
         type.
@@ -255,7 +257,7 @@ def _assemble(A, found, request, scale, mean):
     error, kind = _error(A, found, request)
     found = _judged(found, error, request)
     U, Vh = fix_phases(found.U, found.Vh)
-    s, residuals = found.s * scale, found.residuals * scale
+    s, residuals = restored(found.s, scale, "singular values"), found.residuals * scale
     if be.is_half(A.source_dtype):
         U, Vh = xp.astype(U, A.source_dtype), xp.astype(Vh, A.source_dtype)
     info = Info(

@@ -6,7 +6,7 @@ from .. import _backend as be
 from ..operators import MeteredOperator, as_operator
 from ..results import Info, Result
 from ..sketch import SparseSign
-from .scaling import safe
+from .scaling import restored, safe
 
 _SEED = 0x7A11
 _MIN_ASPECT = 4
@@ -33,7 +33,7 @@ def tall_qr(A, *, check_finite=True):
     ----------
     A : array, shape (m, n) with m ≥ n
     check_finite : bool
-        Refuse NaN and infinite entries.
+        Refuse NaN and infinite entries; otherwise ``info.converged`` tells whether the factors are finite.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def tall_qr(A, *, check_finite=True):
     Raises
     ------
     ValueError
-        If `A` is wide, empty or not finite.
+        If `A` is wide, empty or not finite, or an entry of `R` exceeds the largest number of its dtype.
 
     Notes
     -----
@@ -80,9 +80,11 @@ def tall_qr(A, *, check_finite=True):
     with be.single_blas():
         scaled, scale, _ = safe(MeteredOperator(op), check_finite)
         Q, R, method, condition = _factor(scaled.array)
-        R = R * scale if scale != 1 else R
+        R = restored(R, scale, "entries of the factor R")
     Q = op.xp.astype(Q, op.source_dtype) if be.is_half(op.source_dtype) else Q
-    info = Info(method=method, converged=True, details={"condition": condition})
+    finite = be.all_finite(R)
+    reason = "factored" if finite else "A holds NaN or infinite values, and so do the factors"
+    info = Info(method=method, converged=finite, reason=reason, details={"condition": condition})
     return TallQRResult(Q, R, info)
 
 

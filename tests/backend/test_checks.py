@@ -86,6 +86,15 @@ def test_options_are_listed():
     assert be.check_option("method", "gram", ("auto", "gram")) == "gram"
     with pytest.raises(ValueError, match="method must be one of 'auto', 'gram'; got 'grem'"):
         be.check_option("method", "grem", ("auto", "gram"))
+    for value in (np.array(["auto", "gram"]), np.array(["auto"]), np.zeros((2, 2))):
+        with pytest.raises(ValueError, match="method must be one of 'auto', 'gram'; got array"):
+            be.check_option("method", value, ("auto", "gram"))
+
+
+def test_truth_values_of_an_array_library_are_no_counts():
+    for value in (np.bool_(True), np.array(True), pytest.importorskip("torch").tensor(True)):
+        with pytest.raises(TypeError, match="rank must be an integer, got"):
+            be.check_count("rank", value)
 
 
 def test_flags_are_true_or_false():

@@ -123,3 +123,13 @@ def test_the_trial_is_counted_and_leaves_the_answer_alone():
     assert np.array_equal(tried.B, untried.B)
     assert tried.info.products == counted.columns == untried.info.products + 2
     assert tried.info.passes == counted.calls == untried.info.passes + 2
+
+
+@pytest.mark.parametrize(("noise", "named"), [(1e-4, True), (0.5, False)])
+def test_inexact_products_are_named_as_a_cause_where_the_gap_is_small(noise, named):
+    A = random_array((40, 40), "float64", 3)
+    B = A.T * (1 + noise)
+    op = lr.operator(lambda X: A @ X, lambda Y: B @ Y, A.shape, A.dtype)
+    with pytest.raises(ValueError, match="is not the adjoint of matmat") as caught:
+        lr.svd(op, 3, rng=0)
+    assert ("the products are inexact: ask solves inside them for 6e-07" in str(caught.value)) == named

@@ -230,3 +230,36 @@ def test_a_basis_of_full_rank_reproduces_any_matrix(a, seed):
     r = lr.qb(a, min(a.shape), rng=seed)
     assert oracles.true_error(a, r) <= 100 * oracles.eps(a.dtype.name)
     assert oracles.departure(r.Q) <= 60 * oracles.eps(a.dtype.name) * max(1, min(a.shape) ** 0.5)
+
+
+@pytest.mark.parametrize("block", [None, 1, 7])
+def test_a_tolerance_is_met_where_the_norm_is_unknown(block):
+    A = testing.matrix(150, 120, "polynomial_one", rng=1)
+    for seed in range(10):
+        r = lr.qb(oracles.Counted(A), tol=0.1, block=block, rng=seed)
+        assert (r.info.converged, r.info.reason) == (True, "tolerance met")
+        assert r.info.error <= 0.1
+        assert oracles.true_error(A, r) <= 0.1 * (1 + 1e-6)
+
+
+def test_the_reason_never_claims_a_tolerance_that_is_missed():
+    for A in (np.eye(60, 60, 1), np.diag(np.r_[np.ones(60), np.zeros(40)])):
+        for tol, seed in ((0.5, 0), (0.5, 1), (0.1, 1)):
+            for wrap in (np.asarray, oracles.Counted):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", lr.ConvergenceWarning)
+                    info = lr.qb(wrap(A), tol=tol, power=0, block=7, rng=seed).info
+                assert info.converged or info.reason != "tolerance met"
+
+
+@pytest.mark.parametrize("options", [{"rank": 3}, {"tol": 0.1}, {"rank": 3, "tol": 0.1}])
+@pytest.mark.parametrize("wrap", [np.asarray, oracles.Counted])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_data_that_are_not_finite_have_no_error_when_let_pass(options, wrap, bad):
+    A = testing.matrix(40, 30, "polynomial_one", rng=1)
+    A[3, 4] = bad
+    with pytest.warns(lr.ConvergenceWarning, match="NaN or infinite"):
+        info = lr.qb(wrap(A), check_finite=False, rng=0, **options).info
+    assert np.isnan(info.error)
+    assert not info.converged
