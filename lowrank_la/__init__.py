@@ -20,15 +20,22 @@ if TYPE_CHECKING:
     from lowrank_la.references import cite
     from lowrank_la.results import load
     from lowrank_la.sampling.dpp import DPP, KDPP
+    from lowrank_la.sampling.embedding import embedding_distortion
+    from lowrank_la.sampling.leverage import leverage_scores
+    from lowrank_la.sampling.lewis import lewis_weights
     from lowrank_la.sampling.projection_dpp import ProjectionDPP
+    from lowrank_la.sampling.rows import sample_rows
+    from lowrank_la.sampling.sensitivity import lp_sensitivities
     from lowrank_la.sampling.volume import volume_rescaled_sample, volume_sample
     from lowrank_la.skeleton.cur import cur
     from lowrank_la.skeleton.interpolative import interpolative
     from lowrank_la.skeleton.kernel_matrix import KernelMatrix
+    from lowrank_la.skeleton.posterior import NystromPosterior
+    from lowrank_la.skeleton.ridge_nystrom import ridge_nystrom
     from lowrank_la.skeleton.rpcholesky import rpcholesky
     from lowrank_la.solve.features import Chebyshev, Hermite, Legendre
-    from lowrank_la.solve.weighted import weighted_lstsq
     from lowrank_la.solve.lstsq import lstsq
+    from lowrank_la.solve.weighted import weighted_lstsq
     from lowrank_la.versions import show_versions
 
 __version__ = "0.1.0"
@@ -45,6 +52,7 @@ _HOME = {
     "KernelMatrix": "skeleton.kernel_matrix",
     "Legendre": "solve.features",
     "LowRank": "operators",
+    "NystromPosterior": "skeleton.posterior",
     "ProjectionDPP": "sampling.projection_dpp",
     "RankWarning": "exceptions",
     "SparsePlusLowRank": "operators",
@@ -52,13 +60,19 @@ _HOME = {
     "cite": "references",
     "cur": "skeleton.cur",
     "eigh": "factor.eigh",
+    "embedding_distortion": "sampling.embedding",
     "interpolative": "skeleton.interpolative",
+    "leverage_scores": "sampling.leverage",
+    "lewis_weights": "sampling.lewis",
     "load": "results",
+    "lp_sensitivities": "sampling.sensitivity",
     "lstsq": "solve.lstsq",
     "nystrom": "factor.nystrom",
     "operator": "operators",
     "qb": "factor.qb",
+    "ridge_nystrom": "skeleton.ridge_nystrom",
     "rpcholesky": "skeleton.rpcholesky",
+    "sample_rows": "sampling.rows",
     "show_versions": "versions",
     "svd": "factor.svd",
     "tall_qr": "factor.tall_qr",
@@ -67,7 +81,7 @@ _HOME = {
     "weighted_lstsq": "solve.weighted",
 }
 
-__all__ = [
+__all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals too
     "CapabilityError",
     "Chebyshev",
     "ConvergenceError",
@@ -78,6 +92,7 @@ __all__ = [
     "KernelMatrix",
     "Legendre",
     "LowRank",
+    "NystromPosterior",
     "ProjectionDPP",
     "RankWarning",
     "SparsePlusLowRank",
@@ -87,14 +102,20 @@ __all__ = [
     "cur",
     "datasets",
     "eigh",
+    "embedding_distortion",
     "interpolative",
+    "leverage_scores",
+    "lewis_weights",
     "load",
+    "lp_sensitivities",
     "lstsq",
     "nystrom",
     "operator",
     "plot",
     "qb",
+    "ridge_nystrom",
     "rpcholesky",
+    "sample_rows",
     "show_versions",
     "sketch",
     "svd",

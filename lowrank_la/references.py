@@ -16,13 +16,26 @@ SOFTWARE = "lowrank_la"
 """Key of the library's own entry, which ends every answer of `cite`."""
 
 METHODS: dict[str, tuple[str, ...]] = {
+    "arp": ("cortinovis_kressner_2024",),
+    "bless": ("rudi_calandriello_carratino_rosasco_2018",),
+    "cholesky": ("epperly_meier_nakatsukasa_2024",),
     "cholesky_qr2": ("yamamoto_et_al_2015",),
+    "deim": ("sorensen_embree_2016",),
     "fused": ("musco_musco_2015", "tropp_webber_2023"),
     "hermitian": ("musco_musco_2015", "tropp_webber_2023"),
     "krylov": ("musco_musco_2015", "tropp_webber_2023"),
+    "lsqr": ("paige_saunders_1982",),
+    "maxvol": ("goreinov_oseledets_savostyanov_tyrtyshnikov_zamarashkin_2010",),
     "qb": ("halko_martinsson_tropp_2011", "yu_gu_li_2018"),
+    "qdeim": ("drmac_gugercin_2016",),
+    "recursive": ("musco_musco_2017",),
+    "refined": ("duersch_gu_2017",),
+    "rpcholesky": ("chen_epperly_tropp_webber_2025", "epperly_tropp_webber_2024"),
+    "rrqr": ("gu_eisenstat_1996",),
     "sketch": ("tropp_yurtsever_udell_cevher_2017", "epperly_tropp_2024"),
     "sketched": ("melnichenko_et_al_2023",),
+    "sketched_qr": ("duersch_gu_2017",),
+    "spir": ("epperly_meier_nakatsukasa_2024",),
     "subspace": ("halko_martinsson_tropp_2011", "feng_yu_xie_tang_2024"),
 }
 """Sources of the algorithm that `info.method` of a result names; textbook methods have none."""

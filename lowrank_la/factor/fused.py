@@ -54,6 +54,7 @@ def _from_single(A, request):
     if (trial.hopeless or engine.exhausted) and not over:
         return None
     V = orthonormalize(A.xp.astype(_leading(engine, w, Y, request), A.dtype))[0]
+    del engine, w, Y  # the basis is the largest thing held
     V = complete_columns(A, V, request.rank, A.shape[1], request.key.child("right"))
     found = judged(A, V, request, "fused")
     if over and not (done and found.converged):

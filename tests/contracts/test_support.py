@@ -21,6 +21,23 @@ CALLS = {
     "qb": lambda A: lr.qb(A, N, rng=0),
     "nystrom": lambda A: lr.nystrom(A, N, rng=0),
     "tall_qr": lr.tall_qr,
+    "rpcholesky": lambda A: lr.rpcholesky(A, N, rng=0),
+    "ridge_nystrom": lambda A: lr.ridge_nystrom(A, 1e-3, rng=0),
+    "interpolative": lambda A: lr.interpolative(A, N, rng=0),
+    "cur": lambda A: lr.cur(A, N, rng=0),
+    "NystromPosterior": lambda A: posterior(A).predict(A),
+    "lstsq": lambda A: lr.lstsq(A, right_side(A), rng=0),
+    "leverage_scores": lambda A: lr.leverage_scores(A, ridge=1.0),
+    "lewis_weights": lambda A: lr.lewis_weights(A, 1),
+    "lp_sensitivities": lambda A: lr.lp_sensitivities(A, 3, rng=0),
+    "sample_rows": lambda A: lr.sample_rows(A, N, p=1, rng=0),
+    "embedding_distortion": lambda A: lr.embedding_distortion(A, *lr.sample_rows(A, N, rng=0)[:2]),
+    "ProjectionDPP": lambda A: (lr.ProjectionDPP(A).sample(rng=0),),
+    "DPP": lambda A: (lr.DPP(A).sample(rng=0),),
+    "KDPP": lambda A: (lr.KDPP(3, A).sample(rng=0),),
+    "volume_sample": lambda A: lr.volume_sample(A, N, rng=0),
+    "volume_rescaled_sample": lambda A: lr.volume_rescaled_sample(A, N, rng=0),
+    "weighted_lstsq": lambda A: lr.weighted_lstsq(A, lambda rows: chosen_of_right_side(A, rows), 2 * N, rng=0)[:1],
 }
 for _name in lr.__all__:
     getattr(lr, _name)  # a function declares what it supports when it is loaded
@@ -29,6 +46,23 @@ for _name in lr.__all__:
 def positive(dtype="float64"):
     """6×6, Hermitian and positive definite: what every function takes whole."""
     return testing.hermitian(N, np.linspace(2.0, 1.0, N), dtype=dtype, rng=1)
+
+
+def right_side(A):
+    """``A`` times ones, in the library of `A`."""
+    op = lr.as_operator(A)
+    return op @ op.xp.ones(N, dtype=op.dtype, device=op.device)
+
+
+def chosen_of_right_side(A, rows):
+    """The entries `rows` of `right_side`."""
+    b = right_side(A)
+    return be.namespace(b).take(b, rows, axis=0)
+
+
+def posterior(X):
+    """Posterior of a linear kernel on the rows of `X` as points, all of them inducing points."""
+    return lr.NystromPosterior(lambda x, y: x @ y.mT, ridge=1.0, budget=100.0, rng=0).fit(X, right_side(X))
 
 
 @dataclass(frozen=True)
@@ -142,6 +176,61 @@ def check_answer(result, data):
         assert oracles.true_error(positive(data.dtype), result) <= 500 * oracles.eps(data.dtype)
 
 
+def check_numbers(name, result, data):
+    """Real numbers that the matrix determines: those of the same matrix in double precision on NumPy."""
+    single = data.dtype not in ("float64", "complex128")
+    eps = {"float16": 2.0**-14, "bfloat16": 2.0**-11}.get(data.dtype) or oracles.eps(data.dtype)
+    given = positive("complex128" if data.dtype.startswith("complex") else "float64")
+    for part, expected in zip(result, CALLS[name](given), strict=True):
+        if be.is_array(part):
+            assert be.kind(be.namespace(part)) == data.kind
+            assert (
+                be.dtype_name(part.dtype).startswith("int")
+                or part.ndim == 2
+                or single == be.dtype_name(part.dtype).endswith("32")
+            )
+        if np.ndim(expected) < 2:
+            np.testing.assert_allclose(oracles.wide(np.asarray(be.to_numpy(part))), expected, rtol=0, atol=500 * eps)
+
+
+def check_ones(_name, result, data):
+    """A solution that is all ones."""
+    (x,) = result
+    assert be.kind(be.namespace(x)) == data.kind
+    assert be.dtype_name(x.dtype) == data.dtype
+    np.testing.assert_allclose(
+        oracles.wide(x if data.dtype != "bfloat16" else x.float()), 1.0, rtol=0, atol=500 * be.eps(x.dtype)
+    )
+
+
+def check_rows(_name, result, data):
+    """Row numbers in the library of the data, each once."""
+    rows = be.to_numpy(result[0])
+    assert all(be.kind(be.namespace(part)) == data.kind for part in result)
+    assert sorted(rows.tolist()) == sorted({int(row) for row in rows} & set(range(N)))
+
+
+def check_skeleton(_name, result, data):
+    """Row or column numbers and factors in the library of the data, and an operator equal to the matrix."""
+    for part in result:
+        assert be.kind(be.namespace(part)) == data.kind
+    op = result.__lowrank_operator__()
+    found = op @ op.xp.eye(N, dtype=op.dtype, device=op.device)
+    dtype = {"bfloat16": "float32"}.get(data.dtype, data.dtype)
+    eps = 2.0**-7 if data.dtype == "bfloat16" else oracles.eps(data.dtype)
+    assert be.dtype_name(op.dtype) == ("float32" if "float16" in data.dtype else data.dtype)
+    assert oracles.relative_error(positive(dtype), found) <= 500 * eps
+
+
+CHECKS = dict.fromkeys(
+    ("leverage_scores", "lewis_weights", "lp_sensitivities", "sample_rows", "embedding_distortion", "NystromPosterior"),
+    check_numbers,
+)
+CHECKS |= dict.fromkeys(("rpcholesky", "ridge_nystrom", "interpolative", "cur"), check_skeleton)
+CHECKS |= dict.fromkeys(("lstsq", "weighted_lstsq"), check_ones)
+CHECKS |= dict.fromkeys(("ProjectionDPP", "DPP", "KDPP", "volume_sample", "volume_rescaled_sample"), check_rows)
+
+
 @pytest.mark.parametrize(("name", "column", "data"), list(pairs()))
 def test_what_is_declared_is_answered_and_what_is_not_is_refused(name, column, data):
     A = data.make()
@@ -155,6 +244,8 @@ def test_what_is_declared_is_answered_and_what_is_not_is_refused(name, column, d
         np.testing.assert_allclose(A.grad, 2 * positive(), rtol=0, atol=100 * oracles.eps("float64"))
         result = [part.detach() for part in result]
         assert oracles.relative_error(positive(), rebuilt(result)) <= 100 * oracles.eps("float64")
+    elif name in CHECKS:
+        CHECKS[name](name, result, data)
     else:
         check_answer(result, data)
 

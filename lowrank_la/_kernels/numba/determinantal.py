@@ -127,7 +127,7 @@ def scan_proposals(rows, places, leverages, levels, chosen, t, Z):
 
 @jit
 def _place_of(cumulative, coarse, x):
-    """First place whose cumulative sum reaches `x`; `coarse` is every 64th sum."""
+    """First place whose cumulative sum reaches `x`; `coarse` is the last of every 64 sums."""
     low, high = 0, coarse.shape[0]
     while low < high:
         middle = (low + high) // 2
@@ -135,8 +135,8 @@ def _place_of(cumulative, coarse, x):
             low = middle + 1
         else:
             high = middle
-    high = min(64 * low, cumulative.shape[0] - 1)
-    low = max(64 * (low - 1), 0)
+    low = 64 * low
+    high = min(low + 63, cumulative.shape[0] - 1)
     while low < high:
         middle = (low + high) // 2
         if cumulative[middle] < x:

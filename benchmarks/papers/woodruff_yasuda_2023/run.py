@@ -1,0 +1,133 @@
+"""Distortion of l_p norms by six ways of sampling rows: ``python -m benchmarks.papers.woodruff_yasuda_2023.run``.
+
+Reproduces the comparison behind Woodruff and Yasuda (2023) with the scores of its successors: the largest distortion of
+‖A x‖_p over x against the number of rows kept. The directions are maximised over; random ones hide what uniform
+sampling misses. Expected: uniform sampling fails until nearly all heavy rows are in; the others fall with the square
+root of the size; the total sensitivity stays below d for p < 2 and far below d^(p/2) for p > 2.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+import lowrank_la as lr
+
+HERE = Path(__file__).parent
+METHODS = ("uniform", "leverage", "root_leverage", "sensitivity", "sensitivity_leverage", "lewis")
+POWERS = (1.0, 1.5, 3.0)
+SIZES = (150, 400, 1000)
+ROWS, COLUMNS = 20_000, 6
+DIRECTIONS = 200
+DRAWS = 2
+
+
+def data(rng=0):
+    """Heavy-tailed rows, most of them in half of the coordinates, a few of which carry the last one alone."""
+    generator = np.random.default_rng(rng)
+    A = generator.standard_t(2.5, (ROWS, COLUMNS))
+    A[: 3 * ROWS // 4, COLUMNS // 2 :] = 0.0
+    A[:, -1] = 0.0
+    A[generator.choice(ROWS, 40, replace=False), -1] = generator.standard_normal(40)
+    return A
+
+
+def random_distortion(A, indices, weights, p, generator):
+    """Distortion in random directions, which hide what the worst ones show."""
+    X = generator.standard_normal((A.shape[1], DIRECTIONS))
+    whole = np.sum(np.abs(A @ X) ** p, axis=0) ** (1 / p)
+    sampled = np.sum(np.abs(weights[:, None] * (A[indices] @ X)) ** p, axis=0) ** (1 / p)
+    return float(np.max(np.abs(sampled / whole - 1.0)))
+
+
+def measure(A, p, method, size, draw):
+    """Largest ``|‖S A x‖_p / ‖A x‖_p - 1|`` in maximised and in random directions, and the total sensitivity."""
+    sample = lr.sample_rows(A, size, p=p, method=method, rng=draw)
+    indices, weights, _ = sample
+    found = lr.embedding_distortion(A, indices, weights, p=p, starts=8, rng=draw)
+    worst = max(found.high - 1.0, 1.0 - found.low)
+    average = random_distortion(A, indices, weights, p, np.random.default_rng(draw))
+    return worst, average, sample.info.total_sensitivity
+
+
+def curves(A, draws=DRAWS):
+    """Mean distortions for every power, method and size."""
+    found = []
+    for p in POWERS:
+        for method in METHODS:
+            if method == "root_leverage" and p > 2:
+                continue
+            for size in SIZES:
+                runs = [measure(A, p, method, size, draw) for draw in range(draws)]
+                worst, average = np.mean([run[:2] for run in runs], axis=0)
+                row = {"p": p, "method": method, "size": size, "worst": float(worst), "random": float(average)}
+                found.append(row | {"total_sensitivity": runs[0][2]})
+                print(f"p={p:<4g} {method:<21} {size:>5}  worst {worst:7.3f}  random {average:7.3f}", flush=True)
+    return found
+
+
+def problems(found):
+    """What in the measured curves contradicts the claims."""
+    wrong, totals = [], {row["p"]: row["total_sensitivity"] for row in found if row["total_sensitivity"]}
+    for p, total in totals.items():
+        if not total <= 0.9 * COLUMNS ** max(1.0, p / 2):
+            wrong.append(f"p={p:g}: total sensitivity {total:.2f} is not below d^max(1, p/2)")
+        worst = {(row["method"], row["size"]): row["worst"] for row in found if row["p"] == p}
+        for method in {method for method, _ in worst} - {"uniform"}:
+            if not worst[method, SIZES[0]] < 0.5 * worst["uniform", SIZES[0]]:
+                wrong.append(f"p={p:g}: {method} is no better than uniform")
+            if not worst[method, SIZES[-1]] < worst[method, SIZES[0]]:
+                wrong.append(f"p={p:g}: {method} doesn't improve with its size")
+    return wrong
+
+
+def differences(found, expected):
+    """Measured distortions that differ from the expected ones by more than a factor of three."""
+    pairs = zip(found, expected, strict=True)
+    return [
+        f"p={a['p']:g} {a['method']} {a['size']}: {a['worst']:.3f}, expected {b['worst']:.3f}"
+        for a, b in pairs
+        if not 1 / 3 < a["worst"] / b["worst"] < 3
+    ]
+
+
+def draw_figure(found, path):
+    """One panel a power: distortion in the worst directions against the number of rows."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(POWERS), figsize=(4 * len(POWERS), 3.6), sharey=True, constrained_layout=True)
+    for ax, p in zip(axes, POWERS, strict=True):
+        for place, method in enumerate(METHODS):
+            rows = [row for row in found if row["p"] == p and row["method"] == method]
+            style = {"label": method.replace("_", " "), "color": f"C{place}", "marker": "osv^Dx"[place]}
+            if rows:
+                ax.loglog([r["size"] for r in rows], [r["worst"] for r in rows], **style)
+        ax.set_xticks(SIZES, [str(size) for size in SIZES])
+        ax.minorticks_off()
+        ax.set(title=f"p = {p:g}", xlabel="rows kept")
+    axes[0].set_ylabel("largest distortion found")
+    axes[0].legend(fontsize=8)
+    figure.savefig(path, dpi=120)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write", action="store_true", help="store the curves as the expected ones, with a figure")
+    options = parser.parse_args(arguments)
+    start = time.perf_counter()
+    found, path = curves(data()), HERE / "expected.json"
+    wrong = problems(found)
+    if options.write:
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        draw_figure(found, HERE / "distortion.png")
+    else:
+        wrong += differences(found, json.loads(path.read_text()))
+    print(f"{time.perf_counter() - start:.0f} s")
+    print("\n".join(wrong) or "as expected")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Approximations spanned by actual rows and columns of a matrix."""

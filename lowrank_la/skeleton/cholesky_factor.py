@@ -1,0 +1,159 @@
+"""A partial Cholesky factor that grows by blocks of accepted pivots, in one buffer."""
+
+import numpy as np
+
+from .. import _backend as be
+from .columns import Columns, diagonal, row_panels
+from .kernel_matrix import mapped
+
+_NOISE = 8.0  # pivots up to so many units of roundoff of the largest diagonal entry are rounding
+
+
+class CholeskyFactor:
+    """``F[:, :size]``, and on the host the diagonal ``left`` of what it leaves of the matrix."""
+
+    def __init__(self, op, rank, check_finite):
+        self.op, self.rank, self.check_finite = op, rank, check_finite
+        self.left, self.products = diagonal(op)
+        self.diagonal = self.left.copy()
+        self._require_sound_diagonal()
+        self.top, self.trace = float(self.left.max()), float(self.left.sum())
+        self.floor, self.slack = _NOISE * be.eps(op.dtype) * self.top, be.eps(op.dtype) ** 0.5 * self.top
+        self.F = op.xp.empty((op.shape[0], rank), dtype=op.dtype, device=op.device)
+        self.indices, self.size, self.remaining = [], 0, self.trace
+        self.entries, self.proposals = op.shape[0], 0
+
+    def _require_sound_diagonal(self):
+        if not np.isfinite(self.left).all():
+            raise ValueError("K holds NaN or infinite values on its diagonal; clean the data first")
+        at = int(self.left.argmin())
+        if self.left[at] < 0.0:
+            raise ValueError(f"K is not positive semidefinite: K[{at}, {at}] = {self.left[at]:.3g}; use eigh")
+
+    @property
+    def error(self):
+        """Relative trace error."""
+        return self.remaining / self.trace if self.trace > 0.0 else 0.0
+
+    def prune(self):
+        """Set to zero what is rounding on the diagonal, and return the sum of the rest."""
+        self.left[~(self.left > self.floor)] = 0.0
+        return float(self.left.sum())
+
+    def extend(self, proposed, uniform, goal):
+        """Append the columns that pass among the `proposed`; True when the trace left is at most `goal`.
+
+        Columns past the one that reached the goal are dropped again.
+        """
+        xp = self.op.xp
+        columns = Columns(self.op, proposed)
+        known = xp.take(self.F, columns.indices, axis=0)[:, : self.size]
+        core = self._core(columns.core, known, proposed)
+        places, L = accept(core, self.left[proposed], uniform, self.floor, self.rank - self.size)
+        self._count(len(proposed), len(places))
+        self.left[proposed[~(core.diagonal().real > self.floor)]] = 0.0
+        if not places:
+            return False
+        before = float(self.left.sum())
+        picked = be.index_array(places, len(proposed), xp, self.op.device)
+        taken = self._append(columns.reader(picked), xp.take(known, picked, axis=0), L)
+        after = np.maximum(before - np.cumsum(taken), 0.0)
+        enough = np.flatnonzero(after <= goal)
+        kept = int(enough[0]) + 1 if enough.size else len(places)
+        self.remaining = float(after[kept - 1])
+        self.indices += proposed[places[:kept]].tolist()
+        self.left[self.indices] = 0.0
+        self.size += kept
+        return bool(enough.size)
+
+    def _core(self, core, known, proposed):
+        """What is left of the matrix on the proposed columns, on the host in double precision."""
+        rest = core - be.matmul(known, be.mH(known)) if self.size else core
+        host, rest = be.to_numpy(core), be.to_numpy(rest)
+        gap = np.abs(host - host.conj().T).max()
+        astray = np.abs(host.diagonal() - self.diagonal[proposed]).max()
+        if self.check_finite and not np.isfinite(host).all():
+            raise ValueError("K holds NaN or infinite values; clean the data first")
+        if gap > self.slack:
+            raise ValueError(f"K is not Hermitian: K[i, j] and K[j, i] differ by {gap:.2e}; use cur or svd")
+        if astray > self.slack:
+            raise ValueError(f"diag of K is not the diagonal that its entries give: they differ by {astray:.2e}")
+        return rest.astype(np.complex128 if rest.dtype.kind == "c" else np.float64)
+
+    def _count(self, proposals, accepted):
+        self.proposals += proposals
+        self.entries += proposals**2 + accepted * self.op.shape[0]
+
+    def _append(self, read, known, L):
+        """Write the new columns panel by panel and lower the diagonal; returns their squared lengths."""
+        op, first, last = self.op, self.size, self.size + L.shape[0]
+        R = be.from_numpy(np.ascontiguousarray(L.conj().T), op.xp, op.device, op.dtype)
+        explained = -be.mH(known)
+
+        def panel(rows):
+            if first:
+                fresh = self.F[rows, :first] @ explained
+                fresh += read(rows)
+                fresh = be.solve_in_place(fresh, R)
+            else:
+                fresh = be.right_solve_upper(read(rows), R)
+            self.F[rows, first:last] = fresh
+            squares = op.xp.abs(fresh) ** 2
+            return [be.to_numpy(op.xp.sum(squares, axis=axis)).astype(np.float64) for axis in (1, 0)]
+
+        found = mapped(panel, row_panels(op.shape[0], last - first, op.xp), op.xp)
+        self._lower(np.concatenate([by_row for by_row, _ in found]))
+        return np.sum([by_column for _, by_column in found], axis=0)
+
+    def _lower(self, explained):
+        """Take what new columns explain off the diagonal; ValueError where that is more than there was."""
+        if self.check_finite and not np.isfinite(explained).all():
+            raise ValueError("K holds NaN or infinite values; clean the data first")
+        self.left -= explained
+        if self.left.min() < -self.slack:
+            raise ValueError(
+                f"K is not positive semidefinite: with the columns chosen so far K[i, i] for i = {self.left.argmin()} "
+                f"leaves {self.left.min():.2e}; use eigh, or cur for a matrix that is not"
+            )
+
+    def trimmed(self):
+        """The columns found; a copy when the buffer is more than twice as wide."""
+        F = self.F[:, : self.size]
+        return self.op.xp.asarray(F, copy=True) if 2 * self.size < self.rank else F
+
+
+def accept(core, weights, uniform, floor, most):
+    """Rejection of proposals one after the other, after which their law is that of drawing one at a time.
+
+    Parameters
+    ----------
+    core : NumPy array, shape (b, b)
+        What is left of the matrix on the proposed columns.
+    weights, uniform : NumPy arrays, shape (b,)
+        What the proposals were drawn in proportion to, and a uniform number in (0, 1] for each.
+    floor : float
+        Pivots up to this are rounding.
+    most : int
+        Columns wanted at most.
+
+    Returns
+    -------
+    places : list of int
+        Proposals accepted, in order.
+    L : NumPy array, shape (len(places), len(places))
+        Cholesky factor of the core on them.
+    """
+    left, places, columns = core.copy(), [], []
+    for j, bar in enumerate(uniform * weights):
+        if len(places) == most:
+            break
+        pivot = float(left[j, j].real)
+        if not pivot > max(bar, floor):
+            continue
+        column = left[:, j] / pivot**0.5
+        left -= np.outer(column, column.conj())
+        places.append(j)
+        columns.append(column)
+    if not places:
+        return places, np.zeros((0, 0), core.dtype)
+    return places, np.tril(np.stack(columns, axis=1)[places])

@@ -1,0 +1,34 @@
+"""The tests of the samplers have power: what they accept is exact, and plausible wrong samplers fail them."""
+
+import pytest
+from sampling import laws
+
+import lowrank_la as lr
+
+
+def exact(V, size, rng):
+    return lr.ProjectionDPP(V).sample(size, rng=rng)
+
+
+@pytest.mark.parametrize("name", laws.TESTS)
+def test_the_exact_sampler_passes(name):
+    V = laws.orthonormal(8, 3, 1) if name == "sets" else laws.orthonormal(30, 5, 1)
+    assert all(laws.TESTS[name](exact(V, 20_000, seed), V) > laws.REJECT for seed in range(5))
+
+
+@pytest.mark.parametrize("mutant", laws.MUTANTS)
+@pytest.mark.parametrize("name", ["sets", "inclusions", "pairs"])
+def test_wrong_samplers_fail(name, mutant):
+    V = laws.orthonormal(8, 3, 1) if name == "sets" else laws.orthonormal(30, 5, 1)
+    assert laws.TESTS[name](laws.MUTANTS[mutant](V, 20_000, 0), V) < laws.REJECT
+
+
+def test_independent_rows_are_betrayed_by_repeats():
+    V = laws.orthonormal(30, 5, 1)
+    assert laws.distinct_test(laws.independent_rows(V, 100, 0), V) == 0.0
+
+
+def test_p_values_of_the_exact_sampler_are_not_too_good():
+    V = laws.orthonormal(30, 5, 1)
+    values = [laws.inclusion_test(exact(V, 2000, seed), V) for seed in range(40)]
+    assert laws.scipy.stats.kstest(values, "uniform").pvalue > laws.REJECT

@@ -1,0 +1,146 @@
+"""What `cur` promises: exact rows and columns, the best core between them, and its error."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+from factor.oracles import eps, relative_error, tails
+
+import lowrank_la as lr
+from lowrank_la import _backend as be
+from lowrank_la import testing
+from lowrank_la.exceptions import RankWarning
+
+
+def dense(part):
+    return part.toarray() if scipy.sparse.issparse(part) else be.to_numpy(part)
+
+
+def rebuilt(r):
+    wide = [dense(part).astype(complex) for part in (r.C, r.U, r.R)]
+    return wide[0] @ wide[1] @ wide[2]
+
+
+def test_a_matrix_of_exact_rank_is_recovered(backend):
+    for dtype in backend.dtypes:
+        host = testing.matrix(40, 30, np.linspace(3.0, 1.0, 5), dtype=dtype, rng=1)
+        r = lr.cur(backend.asarray(host), 5, rng=0)
+        assert relative_error(host, rebuilt(r)) <= 2e3 * eps(dtype)
+        assert relative_error(host, be.to_numpy(r.__lowrank_operator__().todense())) <= 500 * eps(dtype)
+
+
+def test_factors_live_where_the_data_live(backend):
+    for dtype in backend.dtypes:
+        r = lr.cur(backend.asarray(testing.matrix(20, 15, "polynomial_one", dtype=dtype)), 4, rng=0)
+        for part in (r.rows, r.cols, r.C, r.U, r.R):
+            assert backend.holds(part)
+        assert {be.dtype_name(part.dtype) for part in (r.C, r.U, r.R)} == {dtype}
+        assert (r.C.shape, r.U.shape, r.R.shape) == ((20, 4), (4, 4), (4, 15))
+
+
+def test_rows_and_columns_are_exact_and_the_core_is_the_best_one():
+    A = testing.matrix(60, 40, "polynomial_one", rng=2)
+    rows, cols = r = lr.cur(A, 8, rng=0)
+    np.testing.assert_array_equal(r.C, A[:, cols])
+    np.testing.assert_array_equal(r.R, A[rows])
+    np.testing.assert_allclose(r.U, np.linalg.pinv(r.C) @ A @ np.linalg.pinv(r.R), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["auto", "sketched_qr", "rrqr", "arp", "deim", "qdeim", "maxvol"])
+def test_the_error_is_that_of_the_product(method):
+    values = testing.spectra["polynomial_one"](60)
+    A = testing.matrix(80, 60, values, rng=3)
+    r = lr.cur(A, 10, method=method, rng=0)
+    assert r.info.error_kind == "exact"
+    assert r.info.error == pytest.approx(relative_error(A, rebuilt(r)), rel=1e-8)
+    assert r.info.error <= 3.0 * tails(values)[10]
+
+
+@pytest.mark.parametrize("tol", [0.3, 1e-2, 1e-4, 1e-9])
+def test_a_tolerance_is_met_with_few_rows_and_columns(tol):
+    values = testing.spectra["exponential_medium"](120)
+    A = testing.matrix(150, 120, values, rng=5)
+    r = lr.cur(A, tol=tol, rng=0)
+    assert r.info.converged
+    error = relative_error(A, be.to_numpy(r.__lowrank_operator__().todense()))
+    assert error <= tol * (1.3 if tol < 1e-6 else 1.0)
+    least = int(np.argmax(tails(values) <= tol))
+    assert max(r.rows.shape[0], r.cols.shape[0]) <= 1.4 * least + 5
+
+
+def test_an_ill_conditioned_choice_costs_no_digits():
+    A = testing.matrix(80, 70, "exponential_fast", rng=1)
+    r = lr.cur(A, tol=1e-13, rng=0)
+    assert np.linalg.cond(r.C) > 1e10
+    assert relative_error(A, be.to_numpy(r.__lowrank_operator__().todense())) <= 1e-12
+
+
+@pytest.mark.parametrize("layout", ["csr", "csc"])
+def test_sparse_matrices_keep_sparse_rows_and_columns(layout):
+    A = testing.sparse_tfidf(200, 120, 2000, rng=1)
+    r = lr.cur(getattr(scipy.sparse, f"{layout}_array")(A), 15, rng=0)
+    assert scipy.sparse.issparse(r.C)
+    assert scipy.sparse.issparse(r.R)
+    np.testing.assert_array_equal(dense(r.C), A.toarray()[:, r.cols])
+    np.testing.assert_array_equal(dense(r.R), A.toarray()[r.rows])
+    assert r.info.error == pytest.approx(relative_error(A.toarray(), rebuilt(r)), rel=1e-6)
+
+
+def test_an_operator_of_products_alone_is_answered():
+    A = testing.matrix(60, 50, "exponential_medium", rng=6)
+    wrapped = lr.operator(lambda X: A @ X, lambda Y: A.T @ Y, A.shape, A.dtype)
+    r, known = lr.cur(wrapped, 8, rng=0), lr.cur(A, 8, rng=0)
+    np.testing.assert_array_equal(r.rows, known.rows)
+    np.testing.assert_array_equal(r.cols, known.cols)
+    assert r.info.error_kind == "estimate"
+    assert 0.5 <= r.info.error / known.info.error <= 2.0
+
+
+def test_a_rank_deficient_matrix_gives_its_rank():
+    A = testing.matrix(30, 20, np.linspace(2.0, 1.0, 4), rng=1)
+    with pytest.warns(RankWarning):
+        r = lr.cur(A, 10, rng=0)
+    assert r.rows.shape == r.cols.shape == (4,)
+    assert relative_error(A, rebuilt(r)) <= 1e3 * eps("float64")
+
+
+def test_the_zero_matrix_is_answered():
+    r = lr.cur(np.zeros((4, 3)), 1, rng=0)
+    assert r.info.error == 0.0
+    np.testing.assert_array_equal(r @ np.ones(3), np.zeros(4))
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e150])
+def test_the_scale_changes_nothing(scale):
+    A = testing.matrix(30, 25, "polynomial_one", rng=1)
+    r, known = lr.cur(A * scale, 5, rng=0), lr.cur(A, 5, rng=0)
+    np.testing.assert_array_equal(r.cols, known.cols)
+    np.testing.assert_allclose(r.U * scale, known.U, rtol=0, atol=1e-9 * np.abs(known.U).max())
+    np.testing.assert_allclose(r @ np.ones(25) / scale, known @ np.ones(25), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_results_can_be_saved(tmp_path, sparse):
+    A = testing.sparse_tfidf(60, 40, 500) if sparse else testing.matrix(60, 40, "polynomial_one")
+    r = lr.cur(A, 5, rng=0)
+    r.save(tmp_path / "cur.npz")
+    again = lr.load(tmp_path / "cur.npz")
+    np.testing.assert_array_equal(again.rows, r.rows)
+    np.testing.assert_allclose(again @ np.ones(40), r @ np.ones(40), rtol=1e-12)
+    np.testing.assert_allclose(again.U, r.U, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "name"),
+    [
+        ({}, ValueError, "rank"),
+        ({"rank": True}, TypeError, "rank"),
+        ({"rank": 9}, ValueError, "rank"),
+        ({"tol": 0}, ValueError, "tol"),
+        ({"rank": 2, "method": "best"}, ValueError, "method"),
+        ({"tol": 0.1, "method": "arp"}, ValueError, "method"),
+        ({"rank": 2, "callback": 5}, TypeError, "callback"),
+    ],
+)
+def test_arguments_are_checked_by_name(options, error, name):
+    with pytest.raises(error, match=name):
+        lr.cur(testing.matrix(10, 8, "flat"), **options)
