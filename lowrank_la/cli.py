@@ -147,7 +147,9 @@ def _picture_path(wanted: bool | None, demo: bool, file: Path | None, output: Pa
     unasked = demo and available and (beside or output is None)
     if not (unasked if wanted is None else wanted):
         return None
-    return output.with_suffix(".png") if output is not None and beside else Path(f"{Path(file or 'photograph').stem}-svd.png")
+    if output is not None and beside:
+        return output.with_suffix(".png")
+    return Path(f"{Path(file or 'photograph').stem}-svd.png")
 
 
 def _check_writable(path: Path | None) -> None:
