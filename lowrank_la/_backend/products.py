@@ -62,8 +62,10 @@ def adjoint_matmul(A, Y):
 
 def gram(M):
     """``Mᴴ M``, exactly Hermitian."""
+    if _splits(M.mT, M):
+        return _hermitian(_host_gram(M))
     M = _blasable(M) if isinstance(M, np.ndarray) else M
-    return _hermitian(_host_gram(M) if _splits(M.mT, M) else mH(M) @ M)
+    return _hermitian(mH(M) @ M)
 
 
 def _hermitian(G):

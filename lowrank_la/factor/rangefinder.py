@@ -31,8 +31,9 @@ def starting_columns(A, width, request):
 
 def leading_start(request):
     """The columns to start from, no more of them than rank and oversampling can use."""
-    most = None if request.rank is None else request.rank + max(request.oversample, _FRESH)
-    return request.start[:, :most]
+    columns = request.start.shape[1]
+    most = columns if request.rank is None else request.rank + max(request.oversample, _FRESH)
+    return request.start[:, : min(most, columns)]
 
 
 def checked_start(init, A):
