@@ -90,8 +90,8 @@ def rpcholesky(
     >>> import numpy as np, lowrank_la as lr
     >>> x = np.linspace(0.0, 1.0, 500)
     >>> K = lr.KernelMatrix(x, lambda a, b: np.exp(-((a[:, None] - b[None, :]) ** 2)), diag=1.0)
-    >>> F, indices = lr.rpcholesky(K, 12, rng=0)
-    >>> bool(np.linalg.norm(K.take_cols(range(500)) - F @ F.T) < 1e-8 * 500)
+    >>> F, indices = lr.rpcholesky(K, 8, rng=0)
+    >>> bool(np.linalg.norm(K.take_cols(range(500)) - F @ F.T) < 1e-5 * 500)
     True
     """
     op = untracked_operator(K, "rpcholesky")
