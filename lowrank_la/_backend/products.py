@@ -172,8 +172,9 @@ def _block_size(n):
 def _sum_over_inner(A, B):
     inner = A.shape[1]
     least = max(_TALL, 4 * max(A.shape[0], B.shape[1]))
-    block = -(-inner // min(_MAX_BLOCKS, 2 * max(1, inner // (2 * least))))
-    parts = map_blocks(lambda ks: _blasable(A[:, ks]) @ _blasable(B[ks]), fixed_partition(inner, block))
+    copied = not (_is_blasable(A) and _is_blasable(B))
+    blocks = _MAX_BLOCKS if copied else min(_MAX_BLOCKS, 2 * max(1, inner // (2 * least)))
+    parts = map_blocks(lambda ks: _blasable(A[:, ks]) @ _blasable(B[ks]), fixed_partition(inner, -(-inner // blocks)))
     total = parts[0]
     for part in parts[1:]:
         total += part
