@@ -9,7 +9,10 @@ import numpy as np
 from .blas import solve_rows_in_place
 from .namespace import kind, namespace
 from .products import mH
-from .threads import fixed_partition, map_blocks
+from .threads import fixed_partition, map_blocks, single_blas
+
+_SMALL = 240  # up to this size all eigenpairs cost no more than some
+_ONE_BLOCK = 2048  # rows up to which a triangular solve is not worth dealing out
 
 
 def all_finite(x):
@@ -42,7 +45,7 @@ def small_eigh(M):
 def top_eigh(M, count):
     """The `count` largest eigenvalues (ascending) of a Hermitian matrix, with their eigenvectors."""
     n = M.shape[0]
-    if isinstance(M, np.ndarray) and count < n // 4 and n > 64:
+    if isinstance(M, np.ndarray) and count < n // 4 and n > _SMALL:
         from scipy.linalg import eigh
 
         _require_decomposable(M)
@@ -93,6 +96,9 @@ def right_solve_upper(M, R):
     if name == "numpy":
         out = np.array(M, dtype=np.result_type(M, R), order="C")
         R = np.ascontiguousarray(R, dtype=out.dtype)
+        if out.shape[0] <= _ONE_BLOCK:
+            with single_blas():
+                return solve_rows_in_place(out, R)
         block = max(1024, -(-out.shape[0] // 64))
         map_blocks(lambda rows: solve_rows_in_place(out[rows], R), fixed_partition(out.shape[0], block))
         return out

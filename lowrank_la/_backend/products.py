@@ -17,7 +17,7 @@ _MIN_BLOCK = 128
 _MAX_BLOCKS = 32
 _TALL = 4096
 _SMALL_COPY = 1 << 16
-_SINGLE_ROWS = 1024
+_PANEL_ROWS = 4096
 _SMALL_SIDE = 512
 
 
@@ -60,8 +60,10 @@ def adjoint_matmul(A, Y):
     return matmul(mH(A), Y)
 
 
-def gram(M):
-    """``Mᴴ M``, exactly Hermitian."""
+def gram(M, shift=None):
+    """``Mᴴ M``, exactly Hermitian; of ``M - shift`` with a `shift` of one row or one column."""
+    if shift is not None:
+        return _gram_by_panels(M, shift, M.dtype)
     if _splits(M.mT, M):
         return _hermitian(_host_gram(M))
     M = _blasable(M) if isinstance(M, np.ndarray) else M
@@ -73,21 +75,44 @@ def _hermitian(G):
     return G if isinstance(G, np.ndarray) and G.dtype.kind == "f" else (G + mH(G)) / 2
 
 
-def gram_in_single(M):
-    """``Mᴴ M`` of double precision `M`, panels of rows multiplied in single precision and added up in double."""
-    xp, n = namespace(M), M.shape[1]
-    single = single_dtype(xp, M.dtype)
+def gram_in_single(M, shift=None):
+    """`gram` of double precision `M`, panels of rows multiplied in single precision and added up in double."""
+    return _gram_by_panels(M, shift, single_dtype(namespace(M), M.dtype))
+
+
+def _gram_by_panels(M, shift, dtype):
+    """The Gram matrix of `M` or ``M - shift``, panels of rows multiplied in `dtype`."""
+    xp = namespace(M)
+
+    def product(rows):
+        panel = M[rows, :]
+        if shift is not None:
+            panel = panel - (shift if shift.shape[0] == 1 else shift[rows, :])
+        panel = xp.astype(panel, dtype, copy=False)
+        return mH(panel) @ panel
 
     def block(rows):
-        total = xp.zeros((n, n), dtype=M.dtype, device=device(M))
-        for part in fixed_partition(rows.stop - rows.start, _SINGLE_ROWS):
-            panel = xp.astype(M[rows, :][part, :], single)
-            total += mH(panel) @ panel
-        return total
+        return _sum(map(product, _parts(rows, _PANEL_ROWS)), M.dtype)
 
     blocks = fixed_partition(M.shape[0], _gram_rows(M.shape))
     parts = map_blocks(block, blocks) if isinstance(M, np.ndarray) else [block(rows) for rows in blocks]
-    return _hermitian(sum(parts[1:], start=parts[0]))
+    return _hermitian(_sum(parts, M.dtype))
+
+
+def _parts(rows, size):
+    """The slice `rows` in slices of `size`."""
+    return [slice(start, min(start + size, rows.stop)) for start in range(rows.start, rows.stop, size)]
+
+
+def _sum(terms, dtype):
+    """The sum of fresh arrays, in `dtype`."""
+    total = None
+    for term in terms:
+        if total is None:
+            total = namespace(term).astype(term, dtype, copy=False)
+        else:
+            total += term
+    return total
 
 
 def vdot_real(x):

@@ -32,6 +32,23 @@ def require_adjoint(A, key):
             )
 
 
+def require_self_adjoint(A, key):
+    """ValueError unless the products ``A x`` and ``A y`` alone agree that ⟨y, A x⟩ = ⟨A y, x⟩; `A` is metered."""
+    n = A.shape[1]
+    x, y = (gaussian_block(A, n, 1, key.child("adjoint").child(side)) for side in ("right", "left"))
+    gap = _gap(A.xp, x, y, A.matmat(x), A.matmat(y))
+    if gap > be.eps(A.dtype) ** (1 / 3):
+        raise ValueError(
+            f"A is not Hermitian: ⟨y, A x⟩ and ⟨A y, x⟩ differ by {gap:.1e} of their size; use svd, or ask solves "
+            f"inside the products for {be.eps(A.dtype) ** (1 / 3) / 10:.0e}"
+        )
+
+
+def given_by_products(A):
+    """Whether any part of the `MeteredOperator` `A` is somebody else's code."""
+    return next(_uncertain(A.inner), None) is not None
+
+
 def _uncertain(op):
     """The operators inside `op` whose products nobody vouches for."""
     for part in op.parts:

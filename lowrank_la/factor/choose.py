@@ -41,12 +41,12 @@ _LONGEST_GRAM = 1200
 def choose(A, request):
     """``(name of the cheapest method, request)``; the request keeps what was computed to find out."""
     name, image = _cheapest(A, request)
-    return name, replace(request, image=image)
+    return name, request if image is None else replace(request, image=image)
 
 
 def _cheapest(A, request):
     m, n = max(A.shape), min(A.shape)
-    dense = A.has("array")
+    dense, entries = A.has("array"), A.has("gram")
     if request.tol is not None:
         return _choose_for_tolerance(A, request, m, n), None
     gram, least = _gram_cost(A, m, n, request), _krylov_least(m, n, request)
@@ -54,7 +54,7 @@ def _cheapest(A, request):
         return "dense", None
     if m == n and n > _SMALL_SIDE and asymmetry(A, request.key) <= 10 * be.eps(A.dtype):
         return "hermitian", None
-    if not dense:
+    if not entries:
         return "gram" if n <= 4 * (request.rank + request.oversample) else "fused", None
     if gram <= max(least, _PROBE_FROM):
         return "gram", None
@@ -69,14 +69,15 @@ def _cheapest(A, request):
 def _probe(A, request, stride):
     """``A Ω`` on evenly spread rows, few enough to cost little, with the spectrum's decay still in them."""
     columns = starting_columns(A, min(_PROBE_COLUMNS, *A.shape), request)
-    return as_operator(A.array[::stride, :]).matmat(columns)
+    rows = A.array[::stride, :] if A.has("array") else A.take_rows(range(0, A.shape[0], stride))
+    return as_operator(rows).matmat(columns)
 
 
 def _choose_for_tolerance(A, request, m, n):
     """Tolerances ask for the whole spectrum above the cut: Gram where it can see that far and the side is short."""
-    if not A.has("array") or n > _LONGEST_GRAM:
+    if not A.has("gram") or n > _LONGEST_GRAM:
         return "krylov"
-    if n <= 4 * _SMALL_SIDE:
+    if n <= 4 * _SMALL_SIDE and A.has("array"):
         return "dense"
     return (
         "gram" if request.tol > 1e3 * be.eps(A.dtype) ** 0.5 and _full_gram_cost(m, n) < _dense_cost(m, n) else "krylov"

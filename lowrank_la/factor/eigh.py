@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from .. import _backend as be
 from ..operators import LowRank
 from ..results import Info, Result
+from .adjoint import given_by_products, require_self_adjoint
 from .errors import pythagorean_error, within
 from .hermitian import hermitian_pairs, require_hermitian, wanted_order
 from .iteration import settle
@@ -60,7 +61,7 @@ def eigh(
     Parameters
     ----------
     A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (n, n)
-        Hermitian; two random vectors test that it is.
+        Hermitian; two random vectors test that it is. Products with the adjoint are not needed.
     rank : int
         Number of eigenpairs, 1…n.
     tol : float, optional
@@ -85,9 +86,8 @@ def eigh(
     Raises
     ------
     ValueError
-        If `A` is not square, not Hermitian, empty or not finite, its products are not adjoint to each other, an
-        eigenvalue exceeds the largest number of its dtype, or an argument is out of range; with advice for the
-        eigenvalues of smallest modulus.
+        If `A` is not square, not Hermitian, empty or not finite, an eigenvalue exceeds the largest number of its
+        dtype, or an argument is out of range; with advice for the eigenvalues of smallest modulus.
     TypeError
         If `A` is not a matrix, or a tensor that records gradients, which this function has not, or an argument is of
         the wrong type.
@@ -117,8 +117,8 @@ def eigh(
         "eigh", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
         rng=rng, callback=callback, progress=progress, on_failure=on_failure,
     )  # fmt: skip
-    with underway(op, request, check_finite) as (metered, scale, request):
-        require_hermitian(metered, request.key)
+    with underway(op, request, check_finite, dot_test=False) as (metered, scale, request):
+        (require_self_adjoint if given_by_products(metered) else require_hermitian)(metered, request.key)
         request = replace(request, start=checked_start(init, op))
         name = _choose(metered, request) if method == "auto" else method
         found = (_dense if name == "dense" else hermitian_pairs)(metered, request, which)
@@ -144,6 +144,7 @@ def _dense(A, request, which):
     if not A.has("array"):
         raise TypeError("method='dense' needs a dense array; sparse and implicit operators take 'krylov'")
     w, V = be.small_eigh(A.array)
+    request.watch.tick(size=A.shape[0])
     order = wanted_order(A.xp, w, which)[: request.rank]
     take = A.xp.take
     return take(w, order), take(V, order, axis=1), A.xp.zeros_like(w[: request.rank]), True

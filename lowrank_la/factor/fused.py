@@ -91,13 +91,14 @@ def iterate(engine, request, wanted, measure, draw):
     """
     schedule = Schedule(request.accuracy)
     recount = Recount(engine.width, request.accuracy)
+    useful = max(kept(request, engine.width), wanted + request.oversample)
     while True:
         engine.step()
         full, watch = engine.full, request.watch
         due = full or engine.exhausted or watch.last or schedule.due(watch.count + 1, engine.size, wanted)
         if not due and not watch.tick(size=engine.size):
             continue
-        w, Y, residuals = engine.pairs()
+        w, Y, residuals = engine.pairs(useful)
         scale, residuals = measure(w, residuals)
         worst = float(engine.xp.max(residuals[-wanted:])) / scale if scale > 0 else 0.0
         over = watch.tick(residual=worst, size=engine.size) if due else True
@@ -107,7 +108,7 @@ def iterate(engine, request, wanted, measure, draw):
         if over or (enough and not recount.needed(be.to_numpy(w[-wanted:]))):
             return w, Y, bool(enough)
         if full or ((enough or engine.exhausted) and engine.crowded):
-            keep = min(kept(request, engine.width), engine.size)
+            keep = min(useful, engine.size)
             engine.restart(w[-keep:], Y[:, -keep:])
         if (enough or engine.exhausted) and not engine.revive(draw):
             if engine.exhausted:

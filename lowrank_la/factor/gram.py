@@ -37,6 +37,7 @@ def gram_svd(A, request):
 def _tall(B, A, request, wide):
     found = _from_single(B, request)
     if found is not None:
+        request.watch.tick(size=B.shape[1])
         return found.swapped() if wide else found
     G = gram_matrix(B)
     tol = request.tol
@@ -48,18 +49,19 @@ def _tall(B, A, request, wide):
     found = unsquared(B, V, request, unknown, True, "accuracy reached", "gram")
     found = verified(B, replace(found, residuals=_residuals(G, found), iterations=1), request)
     met = float(A.xp.max(found.residuals)) <= request.accuracy * float(found.s[0])
+    over = request.watch.tick(size=B.shape[1])
     if wide:
         found = found.swapped()
-    return found if met or tol is not None else continued(A, request, found)
+    if met or tol is not None:
+        return found
+    return replace(found, converged=False, reason=request.watch.reason) if over else continued(A, request, found)
 
 
 def _from_single(B, request):
     """Triplets whose subspace comes from a Gram matrix in single precision; None where they fall short."""
-    if not (single.admits(B, request) and B.has("array") and B.shape[1] > _DIRECT_BELOW):
+    if not (single.admits(B, request) and B.has("gram") and B.shape[1] > _DIRECT_BELOW):
         return None
-    B.read(B.shape[1])
-    narrow = be.single_dtype(B.xp, B.dtype)
-    G = as_operator(B.xp.astype(be.gram_in_single(B.array), narrow))
+    G = as_operator(B.xp.astype(B.gram(single=True), be.single_dtype(B.xp, B.dtype)))
     trial = single.Trial(Watch(_INNER_LIMIT), request.accuracy)
     V = _leading(G, request, trial)
     if trial.hopeless:
@@ -80,9 +82,8 @@ def _residuals(G, found):
 
 def gram_matrix(B):
     """``BᴴB`` of an operator with few columns."""
-    if B.has("array"):
-        B.read(B.shape[1])
-        return be.gram(B.array)
+    if B.has("gram"):
+        return B.gram()
     return B.normal(B.xp.eye(B.shape[1], dtype=B.dtype, device=B.device))
 
 

@@ -88,12 +88,21 @@ class _Ordered(Lanczos):
         super().__init__(apply, start, capacity)
         self.by_modulus = by_modulus
 
-    def pairs(self):
-        w, Y, residuals = super().pairs()
-        if not self.by_modulus:
+    def pairs(self, count=None):
+        w, Y, residuals = super().pairs(count)
+        if not self.by_modulus or self._outweighs_the_rest(w):
             return w, Y, residuals
+        if w.shape[0] < self.size:
+            w, Y, residuals = super().pairs()
         order = _sorted(self.xp.abs(w))
         return tuple(self.xp.take(part, order, axis=-1) for part in (w, Y, residuals))
+
+    def _outweighs_the_rest(self, w):
+        """Whether the ascending `w`, the largest eigenvalues of the core, are those of largest modulus as well."""
+        if w.shape[0] == self.size or float(w[0]) <= 0.0:
+            return False
+        eye = self.xp.eye(self.size, dtype=self.core.dtype, device=be.device(self.core))
+        return be.cholesky_upper(self.core + float(w[0]) * eye) is not None
 
 
 def _scaled_residuals(w, residuals):

@@ -84,9 +84,12 @@ class Lanczos:
         self.exhausted = S.shape[0] == 0
         self.barren = self.exhausted and float(self.xp.max(self.xp.abs(C))) <= 100 * floor
 
-    def pairs(self):
-        """``(w, Y, residuals)``: eigenpairs of the core, ascending, and residuals ``‖H v - w v‖``."""
-        w, Y = be.small_eigh(self.core)
+    def pairs(self, count=None):
+        """``(w, Y, residuals)``: eigenpairs of the core, ascending, and residuals ``‖H v - w v‖``.
+
+        With `count` at least so many of the largest; all of them once the basis is exhausted.
+        """
+        w, Y = be.top_eigh(self.core, self.size if count is None or self.exhausted else min(count, self.size))
         return w, Y, self.residuals(w, Y)
 
     def residuals(self, w, Y):

@@ -179,7 +179,8 @@ def svd(
     )  # fmt: skip
     with underway(op, request, check_finite) as (metered, scale, request):
         metered, mean, norm = _centred(metered, request.norm, scale) if center else (metered, None, request.norm)
-        request = replace(request, norm=norm, start=_right_vectors(init, metered))
+        if center or init is not None:
+            request = replace(request, norm=norm, start=_right_vectors(init, metered))
         if method == "hermitian":
             require_hermitian(metered, request.key, request.accuracy / 10, "method='auto'")
         name, request = choose(metered, request) if method == "auto" else (method, request)

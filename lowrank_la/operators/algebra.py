@@ -3,7 +3,8 @@
 from .. import _backend as be
 from .base import Cost, LinearOperator, densify, require_one_home
 
-_ADJOINT_OF = {"take_rows": "take_cols", "take_cols": "take_rows", "rmatmat": "matmat", "matmat": "rmatmat"}
+_PAIRS = (("take_rows", "take_cols"), ("rmatmat", "matmat"), ("gram", "outer_gram"))
+_ADJOINT_OF = dict(_PAIRS) | {second: first for first, second in _PAIRS}
 
 
 _SQUARABLE = (2.0**-16, 2.0**16)
@@ -194,6 +195,14 @@ class AdjointOperator(LinearOperator):
     def take_cols(self, indices):
         """The columns `indices`."""
         return be.mH(densify(self.inner.take_rows(indices)))
+
+    def gram(self, single=False):
+        """``Aᴴ A``, with `A` the adjoint."""
+        return self.inner.outer_gram(single)
+
+    def outer_gram(self, single=False):
+        """``A Aᴴ``, with `A` the adjoint."""
+        return self.inner.gram(single)
 
     @property
     def cost(self):

@@ -12,6 +12,8 @@ _CAPABILITIES = {
     "diag": "the diagonal",
     "take_rows": "single rows",
     "take_cols": "single columns",
+    "gram": "the Gram matrix of its columns",
+    "outer_gram": "the Gram matrix of its rows",
 }
 _ALWAYS = ("matmat", "rmatmat", "normal", "cost")
 
@@ -30,9 +32,10 @@ class LinearOperator:
 
     Subclasses implement ``_matmat(X)`` and ``_rmatmat(Y)`` for matrices of the operator's dtype or a wider one of the
     same kind, and may override ``_normal(X)`` and the capabilities: `array`, `fro_norm`, `diag`, `take_rows`,
-    `take_cols`, `cost`; `adjoint_by_construction` where both products come from the same data, `parts` where they come
-    from other operators. An operator that centres its columns looks for three hooks that need more than products:
-    ``column_means()``, ``centred_normal(X, mean)`` and ``centred_fro_norm(mean)``.
+    `take_cols`, `gram`, `outer_gram`, `cost`; `adjoint_by_construction` where both products come from the same data,
+    `parts` where they come from other operators. An operator that centres its columns looks for hooks that need more
+    than products: ``column_means()``, ``centred_normal(X, mean)``, ``centred_fro_norm(mean)`` and, where the entries
+    are at hand, ``centred_gram(mean, single)`` and ``centred_outer_gram(mean, single)``.
 
     Attributes
     ----------
@@ -181,6 +184,14 @@ class LinearOperator:
         """The columns `indices`."""
         raise self._missing("take_cols")
 
+    def gram(self, single=False):
+        """``AᴴA``, exactly Hermitian; with `single`, of panels rounded to single precision, added up in double."""
+        raise self._missing("gram")
+
+    def outer_gram(self, single=False):
+        """``A Aᴴ``, the Gram matrix of the adjoint."""
+        raise self._missing("outer_gram")
+
     @property
     def cost(self):
         """`Cost` of one product."""
@@ -189,7 +200,7 @@ class LinearOperator:
         return Cost(flops=size, bytes=size, dense=False)
 
     def has(self, capability):
-        """Whether the operator offers `capability`, one of array, fro_norm, diag, take_rows, take_cols, rmatmat."""
+        """Whether the operator offers `capability`: rmatmat, or one of those that `LinearOperator` names."""
         be.check_option("capability", capability, (*_CAPABILITIES, *_ALWAYS))
         return capability in _ALWAYS or getattr(type(self), capability) is not getattr(LinearOperator, capability)
 

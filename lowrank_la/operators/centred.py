@@ -73,9 +73,7 @@ class CentredOperator(LinearOperator):
 
     def fro_norm(self):
         """Frobenius norm, a float; from the entries, so that a large mean costs no digits."""
-        if not self.has("fro_norm"):
-            raise self._missing("fro_norm")
-        return self.inner.centred_fro_norm(self.mean)
+        return self._entries("fro_norm").centred_fro_norm(self.mean)
 
     def diag(self):
         """The diagonal."""
@@ -90,6 +88,19 @@ class CentredOperator(LinearOperator):
         chosen = be.index_array(indices, self.shape[1], self.xp, self.device)
         return densify(self.inner.take_cols(indices)) - self.xp.take(self.mean, chosen)[None, :]
 
+    def gram(self, single=False):
+        """``BᴴB`` of the centred matrix `B`, by centred panels: the square of the mean costs no digits."""
+        return self._entries("gram").centred_gram(self.mean, single)
+
+    def outer_gram(self, single=False):
+        """``B Bᴴ`` of the centred matrix `B`."""
+        return self._entries("outer_gram").centred_outer_gram(self.mean, single)
+
+    def _entries(self, capability):
+        if not self.has(capability):
+            raise self._missing(capability)
+        return self.inner
+
     @property
     def cost(self):
         """`Cost` of one product."""
@@ -97,7 +108,9 @@ class CentredOperator(LinearOperator):
         return Cost(inner.flops + 2.0 * numbers, inner.bytes + numbers * be.itemsize(self.dtype), inner.dense)
 
     def has(self, capability):
-        """Whether the centred operator offers `capability`; the norm needs the entries of `A`."""
+        """Whether the centred operator offers `capability`; its norm and Gram matrices need the entries of `A`."""
         if capability == "fro_norm":
             return hasattr(self.inner, "centred_fro_norm")
+        if capability in ("gram", "outer_gram"):
+            return self.dtype == self.inner.dtype and hasattr(self.inner, f"centred_{capability}")
         return super().has(capability) and self.inner.has(capability)

@@ -56,6 +56,23 @@ class DenseOperator(LinearOperator):
         cols = be.index_array(indices, self.shape[1], self.xp, self.device)
         return self.xp.take(self._array, cols, axis=1)
 
+    def gram(self, single=False):
+        """``AᴴA``, exactly Hermitian; with `single`, of panels rounded to single precision, added up in double."""
+        return be.gram_in_single(self._array) if single else be.gram(self._array)
+
+    def outer_gram(self, single=False):
+        """``A Aᴴ``, the Gram matrix of the adjoint."""
+        rows = self._array.mT
+        return self._conj(be.gram_in_single(rows) if single else be.gram(rows))
+
+    def centred_gram(self, mean, single=False):
+        """``BᴴB`` for ``B = A - 1 meanᵀ``."""
+        return (be.gram_in_single if single else be.gram)(self._array, mean[None, :])
+
+    def centred_outer_gram(self, mean, single=False):
+        """``B Bᴴ`` for ``B = A - 1 meanᵀ``."""
+        return self._conj((be.gram_in_single if single else be.gram)(self._array.mT, mean[:, None]))
+
     def column_means(self):
         """Column means, shape (n,), from one read.
 

@@ -86,6 +86,16 @@ class MeteredOperator(LinearOperator):
         """The columns `indices`."""
         return self.inner.take_cols(indices)
 
+    def gram(self, single=False):
+        """``AᴴA``; one read, worth a product with every column."""
+        self._count(self.shape[1])
+        return self.inner.gram(single)
+
+    def outer_gram(self, single=False):
+        """``A Aᴴ``; one read, worth a product with every row."""
+        self._count(self.shape[0])
+        return self.inner.outer_gram(single)
+
     def has(self, capability):
         """Whether the inner operator offers `capability`."""
         return self.inner.has(capability)

@@ -152,6 +152,21 @@ def test_capabilities_agree_with_the_matrix(backend, cases, capability):
                 read(op, *where)
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_gram_matrices_agree_with_the_matrix(cases, backend, single):
+    for case in cases:
+        for op, a in ((case.op, case.matrix), (case.op.H, case.matrix.conj().T)):
+            for name, expected in (("gram", a.conj().T @ a), ("outer_gram", a @ a.conj().T)):
+                if not op.has(name):
+                    with pytest.raises(lr.CapabilityError, match="Gram matrix"):
+                        getattr(op, name)()
+                    continue
+                got = backend.to_numpy(getattr(op, name)(single))
+                assert np.array_equal(got, got.conj().T)
+                least = max(be.eps(op.dtype), np.finfo("float32").eps if single else 0.0)
+                assert np.max(np.abs(got - expected)) <= 10 * least * np.linalg.norm(a) ** 2
+
+
 def test_frobenius_norms_agree_with_the_matrix(cases):
     for case in cases:
         if case.op.has("fro_norm"):

@@ -55,6 +55,21 @@ def test_column_means_of_every_kind_of_operator_agree():
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@pytest.mark.parametrize("shape", [(30000, 20), (60, 5000)])
+@pytest.mark.parametrize("single", [False, True])
+def test_gram_matrices_lose_no_digits_to_the_mean(dtype, shape, single):
+    a, centred = shifted(*shape, dtype)
+    op = ops.CentredOperator(lr.as_operator(a))
+    floor = (np.finfo("float32").eps if single else EPS * MEAN / 0.1) * float(
+        np.linalg.norm(centred.astype(dtype))
+    ) ** 2
+    wanted = (centred.conj().T @ centred) if shape[0] > shape[1] else (centred @ centred.conj().T)
+    got = op.gram(single) if shape[0] > shape[1] else op.outer_gram(single)
+    assert np.linalg.norm((got - wanted).astype(dtype)) <= 8 * floor
+    assert np.array_equal(got, got.conj().T)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
 @pytest.mark.parametrize("m", [300, 30000])
 def test_products_reach_the_rounding_floor_of_the_data(dtype, m):
     a, centred = shifted(m, 20, dtype)
