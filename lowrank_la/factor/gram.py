@@ -19,6 +19,8 @@ from .request import smallest_rank
 from .tall_qr import orthonormalize
 
 _DIRECT_BELOW = 700
+_SHORTEST = 256
+_SURE = 1e-5
 _GUARD = 2
 _LEAST_TOLERANCE = 100.0
 _INNER = 0.1
@@ -59,7 +61,7 @@ def _tall(B, A, request, wide):
 
 def _from_single(B, request):
     """Triplets whose subspace comes from a Gram matrix in single precision; None where they fall short."""
-    if not (single.admits(B, request) and B.has("gram") and B.shape[1] > _DIRECT_BELOW):
+    if not (B.has("gram") and _worth_a_try(B, request)):
         return None
     G = as_operator(B.xp.astype(B.gram(single=True), be.single_dtype(B.xp, B.dtype)))
     trial = single.Trial(Watch(_INNER_LIMIT), request.accuracy)
@@ -69,6 +71,13 @@ def _from_single(B, request):
     V = orthonormalize(B.xp.astype(V, B.dtype))[0]
     found = replace(judged(B, V, request, "gram"), iterations=1)
     return found if found.converged else None
+
+
+def _worth_a_try(B, request):
+    """Whether single precision halves enough work; on short sides only where an accuracy far above rounding is asked."""
+    n = B.shape[1]
+    likely = n > _DIRECT_BELOW or (n > _SHORTEST and request.accuracy >= _SURE)
+    return likely and single.admits(B, request)
 
 
 def _residuals(G, found):
