@@ -74,7 +74,7 @@ def _from_single(B, request):
 
 
 def _worth_a_try(B, request):
-    """Whether single precision halves enough work; on short sides only where an accuracy far above rounding is asked."""
+    """Whether single precision halves enough work; on short sides only where the accuracy is far above rounding."""
     n = B.shape[1]
     likely = n > _DIRECT_BELOW or (n > _SHORTEST and request.accuracy >= _SURE)
     return likely and single.admits(B, request)
