@@ -7,6 +7,22 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
 START, END = "<!-- benchmarks: start -->", "<!-- benchmarks: end -->"
+ROOMS = {
+    "sampling": "Scores and row sampling",
+    "dpp": "Exact samplers",
+    "skeleton": "Skeletons",
+    "solve": "Least squares",
+    "completion": "Matrix completion",
+}
+FIGURES = {
+    "setting": ("setting", str),
+    "error": ("error", "{:.1e}".format),
+    "error_over_best": ("error over the best possible", "{:.3f}".format),
+    "columns": ("columns", "{:.0f}".format),
+    "law_p_value": ("p value of its law", "{:.2f}".format),
+    "prepare_seconds": ("preparation", lambda seconds: _milliseconds(seconds)),
+    "extra_megabytes": ("extra memory", "{:.0f} MB".format),
+}
 NOT_YET = "No benchmark results are stored yet; `python -m benchmarks.bench_factor` measures and stores them."
 
 
@@ -58,6 +74,19 @@ def extras(payload):
     return "\n".join(parts)
 
 
+def rooms():
+    """One section a stored benchmark of the other rooms."""
+    parts = []
+    for name, title in ROOMS.items():
+        payload = load(name)
+        if payload is None:
+            continue
+        parts += [f"## {title}", "", f"`python -m benchmarks.bench_{name}`. {_machine(payload['machine'])}", ""]
+        for key, problem in payload["problems"].items():
+            parts += [f"### {problem.get('title', key)}", "", *_table(problem["rows"]), ""]
+    return "\n".join(parts)
+
+
 def load(name="factor"):
     """Return the stored results of one benchmark, or None."""
     path = RESULTS / f"{name}.json"
@@ -72,6 +101,27 @@ def fill_readme():
     payload = load()
     table = summary(payload) if payload else NOT_YET
     README.write_text(f"{head}{START}\n{table}\n{END}{tail}", encoding="utf-8")
+
+
+def _table(rows):
+    """Lines of a table with the figures that any of the rows has."""
+    figures = [key for key in FIGURES if any(row.get(key) not in (None, "") for row in rows)]
+    head = ["contender", "time", "95 % interval", *(FIGURES[key][0] for key in figures)]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in sorted(rows, key=lambda row: (not row["ours"], row.get("seconds") or float("inf"))):
+        name = f"**{row['contender']}**" if row["ours"] else row["contender"]
+        cells = [name, *_times(row)]
+        cells += ["–" if row.get(key) in (None, "") else FIGURES[key][1](row[key]) for key in figures]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _times(row):
+    if not row.get("seconds"):
+        return row.get("note") or row.get("failure") or "–", ""
+    low, high = (row.get(f"seconds_{end}") for end in ("low", "high"))
+    interval = f"{_milliseconds(low)} to {_milliseconds(high)}" if low and high else "one run"
+    return _milliseconds(row["seconds"]), interval
 
 
 def _fastest(problem, *, ours):

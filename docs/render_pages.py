@@ -54,7 +54,7 @@ def benchmarks():
         "Other measurements": render_benchmarks.extras(payload),
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
-    return f"{render_benchmarks.summary(payload)}\n\n{body}\n"
+    return f"{render_benchmarks.summary(payload)}\n\n{body}\n\n{render_benchmarks.rooms()}\n"
 
 
 def references():
