@@ -1,8 +1,9 @@
 """Skeletons beside their peers: ``python -m benchmarks.bench_skeleton [--problems a,b] [--quick] [--wait 60]``.
 
 Errors are measured by the benchmark itself, over those of the best approximation of the rank asked for: in the
-Frobenius norm for columns, in the trace for kernel matrices. Peers that choose columns and leave the coefficients to
-the caller get those of the projection, computed outside the time.
+Frobenius norm for columns; for kernel matrices it is the relative trace error, for posteriors the largest error of a
+standard deviation over the exact one. Peers that choose columns and leave the coefficients to the caller get those of
+the projection, computed outside the time. `k` is the number of columns, landmarks or inducing points of the answer.
 """
 
 import argparse
@@ -18,12 +19,13 @@ from lowrank_la import testing
 
 @dataclass(frozen=True)
 class Contender:
-    """``run()`` gives an answer, ``error(answer)`` its error over the best."""
+    """``run()`` gives an answer, ``error(answer)`` its error over the best, ``size(answer)`` its number of columns."""
 
     name: str
     run: object
     error: object
     ours: bool = False
+    size: object = None
 
 
 @dataclass(frozen=True)
@@ -53,18 +55,27 @@ def of_columns(make, k, extra=10):
             skeleton = result.skeleton if isinstance(A, np.ndarray) else result.skeleton.toarray()
             return np.linalg.norm(dense - skeleton @ result.coefficients) / best
 
-        def ours(**options):
-            return lambda: lr.interpolative(A, k, rng=0, **options)
+        def ours(name, **options):
+            options = options if "tol" in options else {"rank": k, **options}
+            run = lambda: lr.interpolative(A, rng=0, **options)  # noqa: E731
+            return Contender(f"lowrank_la {name}", run, rebuilt, ours=True, size=lambda r: r.indices.shape[0])
+
+        def ours_by_cur(name, **options):
+            options = options if "tol" in options else {"rank": k, **options}
+            run = lambda: lr.cur(A, rng=0, **options)  # noqa: E731
+            return Contender(f"lowrank_la {name}", run, by_cur, ours=True, size=lambda r: r.cols.shape[0])
 
         def by_cur(result):
             return np.linalg.norm(dense - result.__lowrank_operator__().todense()) / best
 
-        methods = ("sketched_qr", "rrqr", "arp", "deim", "qdeim", "maxvol")
-        yield Contender("lowrank_la interpolative", ours(), rebuilt, ours=True)
-        yield Contender(f"lowrank_la, {extra} more columns", ours(oversample=extra), rebuilt, ours=True)
-        for method in methods:
-            yield Contender(f"lowrank_la {method}", ours(method=method), rebuilt, ours=True)
-        yield Contender("lowrank_la cur", lambda: lr.cur(A, k, rng=0), by_cur, ours=True)
+        yield ours("interpolative")
+        yield ours(f"interpolative, {extra} more", oversample=extra)
+        yield ours("interpolative, tol", tol=1.45 * best / norm)
+        for method in ("sketched_qr", "rrqr", "arp", "deim", "qdeim", "maxvol"):
+            yield ours(method, method=method)
+        yield ours_by_cur("cur")
+        yield ours_by_cur(f"cur, {extra} more", oversample=extra)
+        yield ours_by_cur("cur, tol", tol=2.0 * best / norm)
         yield from column_peers(A, dense, k, projected)
 
     return build
@@ -136,15 +147,15 @@ def of_kernel(n, k, dim, length, ridge=None):
         def trace_error(F):
             return 1.0 - np.vdot(F, F) / n
 
-        yield Contender("lowrank_la rpcholesky", lambda: lr.rpcholesky(K, k, rng=0), lambda r: trace_error(r.F), True)
+        def ours(name, run):
+            return Contender(f"lowrank_la {name}", run, lambda r: trace_error(r.F), True, lambda r: r.F.shape[1])
+
+        yield ours("rpcholesky", lambda: lr.rpcholesky(K, k, rng=0))
         if ridge is not None:
+            yield ours("rpcholesky, tol=0.02", lambda: lr.rpcholesky(K, k, tol=0.02, rng=0))
             for method in ("recursive", "bless"):
-                yield Contender(
-                    f"lowrank_la ridge_nystrom, {method}",
-                    lambda method=method: lr.ridge_nystrom(K, ridge, method=method, rng=0),
-                    lambda r: trace_error(r.F),
-                    ours=True,
-                )
+                run = lambda method=method: lr.ridge_nystrom(K, ridge, method=method, rng=0)  # noqa: E731
+                yield ours(f"ridge_nystrom, {method}", run)
         yield Contender("NumPy, one pivot at a time", lambda: simple_rpcholesky(X, kernel, k), trace_error)
         try:
             from sklearn.kernel_approximation import Nystroem
@@ -152,6 +163,44 @@ def of_kernel(n, k, dim, length, ridge=None):
             return
         model = Nystroem(gamma=0.5 / length**2, n_components=k, random_state=0)
         yield Contender("sklearn Nystroem", lambda: model.fit_transform(X), trace_error)
+
+    return build
+
+
+def of_posterior(n, dim, length, ridge, budget):
+    """Contenders for the posterior of n observations at as many other points."""
+
+    def build():
+        generator, kernel = np.random.default_rng(0), gaussian(length)
+        X, new = generator.standard_normal((2, n, dim))
+        y = np.sin(X).sum(axis=1) + math.sqrt(ridge) * generator.standard_normal(n)
+        cross = kernel(new, X)
+        solved = np.linalg.solve(kernel(X, X) + ridge * np.eye(n), cross.T)
+        exact = np.sqrt(np.maximum(1.0 - np.sum(cross.T * solved, axis=0), 0.0))
+
+        def ours():
+            posterior = lr.NystromPosterior(kernel, ridge=ridge, budget=budget, diag=1.0, rng=0)
+            for _ in range(4):  # each fit draws by the variances of the one before
+                posterior.fit(X, y)
+            return posterior, *posterior.predict(new)
+
+        def worst(answer):
+            return np.max(np.abs(answer[2] / exact - 1.0))
+
+        yield Contender(
+            "lowrank_la NystromPosterior, 4 fits", ours, worst, True, lambda answer: len(answer[0].inducing)
+        )
+        try:
+            from sklearn.gaussian_process import GaussianProcessRegressor
+            from sklearn.gaussian_process.kernels import RBF
+        except ImportError:
+            return
+
+        def peer():
+            model = GaussianProcessRegressor(RBF(length), alpha=ridge, optimizer=None).fit(X, y)
+            return model, *model.predict(new, return_std=True)
+
+        yield Contender("sklearn GaussianProcessRegressor", peer, worst, size=lambda _: n)
 
     return build
 
@@ -189,6 +238,7 @@ PROBLEMS = {
     "d": Problem("columns, sparse 3000×1500, 6e4 nonzeros, k=50", of_columns(text(3000, 1500, 60_000), 50)),
     "e": Problem("kernel, n=1e5, k=200", of_kernel(100_000, 200, 3, 1.0, ridge=500.0), 0.3),
     "f": Problem("kernel, n=2e4, k=1000", of_kernel(20_000, 1000, 5, 1.0)),
+    "g": Problem("posterior of 3000 observations", of_posterior(3000, 3, 1.0, 0.01, 5.0)),
 }
 
 
@@ -201,6 +251,7 @@ def run_problem(problem, repeats, budget, bystanders):
         try:
             answer, row["first_seconds"] = harness.seconds(contender.run)
             row["error_over_best"] = float(contender.error(answer))
+            row["columns"] = contender.size(answer) if contender.size else None
         except Exception as failure:  # noqa: BLE001 - a peer that fails is a row of the report
             row["note"] = f"failed: {type(failure).__name__}: {failure}"
             continue
@@ -222,17 +273,17 @@ def run_problem(problem, repeats, budget, bystanders):
 def show(problem, rows):
     target = "" if math.isnan(problem.seconds) else f" (target {1e3 * problem.seconds:g} ms, error {problem.error:g})"
     print(f"\n{problem.title}{target}")
-    print(f"  {'contender':<32}{'ms':>9}{'min':>9}{'95 %':>18}{'first':>9}{'MB':>7}{'error':>10}")
+    print(f"  {'contender':<36}{'ms':>9}{'min':>9}{'95 %':>18}{'first':>9}{'MB':>7}{'error':>10}{'k':>6}")
     for row in rows:
         if row["seconds"] is None:
-            print(f"  {row['contender']:<32}  {row['note'][:90]}")
+            print(f"  {row['contender']:<36}  {row['note'][:90]}")
             continue
         keys = ("seconds", "seconds_fastest", "seconds_low", "seconds_high", "first_seconds")
         median, least, low, high, first = (1e3 * row.get(key, math.nan) for key in keys)
         memory, error = row.get("extra_megabytes", math.nan), row["error_over_best"]
         print(
-            f"  {row['contender']:<32}{median:>9.1f}{least:>9.1f}{f'{low:.1f}-{high:.1f}':>18}{first:>9.0f}"
-            f"{memory:>7.0f}{error:>10.4f}",
+            f"  {row['contender']:<36}{median:>9.1f}{least:>9.1f}{f'{low:.1f}-{high:.1f}':>18}{first:>9.0f}"
+            f"{memory:>7.0f}{error:>10.4f}{row['columns'] or '':>6}",
             flush=True,
         )
 

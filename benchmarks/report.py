@@ -14,7 +14,7 @@ import threadpoolctl
 from benchmarks.harness import THREADS
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("lowrank_la", "numpy", "scipy", "numba", "scikit-learn", "torch", "cupy", "fbpca")
+PACKAGES = ("lowrank_la", "numpy", "scipy", "numba", "scikit-learn", "torch", "cupy", "fbpca", "dppy")
 
 
 def machine():

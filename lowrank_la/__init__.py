@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lowrank_la import datasets, plot, sketch, testing
+    from lowrank_la.completion.complete import complete
     from lowrank_la.exceptions import CapabilityError, ConvergenceError, ConvergenceWarning, RankWarning
     from lowrank_la.factor.eigh import eigh
     from lowrank_la.factor.nystrom import nystrom
@@ -58,6 +59,7 @@ _HOME = {
     "SparsePlusLowRank": "operators",
     "as_operator": "operators",
     "cite": "references",
+    "complete": "completion.complete",
     "cur": "skeleton.cur",
     "eigh": "factor.eigh",
     "embedding_distortion": "sampling.embedding",
@@ -99,6 +101,7 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "__version__",
     "as_operator",
     "cite",
+    "complete",
     "cur",
     "datasets",
     "eigh",

@@ -10,7 +10,7 @@ class ConvergenceWarning(UserWarning):
 
 
 class RankWarning(UserWarning):
-    """The data have a lower numerical rank than was asked for, and the result is that much smaller."""
+    """The data have a lower numerical rank than was asked for: the result is that much smaller, or rounding decides."""
 
 
 class CapabilityError(TypeError):

@@ -16,25 +16,32 @@ SOFTWARE = "lowrank_la"
 """Key of the library's own entry, which ends every answer of `cite`."""
 
 METHODS: dict[str, tuple[str, ...]] = {
+    "altmin": ("gu_song_yin_zhang_2024", "keshavan_montanari_oh_2010", "young_1954"),
     "arp": ("cortinovis_kressner_2024",),
     "bless": ("rudi_calandriello_carratino_rosasco_2018",),
     "cholesky": ("epperly_meier_nakatsukasa_2024",),
     "cholesky_qr2": ("yamamoto_et_al_2015",),
     "deim": ("sorensen_embree_2016",),
     "fused": ("musco_musco_2015", "tropp_webber_2023"),
+    "gauss_newton": ("zilber_nadler_2022", "bauch_nadler_zilber_2021"),
     "hermitian": ("musco_musco_2015", "tropp_webber_2023"),
+    "irls": ("kummerle_mayrink_verdun_2021",),
     "krylov": ("musco_musco_2015", "tropp_webber_2023"),
+    "lmafit": ("wen_yin_zhang_2012",),
     "lsqr": ("paige_saunders_1982",),
     "maxvol": ("goreinov_oseledets_savostyanov_tyrtyshnikov_zamarashkin_2010",),
     "qb": ("halko_martinsson_tropp_2011", "yu_gu_li_2018"),
     "qdeim": ("drmac_gugercin_2016",),
     "recursive": ("musco_musco_2017",),
     "refined": ("duersch_gu_2017",),
+    "riemannian": ("vandereycken_2013",),
     "rpcholesky": ("chen_epperly_tropp_webber_2025", "epperly_tropp_webber_2024"),
     "rrqr": ("gu_eisenstat_1996",),
+    "scaled_gd": ("tanner_wei_2016",),
     "sketch": ("tropp_yurtsever_udell_cevher_2017", "epperly_tropp_2024"),
     "sketched": ("melnichenko_et_al_2023",),
     "sketched_qr": ("duersch_gu_2017",),
+    "soft_impute": ("hastie_mazumder_lee_zadeh_2015",),
     "spir": ("epperly_meier_nakatsukasa_2024",),
     "subspace": ("halko_martinsson_tropp_2011", "feng_yu_xie_tang_2024"),
 }
@@ -70,9 +77,10 @@ def cite(obj: Any = None) -> str:
 
     Parameters
     ----------
-    obj : function, class, result or None
-        A function or class cites the References section of its docstring. A result cites the algorithm that its
-        `info.method` names, and what it lists in `__references__`. None cites the library alone.
+    obj : function, class, object, result or None
+        A function or class cites the References section of its docstring, and so does an object of the library such
+        as a sampler. A result cites the algorithm that its `info.method` names, and what it lists in
+        `__references__`. None cites the library alone.
 
     Returns
     -------
@@ -82,7 +90,7 @@ def cite(obj: Any = None) -> str:
     Raises
     ------
     TypeError
-        If `obj` is neither a function or class nor a result.
+        If `obj` is neither a function or class nor an object or result of the library.
 
     Examples
     --------
@@ -101,6 +109,7 @@ def _keys(obj: Any) -> tuple[str, ...]:
     if hasattr(obj, "info"):
         steps = str(getattr(obj.info, "method", None)).split("+")
         return own + tuple(key for step in steps for key in METHODS.get(step, ()))
-    if inspect.isroutine(obj) or inspect.isclass(obj):
-        return own + tuple(_KEY_IN_DOCSTRING.findall(inspect.getdoc(obj) or ""))
+    subject = obj if inspect.isroutine(obj) or inspect.isclass(obj) else type(obj)
+    if subject is obj or subject.__module__.startswith("lowrank_la."):
+        return own + tuple(_KEY_IN_DOCSTRING.findall(inspect.getdoc(subject) or ""))
     raise TypeError(f"cite takes a function, a class or a result of the library, got {type(obj).__name__}")

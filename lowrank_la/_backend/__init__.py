@@ -27,6 +27,19 @@ from .dtypes import (
     widest_like,
     widest_real,
 )
+from .entries import (
+    balanced_parts,
+    dropped_entries,
+    entry_dots,
+    entry_structure,
+    entry_times,
+    line_numbers,
+    places_without,
+    repeated_places,
+    transposed_structure,
+    true_places,
+    without,
+)
 from .hashing import hash_rows, split_draws
 from .indexing import host_indices, index_array
 from .linalg import (
@@ -65,7 +78,7 @@ from .products import (
 )
 from .rng import Key, NativeKey, gaussian, integers, kernel_words, rademacher, resolve_rng, uniform
 from .segment import segment_sum
-from .sparse import CSR, is_sparse, sparse_kind, sparse_take, to_csr
+from .sparse import CSR, csr_of, is_sparse, sparse_kind, sparse_take, stored_entries, to_csr
 from .supports import SUPPORT, Support, supports
 from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
@@ -79,6 +92,7 @@ __all__ = [
     "adjoint_matmul",
     "all_finite",
     "attach_svd",
+    "balanced_parts",
     "check_callback",
     "check_count",
     "check_flag",
@@ -94,10 +108,15 @@ __all__ = [
     "compute_dtype",
     "csr_matmat",
     "csr_normal",
+    "csr_of",
     "csr_rmatmat",
     "detached",
     "device",
+    "dropped_entries",
     "dtype_name",
+    "entry_dots",
+    "entry_structure",
+    "entry_times",
     "eps",
     "fixed_partition",
     "fro_norm",
@@ -121,6 +140,7 @@ __all__ = [
     "kernel_pays",
     "kernel_words",
     "kind",
+    "line_numbers",
     "mH",
     "map_blocks",
     "map_row_panels",
@@ -128,8 +148,10 @@ __all__ = [
     "named_namespace",
     "namespace",
     "on_accelerator",
+    "places_without",
     "rademacher",
     "real_dtype",
+    "repeated_places",
     "require_finite",
     "require_untracked",
     "resolve_rng",
@@ -146,14 +168,18 @@ __all__ = [
     "sparse_kind",
     "sparse_take",
     "split_draws",
+    "stored_entries",
     "supports",
     "synchronize",
     "to_csr",
     "to_numpy",
     "top_eigh",
+    "transposed_structure",
+    "true_places",
     "uniform",
     "vdot_real",
     "widest_like",
     "widest_real",
+    "without",
     "worker_count",
 ]

@@ -23,6 +23,7 @@ from .threads import fixed_partition, map_blocks
 _LIMIT = 1 << 128
 _COLD_LIMIT = 1 << 21  # entries that the NumPy twin draws sooner than Numba is imported
 _WARM_LIMIT = 1 << 18  # the same where Numba is there already
+_HOT_LIMIT = 1 << 10  # and where the kernel has drawn before
 _BATCH = 1 << 16  # entries of a block: what one thread draws at a time
 _PARALLEL_FROM = 1 << 15
 
@@ -153,9 +154,15 @@ def _row_indices(rows):
     return np.ascontiguousarray(rows, dtype=np.uint64)
 
 
+_drawn = set()  # names of the kernels that are compiled: the bits don't depend on it, the time does
+
+
 def _kernel(name, size):
-    limit = _WARM_LIMIT if "numba" in sys.modules else _COLD_LIMIT
-    return _kernels.lookup(name, "numpy") if size >= limit else getattr(philox, name)
+    limit = _HOT_LIMIT if name in _drawn else _WARM_LIMIT if "numba" in sys.modules else _COLD_LIMIT
+    if size < limit:
+        return getattr(philox, name)
+    _drawn.add(name)
+    return _kernels.lookup(name, "numpy")
 
 
 def _fill(name, key, rows, cols, dtype, *options):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import compute_dtype
+from .namespace import device, kind, namespace
 
 _PARTS = 16
 _TORCH_LAYOUTS = ("sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc")
@@ -81,6 +82,58 @@ class CSR:
         if values.dtype.kind == "c":
             values = np.ascontiguousarray(values).view(values.real.dtype).reshape(-1, 2)
         return tuple(writable_view(np.ascontiguousarray(a)) for a in (values, self.indices, self.indptr))
+
+
+def csr_of(values, indices, indptr, shape):
+    """`CSR` on arrays that are in order and without duplicates already; nothing is checked or copied."""
+    xp = namespace(values)
+    name, native = kind(xp), None
+    if name == "numpy":
+        from scipy.sparse import csr_array
+
+        native = csr_array((values, indices, indptr), shape=shape, copy=False)
+    elif name == "cupy":
+        from cupyx.scipy.sparse import csr_matrix
+
+        native = csr_matrix((values, indices, indptr), shape=shape)
+    elif name == "torch":
+        rows = xp.repeat_interleave(xp.arange(shape[0], device=values.device), indptr[1:] - indptr[:-1])
+        places = xp.stack([rows, indices])
+        native = xp.sparse_coo_tensor(places, values, shape, is_coalesced=True, check_invariants=False)
+    return CSR(values, indices, indptr, tuple(shape), xp, device(values), native)
+
+
+def stored_entries(x):
+    """Every stored entry of a sparse matrix, duplicates and zeros too.
+
+    Returns
+    -------
+    rows, columns, values : arrays
+        `rows` is None where `indptr` is given.
+    indptr : array or None
+        Row pointers of a matrix by rows whose columns ascend in each row; its arrays are then those of `x`.
+    """
+    name = sparse_kind(x)
+    if name == "torch":
+        entries = x if str(x.layout).endswith("sparse_coo") else x.to_sparse_coo()
+        return *entries._indices(), entries._values(), None
+    if name == "cupyx":
+        entries = x.tocoo()
+        return entries.row, entries.col, entries.data, None
+    if x.format in ("csr", "csc"):
+        _require_sound(x)
+    if x.format == "csr" and not (x.indices[1:] <= x.indices[:-1]).any(where=_inside_rows(x)):
+        return None, x.indices, x.data, x.indptr
+    entries = x.tocoo()
+    return entries.row, entries.col, entries.data, None
+
+
+def _inside_rows(x):
+    """For each entry but the first, whether it is in the row of the one before it."""
+    inside = np.ones(max(0, x.indices.shape[0] - 1), bool)
+    firsts = x.indptr[1:-1]
+    inside[firsts[(firsts > 0) & (firsts < x.indices.shape[0])] - 1] = False
+    return inside
 
 
 class _Interface:

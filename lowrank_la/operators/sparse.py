@@ -28,6 +28,11 @@ class SparseOperator(LinearOperator):
         self._bind(csr, transposed, transposed and be.is_complex(csr.dtype), A.dtype)
 
     @classmethod
+    def of_csr(cls, csr):
+        """On the arrays of a canonical `_backend.CSR`, which are not looked at."""
+        return cls._view(csr, False, False, csr.dtype)
+
+    @classmethod
     def _view(cls, csr, transposed, mirrored, source_dtype):
         operator = cls.__new__(cls)
         operator._bind(csr, transposed, mirrored, source_dtype)

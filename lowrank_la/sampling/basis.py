@@ -60,12 +60,12 @@ def scored_operator(A, function, check_finite):
     return scaled, factor
 
 
-def row_squares(M):
-    """Squared norm of each row."""
+def row_squares(M, *, wide=False):
+    """Squared norm of each row, with `wide` accumulated in the widest dtype of the device."""
     xp = be.namespace(M)
-    if be.is_complex(M.dtype):
-        return xp.sum(xp.real(M) ** 2 + xp.imag(M) ** 2, axis=1)
-    return xp.sum(M * M, axis=1)
+    dtype = be.widest_real(xp, be.device(M)) if wide else be.real_dtype(xp, M.dtype)
+    parts = (xp.real(M), xp.imag(M)) if be.is_complex(M.dtype) else (M,)
+    return sum(xp.sum(xp.astype(part, dtype, copy=False) ** 2, axis=1) for part in parts)
 
 
 def count(mask):

@@ -1,20 +1,27 @@
 """Exact samples of determinantal point processes given by a kernel or its factor."""
 
+import math
+import warnings
+
 import numpy as np
 
 from .. import _backend as be
 from .. import _kernels
+from ..exceptions import RankWarning
 from .proposals import RowProposals, host_to_indices
 from .rejection import draw_sets, kernels_pay
 from .spectrum import Spectrum, spectrum_of
 
 _TRIES = 100_000  # an expected number of about √(2πk) would have to be exceeded more than a hundredfold
+_NOTICEABLE = 1e-2  # eigenvalues above that decide about a DPP
 
 
 class _Mixture:
     """A mixture of projection processes on subsets of the eigenvectors of a kernel."""
 
     _spectrum: Spectrum
+    last_rng: int | None = None
+    """Key of the latest call of `sample`: as `rng` it repeats that draw, also one without a seed."""
 
     def _subset(self, key, label):
         """Numbers of the eigenvectors that draw `label` takes."""
@@ -23,6 +30,7 @@ class _Mixture:
     def _draws(self, size, rng):
         labels = range(1 if size is None else be.check_count("size", size, 0))
         key = be.resolve_rng(rng)
+        self.last_rng = key.record
         subsets, projection = key.child("eigenvectors"), key.child("projection")
 
         def draw(label):
@@ -59,7 +67,8 @@ class DPP(_Mixture):
     -----
     Eigenvector j takes part with probability λ_j / (1 + λ_j), and the chosen ones make a projection process [1]_:
     O(n³) or O(nr²) preparation, then O(nk) + O(k³) for a set of k rows. Eigenvalues are kept as logarithms, so that no
-    scale overflows; those below n eps times the largest count as zero (8 r eps on the singular values of a factor).
+    scale overflows; those below n eps times the largest count as zero (8 r eps on the singular values of a factor),
+    with a `RankWarning` where that is above 0.01.
 
     References
     ----------
@@ -77,6 +86,8 @@ class DPP(_Mixture):
 
     def __init__(self, L=None, *, factor=None):
         self._spectrum = spectrum_of(L, factor, "DPP")
+        if self._spectrum.log_dropped > math.log(_NOTICEABLE):
+            _warn_of_rounding(self._spectrum)
         self._probabilities = _sigmoid(self._spectrum.log_values)
 
     @property
@@ -96,6 +107,7 @@ class DPP(_Mixture):
         size : int, optional
             Number of independent draws; one by default.
         rng : None, int, generator or Key
+            ``last_rng`` holds the key that repeats the draw.
 
         Returns
         -------
@@ -167,6 +179,7 @@ class KDPP(_Mixture):
         size : int, optional
             Number of independent draws; one by default.
         rng : None, int, generator or Key
+            ``last_rng`` holds the key that repeats the draw.
 
         Returns
         -------
@@ -213,6 +226,16 @@ def conditioned_bernoulli(probabilities, k, key, label):
             return np.flatnonzero(success[right[0]]), first + int(right[0]) + 1
         first += 8
     raise ArithmeticError(f"{_TRIES} tries without {k} successes")
+
+
+def _warn_of_rounding(spectrum):
+    size = math.exp(min(700.0, spectrum.log_dropped))
+    warnings.warn(
+        f"eigenvalues of the kernel below {size:.1e} can't be told from zero beside the largest and count as zero, "
+        "though they would decide about rows; scale L down, or pass a factor",
+        RankWarning,
+        stacklevel=3,
+    )
 
 
 def _sigmoid(x):

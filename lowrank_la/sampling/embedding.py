@@ -62,16 +62,18 @@ def embedding_distortion(A, indices, weights, *, p=2, starts=_RANDOM, maxiter=_S
         ``low`` and ``high``, the extreme ratios ``‖diag(weights) A[indices] x‖_p / ‖A x‖_p`` found, and the two x. At
         p = 2 they are exact, the singular values of the sample in an orthonormal basis. Else they are attained, so
         the distortion is at least that; the search is local, from many starts, and no proof that it is no worse.
-        ``info.error`` is the larger of 1 - low and high - 1.
+        ``info.error`` is the larger of 1 - low and high - 1. Both ratios are zero where no row was sampled.
 
     Raises
     ------
     ValueError
-        If the sample and `A` don't fit, `A` is zero, empty or not finite, or an argument is out of range.
+        If the sample and `A` don't fit, `A` is zero, empty or not finite, `weights` are not finite, or an argument is
+        out of range.
     IndexError
         If `indices` are not rows of `A`.
     TypeError
-        If `A` is not a matrix or records gradients, or an argument is of the wrong type.
+        If `A` is not a matrix or records gradients, `weights` are not a real vector beside `A`, or an argument is of
+        the wrong type.
 
     Notes
     -----
@@ -98,7 +100,10 @@ def embedding_distortion(A, indices, weights, *, p=2, starts=_RANDOM, maxiter=_S
         U = basis.dense()
         chosen = be.index_array(indices, op.shape[0], op.xp, op.device)
         SU = op.xp.take(U, chosen, axis=0) * op.xp.astype(weights, U.dtype)[:, None]
-        low, high, Z = _of_l2(SU) if p == 2 else _search(basis, U, SU, chosen, p, starts, maxiter, key)
+        if SU.shape[0] == 0:
+            low, high, Z = _of_nothing(SU)
+        else:
+            low, high, Z = _of_l2(SU) if p == 2 else _search(basis, U, SU, chosen, p, starts, maxiter, key)
         directions = _preimages(basis.R, Z)
     kind = "exact" if p == 2 else "estimate"
     info = Info(
@@ -114,7 +119,17 @@ def _checked_sample(op, indices, weights):
         raise TypeError(f"weights must be a vector of {be.kind(op.xp)}, as A is, got {type(weights).__name__}")
     if weights.shape[0] != count:
         raise ValueError(f"indices and weights must have one length, got {count} and {weights.shape[0]}")
+    if be.is_complex(weights.dtype):
+        raise TypeError(f"weights must be real, got {be.dtype_name(weights.dtype)}")
+    if not bool(op.xp.all(op.xp.isfinite(weights))):
+        raise ValueError("weights hold NaN or infinite values; pass those of sample_rows, or a finite number a row")
     return weights
+
+
+def _of_nothing(SU):
+    """Ratios and directions of an empty sample."""
+    identity = be.namespace(SU).eye(SU.shape[1], dtype=SU.dtype, device=be.device(SU))
+    return 0.0, 0.0, be.namespace(SU).stack([identity[:, -1], identity[:, 0]], axis=1)
 
 
 def _of_l2(SU):
@@ -172,7 +187,8 @@ def _ascend(W, SW, X, p, maxiter, sign):
             X, gradient = xp.take(X, leaders, axis=1), xp.take(gradient, leaders, axis=1)
             value, length = xp.take(value, leaders), xp.take(length, leaders)
     best = int(np.argmax(sign * be.to_numpy(value)))
-    return math.exp(float(value[best]) / p), X[:, best]
+    top, bottom = (float(_norm_and_gradient(M, X[:, best : best + 1], p)[0][0]) for M in (SW, W))
+    return (top / bottom) ** (1 / p), X[:, best]
 
 
 def _largest(values, count):

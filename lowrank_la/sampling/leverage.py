@@ -1,16 +1,20 @@
 """Leverage scores: how much each row weighs in the column space of a matrix."""
 
 import math
+import warnings
 from dataclasses import dataclass
 
 from .. import _backend as be
+from ..exceptions import RankWarning
 from ..factor.svd import svd
 from ..results import Info, Result
 from ..sketch import Gaussian, SparseSign
 from .basis import preconditioner, row_basis, row_squares, scored_operator
+from .sketch_size import degrees_of_freedom
 
 _METHODS = ("auto", "qr", "svd", "sketched")
 _FAILURE = 0.01
+_ROUNDING = 4.0  # units of √(m + n) eps of σ₁ that no singular vector is known better than
 _ACCURACY = {"svd": 1e-6, "sketched": 0.5}
 
 
@@ -22,6 +26,10 @@ class LeverageResult(Result):
     info: Info
 
     _unpack = ("scores",)
+
+    @property
+    def __references__(self):
+        return ("drineas_et_al_2012",) if self.info.method == "sketched" else ()
 
 
 @be.supports()
@@ -52,8 +60,9 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
         ``scores`` (m,), real, in the precision of the computation (half precision is scored in float32). ``info.rank``
         is the numerical rank of `A` with its columns brought to one scale, or `rank`; ``info.total`` the sum of the
         scores. ``info.error`` of "sketched" is the relative error of every score, of `rank` the absolute one: an
-        estimate from the residuals and the gap ``info.gap`` = (σ_k - σ_{k+1}) / σ₁, infinite where there is no gap and
-        so no single space of that rank.
+        estimate from the residuals, not less than rounding, and the gap ``info.gap`` = (σ_k - σ_{k+1}) / σ₁. It is
+        infinite, and ``info.converged`` False, where the gap is rounding and so there is no single space of that rank;
+        a `RankWarning` says so where σ_k itself is rounding.
 
     Raises
     ------
@@ -69,9 +78,10 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
     nothing of its size is stored. Cost about 6mn² operations. Operators that can't give rows are read by n products.
 
     "sketched" takes ``R`` from a sparse-sign sketch of d rows and the norms of ``A R⁻¹ G`` with c Gaussian columns
-    [1]_ (without G where n is smaller), two products with `A`. For a Gaussian sketch each score has exactly the law of
-    (d - n) / χ² with d - n + 1 degrees of freedom; d and c make the largest of m such errors stay within `accuracy`
-    with probability 0.99, a normal approximation that sparse signs follow on data whose rows are not few and heavy.
+    [1]_ (without G where n is smaller), two products with `A`. For a Gaussian sketch a score over the exact one has
+    the law of (k - 1) / χ² with k = d - n + 1 degrees of freedom, and with G that of (k - 1) / k times an F variable
+    with c and k. k, and c = k, are the least for which the tails of that law, summed over the rows, leave `accuracy`
+    with probability 0.01 at most. Sparse signs follow it on data whose rows are not few and heavy.
 
     References
     ----------
@@ -123,13 +133,23 @@ def _of_leading(op, rank, accuracy, key):
     count = min(rank + 1, *op.shape)
     found = svd(op, count, accuracy=accuracy, rng=key, check_finite=False)
     s = be.to_numpy(found.s).tolist()
-    top = s[0] if s[0] > 0 else 1.0
-    gap = (s[rank - 1] - (s[rank] if count > rank else 0.0)) / top
-    residuals = be.to_numpy(found.info.residuals[:rank]).tolist()
-    angle = math.hypot(*residuals) / top / gap if gap > 0 else math.inf
+    rounding = _ROUNDING * math.sqrt(sum(op.shape)) * be.eps(op.dtype)
+    relative = [value / s[0] if s[0] > 0 else 0.0 for value in s]
+    gap = relative[rank - 1] - (relative[rank] if count > rank else 0.0)
+    if relative[rank - 1] <= rounding:
+        _warn_of_rank(sum(value > rounding for value in relative), rank)
+    residuals = [max(float(x) / (s[0] or 1.0), rounding) for x in be.to_numpy(found.info.residuals[:rank])]
+    angle = math.hypot(*residuals) / gap if gap > rounding else math.inf
     scores = row_squares(op.xp.astype(found.U[:, :rank], op.dtype))
-    known = {"error": 2 * angle + angle**2, "error_kind": "estimate", "converged": found.info.converged}
+    converged = found.info.converged and math.isfinite(angle)
+    known = {"error": 2 * angle + angle**2, "error_kind": "estimate", "converged": converged}
     return _result(op, scores, method="svd", rank=rank, rng=key.record, products=found.info.products, gap=gap, **known)
+
+
+def _warn_of_rank(found, rank):
+    advice = f"pass rank={found} at most" if found else "a zero matrix has no leading space"
+    text = f"A has numerical rank {found}, less than rank={rank}: directions of rounding decide the scores; {advice}"
+    warnings.warn(text, RankWarning, stacklevel=4)
 
 
 def _sketched(op, accuracy, key):
@@ -137,22 +157,22 @@ def _sketched(op, accuracy, key):
     m, n = op.shape
     if m < n:
         raise ValueError(f"method='sketched' needs at least as many rows as columns, got shape {m}×{n}; take 'qr'")
-    needed = math.ceil(4.0 * math.log(2.0 * m / _FAILURE) / accuracy**2)
-    narrow = 2 * needed < n
-    d = n + (2 * needed if narrow else needed)
+    columns = degrees_of_freedom(accuracy, _FAILURE / m, both=True)
+    narrow = columns < n
+    d = n - 1 + (columns if narrow else degrees_of_freedom(accuracy, _FAILURE / m))
     P, _ = preconditioner(SparseSign(d, m, key.child("rows")).apply(op), m)
     rank = P.shape[1]
     if narrow and rank:
-        P = Gaussian(2 * needed, rank, key.child("columns")).rapply(P)
+        P = Gaussian(columns, rank, key.child("columns")).rapply(P)
     scores = row_squares(op.matmat(P)) * ((d - rank) / d)
-    one = op.xp.ones_like(scores)
-    details = {"rank": rank, "sketch_rows": d, "sketch_columns": 2 * needed if narrow else None}
+    details = {"rank": rank, "sketch_rows": d, "sketch_columns": columns if narrow else None}
     products = n + P.shape[1]
     known = {"error": accuracy, "error_kind": "estimate", "products": products, "passes": 2, "rng": key.record}
-    return _result(op, op.xp.where(scores < 1, scores, one), method="sketched", **known, **details)
+    return _result(op, scores, method="sketched", **known, **details)
 
 
 def _result(op, scores, **known):
     fields = {name: known.pop(name) for name in tuple(known) if name in Info.__dataclass_fields__}
     total = float(op.xp.sum(scores, dtype=be.widest_real(op.xp, op.device)))
+    scores = op.xp.where(scores < 1, scores, op.xp.ones_like(scores))
     return LeverageResult(scores, Info(**{"converged": True, **fields}, details={**known, "total": total}))

@@ -25,6 +25,11 @@ class LewisResult(Result):
 
     _unpack = ("weights",)
 
+    @property
+    def __references__(self):
+        averaged = self.info.method == "averaged fixed point"
+        return ("cohen_peng_2015", *(("cohen_cousins_lee_yang_2019",) if averaged else ()))
+
 
 @dataclass(frozen=True)
 class LewisPoint:

@@ -5,7 +5,7 @@ import math
 from .. import _backend as be
 from .bernoulli import inclusion_probabilities, kept
 from .duality import by_targets, descend
-from .lp_norms import NormProblem, squares
+from .lp_norms import NormProblem, power, squares
 
 _LEAST_REDUCED, _REDUCED = 2048, 256  # rows, and rows a column, of the matrix that starting points come from
 _LEAST_COARSE, _COARSE = 512, 48
@@ -37,9 +37,13 @@ def _lower_solve(R, T):
     return be.mH(be.right_solve_upper(be.mH(T), R))
 
 
-def targets(rows, index):
-    """Right-hand sides ``u_iᴴ`` of the rows `index`, as columns."""
-    return be.mH(rows.xp.take(rows.U, index, axis=0))
+def targets(rows, p, index=None):
+    """``T, shares``: rows `index` (all by default) brought to size one, as columns ``u_iᴴ / size_i``, and ``size_i^p``.
+
+    A sensitivity is that of its column of `T` times its share: rows that are tiny have targets like all the others.
+    """
+    U, size = (M if index is None else rows.xp.take(M, index, axis=0) for M in (rows.U, rows.size))
+    return be.mH(U / rows.xp.astype(size, U.dtype)[:, None]), power(size, p)
 
 
 def reduced(rows, point, p, key, *, coarse=False):
@@ -61,10 +65,12 @@ def whole(rows, point, p):
 
 
 def _sizes(point, p):
-    """Sizes of the rows in the metric of Lewis weights, where they are w^(1/p), the largest brought to 1."""
+    """Sizes of the rows in the metric of Lewis weights, where they are w^(1/p), the largest brought to 1; not zero."""
     xp = be.namespace(point.log_w)
     log_sizes = point.log_w / p
-    return xp.exp(log_sizes - xp.max(log_sizes))
+    sizes = xp.exp(log_sizes - xp.max(log_sizes))
+    least = float(xp.finfo(sizes.dtype).smallest_normal)
+    return xp.where(sizes > least, sizes, xp.full_like(sizes, least))
 
 
 def estimated_sensitivities(rows, point, p, key):
@@ -77,6 +83,8 @@ def estimated_sensitivities(rows, point, p, key):
         X = descend(problem, T, starting_points(rows, T), _COARSE_TOL)
         return (1.0 / problem.norms(X),)
 
-    (found,) = by_targets(problem, be.mH(rows.U), one)
+    T, shares = targets(rows, p)
+    (found,) = by_targets(problem, T, one)
+    found = shares * found
     found = xp.where(found < upper, found, upper)
     return xp.where(found > lower, found, lower)

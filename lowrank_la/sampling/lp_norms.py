@@ -14,7 +14,8 @@ _FLATTEST = 0.02  # least curvature, relative to that of the majorising parabola
 class NormProblem:
     """``Σ_j counts_j |u_j x|^p``; `counts` None stands for ones.
 
-    Row j is smoothed by ε times `sizes_j`, what is usual for that row, so that rows of all sizes are smoothed alike.
+    Worked on as ``Σ_j μ_j |u_j x / sizes_j|^p`` with masses ``μ = counts · sizes^p``, `sizes_j` what is usual for row
+    j: then squares of the residuals of tiny rows do not vanish, and rows of all sizes are smoothed alike.
     """
 
     U: Any
@@ -28,34 +29,36 @@ class NormProblem:
         return be.namespace(self.U)
 
     @cached_property
-    def total(self):
-        """Sum of ``counts · sizes^p``: the value of a vector whose residuals are the sizes."""
+    def masses(self):
+        """``counts · sizes^p``."""
         usual = power(self.sizes, self.p)
-        return float(self.xp.sum(usual if self.counts is None else self.counts * usual))
+        return usual if self.counts is None else self.counts * usual
+
+    @cached_property
+    def total(self):
+        """Sum of the masses: the value of a vector whose residuals are the sizes."""
+        return float(self.xp.sum(self.masses))
 
     def panels(self, width):
-        """Rows, their counts (None or a column) and sizes, few enough for the cache next to `width` columns."""
+        """Rows over their sizes, masses and sizes, few enough for the cache next to `width` columns."""
         host = be.kind(self.xp) == "numpy"
         step = _HOST_ROWS if host else max(64, _DEVICE_ENTRIES // max(1, width))
         for rows in be.fixed_partition(self.U.shape[0], step):
-            counts = None if self.counts is None else self.counts[rows][:, None]
-            yield self.U[rows, :], counts, self.sizes[rows][:, None]
+            sizes = self.sizes[rows][:, None]
+            yield self.U[rows, :] / self.xp.astype(sizes, self.U.dtype), self.masses[rows][:, None], sizes
 
     def norms(self, X):
         """``Σ counts |U x|^p`` of each column of `X`."""
         total = 0.0
-        for u, counts, _ in self.panels(X.shape[1]):
-            size = power(squares(u @ X), self.p / 2)
-            total = total + self.xp.sum(size if counts is None else counts * size, axis=0)
+        for u, masses, _ in self.panels(X.shape[1]):
+            total = total + self.xp.sum(masses * power(squares(u @ X), self.p / 2), axis=0)
         return total
 
-    def weights(self, r, counts, smooth):
-        """Squared smooth sizes, gradient weights and curvatures of residuals `r`; `smooth` is what squares gain."""
+    def weights(self, r, eps):
+        """Squared smooth sizes, gradient weights and curvatures of residuals `r`, for unit masses."""
         a = squares(r)
-        base = a + smooth
+        base = a + eps * eps
         omega = power(base, self.p / 2 - 1)
-        if counts is not None:
-            omega = counts * omega
         if be.is_complex(r.dtype) or self.p < 1:
             return base, omega, max(1.0, self.p - 1.0) * omega
         bend = 1.0 + (self.p - 2.0) * (a / base)
@@ -64,30 +67,31 @@ class NormProblem:
     def derivatives(self, X, eps):
         """Smoothed values (b,), half gradients (d, b) and curvature matrices (b, d, d) at the columns of `X`."""
         value, gradient, packed = 0.0, 0.0, 0.0
-        for u, counts, sizes in self.panels(X.shape[1]):
+        for u, masses, _ in self.panels(X.shape[1]):
             r = u @ X
-            base, omega, bend = self.weights(r, counts, (sizes * eps) ** 2)
+            base, omega, bend = self.weights(r, eps)
+            omega = masses * omega
             value = value + self.xp.sum(omega * base, axis=0)
             gradient = gradient + be.mH(u) @ (omega * r)
-            packed = packed + self.xp.astype(bend, u.dtype).mT @ self._products(u)
+            packed = packed + self.xp.astype(masses * bend, u.dtype).mT @ self._products(u)
         return value, gradient, self._unpacked(packed)
 
     def duals(self, X, step, eps):
-        """``‖y‖_q``, ``Uᴴ y`` and ``‖U (x + δ)‖_p^p`` of a Newton `step`, without its factor 1/λ."""
+        """``‖y‖_q``, ``Uᴴ y`` and ``‖U (x + δ)‖_p^p`` of a Newton `step`, without its factor 1/λ; for no counts."""
         xp, p = self.xp, self.p
         size, image, value = 0.0, 0.0, 0.0
-        for u, counts, sizes in self.panels(X.shape[1]):
+        for u, masses, sizes in self.panels(X.shape[1]):
             r, v = u @ X, u @ step.delta
-            _, omega, bend = self.weights(r, counts, (sizes * eps) ** 2)
-            y = omega * r + (bend + step.ridge) * v
+            _, omega, bend = self.weights(r, eps)
+            y = power(sizes, p - 1) * (omega * r + bend * v) + sizes * step.ridge * v
             y2 = squares(y)
             if p == 1:
                 largest = xp.max(y2, axis=0)
                 size = largest if isinstance(size, float) else xp.where(largest > size, largest, size)
             else:
                 size = size + xp.sum(power(y2, p / (p - 1) / 2), axis=0)
-            image = image + be.mH(u) @ y
-            value = value + xp.sum(power(squares(r + v), p / 2), axis=0)
+            image = image + be.mH(u) @ (sizes * y)
+            value = value + xp.sum(masses * power(squares(r + v), p / 2), axis=0)
         return power(size, 0.5) if p == 1 else size ** ((p - 1) / p), image, value
 
     @cached_property

@@ -3,13 +3,16 @@
 Both are drawn in proportion to leverage, independently of what has been accepted so far.
 """
 
+from functools import cached_property
+
 import numpy as np
 
 from .. import _backend as be
 from .._backend.sparse import writable_view
-from .span import orthonormal_span, row_squares
+from .basis import row_squares
+from .span import orthonormal_span
 
-_COARSE = 64
+_GUIDED = 8  # rows a share of the guide table, on average
 
 
 class RowProposals:
@@ -30,7 +33,7 @@ class RowProposals:
         self.xp, self.device = be.namespace(V), be.device(V)
         self.V = np.ascontiguousarray(V) if isinstance(V, np.ndarray) else V
         self.size, self.count = V.shape
-        self.leverages = row_squares(self.V)
+        self.leverages = _leverages(self.V)
         self.cumulative = np.cumsum(self.leverages)
         self.work_dtype = np.dtype("complex128" if be.is_complex(V.dtype) else "float64")
 
@@ -40,9 +43,13 @@ class RowProposals:
         return isinstance(self.V, np.ndarray)
 
     def kernel_arrays(self):
-        """What `projection_draws` reads, kept alive by `self`: rows, leverages, their sums, every 64th of these."""
-        coarse = self.cumulative[_COARSE - 1 :: _COARSE].copy()
-        return writable_view(self.V), self.leverages, self.cumulative, coarse
+        """What `projection_draws` reads, kept alive by `self`: rows, leverages, their sums, a guide to these."""
+        return writable_view(self.V), self.leverages, self.cumulative, self._guide
+
+    @cached_property
+    def _guide(self):
+        shares = 1 << max(0, (self.size // _GUIDED).bit_length() - 1)
+        return self.places(np.arange(shares + 1) / shares).astype(np.int32 if self.size < 1 << 31 else np.int64)
 
     def places(self, uniforms):
         """Row numbers in proportion to leverage, for uniform numbers in (0, 1]."""
@@ -104,6 +111,12 @@ def proposals_of(V, name):
     if hasattr(V, "quantile") and callable(V) and not be.is_array(V):
         return PointProposals(V)
     return RowProposals(orthonormal_span(V, name)[0])
+
+
+def _leverages(V):
+    """Squared lengths of the rows, host float64."""
+    parts = be.map_row_panels(lambda panel: row_squares(panel, wide=True), V)
+    return be.to_numpy(parts[0] if len(parts) == 1 else be.namespace(V).concat(parts)).astype("float64")
 
 
 def host_to_indices(places, xp, device):

@@ -42,7 +42,8 @@ def sample_rows(A, size, *, p=2, method="auto", rng=None, check_finite=True):
     ----------
     A : array, sparse matrix, operator or result, shape (m, n)
     size : int
-        Expected number of rows: every row is kept or not by itself. At most the number of rows that can be drawn.
+        Expected number of rows: every row is kept or not by itself, and of a small `size` there may be none. At most
+        the number of rows that can be drawn.
     p : float
         Positive.
     method : {"auto", "leverage", "root_leverage", "sensitivity", "sensitivity_leverage", "lewis", "uniform"}
@@ -66,8 +67,8 @@ def sample_rows(A, size, *, p=2, method="auto", rng=None, check_finite=True):
     Raises
     ------
     ValueError
-        If `size` exceeds the number of rows with a positive score, `p` is not positive, `A` is empty or not finite,
-        "root_leverage" comes with p > 2, or an argument is out of range.
+        If `size` exceeds the number of rows with a positive score, `p` is not positive or so small that weights
+        overflow, `A` is empty or not finite, "root_leverage" comes with p > 2, or an argument is out of range.
     TypeError
         If `A` is not a matrix or records gradients, or an argument is of the wrong type.
 
@@ -129,10 +130,13 @@ def _checked_size(size, m):
 
 
 def _probabilities(scores, size):
-    positive = count(scores > 0)
+    _require_rows(count(scores > 0), size)
+    return inclusion_probabilities(scores, size)
+
+
+def _require_rows(positive, size):
     if size > positive:
         raise ValueError(f"size must be at most {positive}, the number of rows with a positive score, got {size}")
-    return inclusion_probabilities(scores, size)
 
 
 def _scores(op, p, method, key):
@@ -167,13 +171,26 @@ def _by_rounds(op, size, p, key):
     for number, target in enumerate(sizes):
         scaled = current if scale is None else current * xp.astype(scale, current.dtype)[:, None]
         tau = row_basis(as_operator(scaled)).scores()
-        chance = _probabilities(tau ** (p / 2), min(target, count(tau > 0)))
+        positive = count(tau > 0)
+        if number == 0:
+            _require_rows(positive, size)
+        chance = inclusion_probabilities(tau ** (p / 2), min(target, positive))
         stay = kept(chance, key.child("rounds"), number)
         reached = chance if q is None else xp.take(q, indices) * chance
         q = reached if q is None else _put(q, indices, reached)
         indices, current = xp.take(indices, stay), xp.take(current, stay, axis=0)
-        scale = xp.take(q, indices) ** (-1 / p)
+        if indices.shape[0] == 0:
+            break
+        scale = _weights(xp.take(q, indices), p)
     return indices, q, {"rank": basis.rank, "total_sensitivity": None, "rounds": len(sizes), "scores_total": None}
+
+
+def _weights(q, p):
+    """``q^(-1/p)``; ValueError where one overflows."""
+    weights = q ** (-1 / p)
+    if not be.all_finite(weights):
+        raise ValueError(f"weights probability^(-1/p) overflow at p={p:g}; take a larger p or size")
+    return weights
 
 
 def _put(q, indices, values):
@@ -198,7 +215,7 @@ def _result(op, p, method, key, indices, q, details):
     xp = op.xp
     real = be.real_dtype(xp, op.dtype)
     bound = row_bound(method, p, details["rank"], details["total_sensitivity"], op.shape[0])
-    weights = xp.astype(xp.take(q, indices) ** (-1 / p), real)
+    weights = _weights(xp.astype(xp.take(q, indices), real), p)
     info = Info(
         converged=True, method=method, rng=key.record,
         details={**details, **bound.details, "expected_size": float(xp.sum(q))},

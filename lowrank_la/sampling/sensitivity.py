@@ -16,9 +16,9 @@ from .lewis_bounds import lewis_bracket, reduced, starting_points, targets, whol
 from .weighted import WeightedRows, scatter
 
 _MAXITER = 20
-_FIRST_DRAWS, _DRAWS = 512, 4096
+_LEAST_DRAWS, _FIRST_DRAWS, _DRAWS = 30, 512, 4096
 _FIXED_POINT = 1e-3
-_QUANTILE = 2.576
+_FAILURE = 0.01
 _ADVICE = "the bounds hold all the same; raise samples or maxiter, or loosen tol"
 
 
@@ -32,6 +32,7 @@ class SensitivityResult(Result):
     info: Info
 
     _unpack = ("lower", "upper", "total")
+    __references__ = ("cohen_peng_2015", "padmanabhan_woodruff_zhang_2023")
 
     def __repr__(self):
         low, high = self.total
@@ -66,7 +67,8 @@ def lp_sensitivities(
         Rows to bracket to `tol`. All the others, except those drawn for the total, have the bounds that Lewis weights
         prove.
     samples : int
-        Most rows drawn for the total. A matrix with no more rows than that has all of them bracketed.
+        Most rows drawn for the total. A matrix with no more rows than that has all of them bracketed; below 30 draws
+        no interval is read from them, and the total keeps the bounds that Lewis weights prove.
     maxiter : int, optional
         Limit on Newton steps with the whole of `A`, 20 by default.
     rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
@@ -83,11 +85,13 @@ def lp_sensitivities(
     Returns
     -------
     SensitivityResult
-        ``lower`` and ``upper`` (m,) hold for every row, up to rounding. ``total`` = (lower, upper) brackets the sum:
-        a "bound" in ``info.error_kind`` where all rows were bracketed, else an "estimate" that holds with probability
-        0.99 (a normal approximation for draws by Lewis weights, whose ratios to sensitivities lie within a factor of
-        n^\|1 - p/2\|). ``info.refined`` lists the rows bracketed to `tol`; ``info.error`` is upper / lower - 1 of the
-        total, ``info.gap`` the largest of the rows refined.
+        ``lower`` and ``upper`` (m,) hold for every row, up to rounding; what is below the smallest normal number of
+        the dtype may be zero. ``total`` = (lower, upper) brackets the sum: a "bound" in ``info.error_kind`` where it
+        adds up bounds of all rows, else an "estimate" by Student's interval for draws by Lewis weights, with the
+        probability 0.01 of a miss shared among the times that it is looked at. The ratios averaged lie within a factor
+        of n^\|1 - p/2\|; should a few rows of high ratio have less weight together than one in as many as are drawn,
+        the draws may not see them. ``info.refined`` lists the rows bracketed to `tol`; ``info.error`` is
+        upper / lower - 1 of the total, ``info.gap`` the largest of the rows refined.
 
     Raises
     ------
@@ -152,6 +156,7 @@ class _Brackets:
             self.done[:] = True
         else:
             self.lower, self.upper = lewis_bracket(self.point, p)
+            self.upper = op.xp.maximum(self.lower, self.upper)
             self.whole = whole(self.rows, self.point, p)
             self.problem = reduced(self.rows, self.point, p, key)
 
@@ -161,7 +166,7 @@ class _Brackets:
         inner = np.asarray(chosen, np.int64) if alive is None else np.flatnonzero(np.isin(alive, chosen))
         few = self.rows.count <= samples
         self.refine(np.arange(self.rows.count) if few else inner, self.tol)
-        drawn = 0 if few or self.done.all() else self._draw_total(samples)
+        drawn = 0 if few or self.done.all() or samples < _LEAST_DRAWS else self._draw_total(samples)
         if not drawn:
             self.total = tuple(float(x) for x in (self._host(self.lower).sum(), self._host(self.upper).sum()))
         return self._result(alive, drawn)
@@ -179,20 +184,23 @@ class _Brackets:
             X = descend(self.problem, T, starting_points(rows, T), tol)
             return bracket(self.whole, T, X, tol, self.maxiter)
 
-        lower, upper = by_targets(self.whole, targets(rows, at), one)
+        T, shares = targets(rows, self.p, at)
+        lower, upper = (xp.where(xp.isfinite(x), shares * x, x) for x in by_targets(self.whole, T, one))
         self.lower = place(self.lower, index, lower, xp.maximum)
-        self.upper = place(self.upper, index, upper, xp.minimum)
+        self.upper = xp.maximum(place(self.upper, index, upper, xp.minimum), self.lower)
         self.done[index] = True
 
     def _draw_total(self, samples):
         """Bracket the sum from heavy rows and others drawn in proportion to Lewis weights; the number of draws."""
         lows, highs = self._host(self.lower).sum(), self._host(self.upper).sum()
-        weights = np.exp(self._host(self.point.log_w))
+        log_w = self._host(self.point.log_w)
+        weights = np.exp(log_w)
         heavy = weights * min(samples, _FIRST_DRAWS) > weights.sum()
         self.refine(np.flatnonzero(heavy), self.tol / 2)
-        weights[heavy] = 0.0
+        weights = np.where(heavy, 0.0, np.exp(log_w - log_w[~heavy].max()))
         law = np.cumsum(weights)
         weights, drawn, count = weights / law[-1], np.zeros(0, np.int64), 0
+        failure = _FAILURE / (1 + max(0, math.ceil(math.log2(samples / _FIRST_DRAWS))))
         while True:
             more = slice(count, min(samples, max(_FIRST_DRAWS, 2 * count)))
             u = np.asarray(be.to_numpy(be.uniform(self.key.child("draws"), more, slice(0, 1))))[:, 0]
@@ -202,8 +210,8 @@ class _Brackets:
                 bound[heavy].sum() + bound[drawn] / weights[drawn]
                 for bound in map(self._host, (self.lower, self.upper))
             )
-            self.total = max(lows, low.mean() - _margin(low)), min(highs, high.mean() + _margin(high))
-            self.total = float(self.total[0]), float(self.total[1])
+            least, most = low.mean() - _margin(low, failure), high.mean() + _margin(high, failure)
+            self.total = float(max(lows, least)), float(max(lows, least, min(highs, most)))
             over = self.watch.tick(size=count, error=self.total[1] / self.total[0] - 1)
             if over or count == samples or self.total[1] <= (1 + self.tol) * self.total[0]:
                 return count
@@ -213,8 +221,9 @@ class _Brackets:
 
     def _result(self, alive, drawn):
         low, high = self.total
-        found = (self._host(bound)[self.done] for bound in (self.lower, self.upper))
-        gap = max((hi / lo - 1 for lo, hi in zip(*found, strict=True)), default=0.0)
+        lower, upper = (self._host(bound)[self.done] for bound in (self.lower, self.upper))
+        least = float(self.op.xp.finfo(self.rows.real).smallest_normal)
+        gap = max(0.0, float(np.max(upper / np.maximum(lower, least), initial=0.0)) - 1.0)
         error = high / low - 1 if low > 0 else 0.0
         met = max(gap, error) <= self.tol * (1 + 100 * be.eps(self.op.dtype))
         refined = np.flatnonzero(self.done) if alive is None else alive[self.done]
@@ -230,6 +239,8 @@ class _Brackets:
         return SensitivityResult(lower, upper, self.total, info)
 
 
-def _margin(ratios):
-    """Half the width of the 99 % interval of a mean, by the normal approximation."""
-    return _QUANTILE * ratios.std(ddof=1) / math.sqrt(ratios.size) if ratios.size > 1 else math.inf
+def _margin(ratios, failure):
+    """Half the width of Student's interval for a mean, which misses with probability `failure`."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(ratios.size - 1, 1 - failure / 2)) * ratios.std(ddof=1) / math.sqrt(ratios.size)

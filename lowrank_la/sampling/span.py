@@ -64,19 +64,6 @@ def departure(V):
     return be.fro_norm(be.adjoint_matmul(V, be.matmul(V, g)) - g) / _PROBES**0.5
 
 
-def row_squares(V):
-    """Squared lengths of the rows, host float64, accumulated in the widest dtype of the device."""
-    xp = be.namespace(V)
-    wide = be.widest_real(xp, be.device(V))
-
-    def squares(panel):
-        parts = (xp.real(panel), xp.imag(panel)) if be.is_complex(panel.dtype) else (panel,)
-        return sum(xp.sum(xp.astype(part, wide, copy=False) ** 2, axis=1) for part in parts)
-
-    parts = be.map_row_panels(squares, V)
-    return be.to_numpy(parts[0] if len(parts) == 1 else xp.concat(parts)).astype("float64")
-
-
 def _require_full_rank(R, name):
     d = R.shape[1]
     s = [float(value) for value in be.to_numpy(be.small_svd(R)[1])]

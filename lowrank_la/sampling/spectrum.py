@@ -21,6 +21,8 @@ class Spectrum:
 
     vectors: object
     log_values: np.ndarray
+    log_dropped: float = -math.inf
+    """Logarithm up to which the eigenvalues that count as zero may reach; -inf where there are none."""
 
     @property
     def rank(self):
@@ -79,8 +81,8 @@ def _of_factor(B, name):
     else:
         U, s, _ = be.small_svd(be.mH(orthonormalize(be.mH(B))[1]))
     s = be.to_numpy(s).astype(float)
-    kept = s > 8.0 * min(B.shape) * be.eps(B.dtype) * s[0]
-    return _selected(U, kept, 2.0 * (np.log(s[kept]) + exponent * math.log(2.0)))
+    unit = 8.0 * min(B.shape) * be.eps(B.dtype) * float(s[0])
+    return _selected(U, s, unit, exponent, power=2.0)
 
 
 def _positive(w, U, exponent, n, name):
@@ -92,14 +94,17 @@ def _positive(w, U, exponent, n, name):
             f"{name} needs a positive semidefinite kernel, but an eigenvalue is {w.min() / np.max(np.abs(w)):.2e} "
             "times the largest in modulus; add a ridge if that is noise"
         )
-    return _selected(U, w > unit, np.log(w[w > unit]) + exponent * math.log(2.0))
+    return _selected(U, w, unit, exponent)
 
 
-def _selected(U, kept, log_values):
-    xp = be.namespace(U)
+def _selected(U, values, unit, exponent, power=1.0):
+    """`Spectrum` of the `values` above `unit`, to a `power` and at their scale."""
+    xp, kept, shift = be.namespace(U), values > unit, exponent * math.log(2.0)
+    log_values = power * (np.log(values[kept]) + shift)
+    dropped = power * (math.log(unit) + shift) if unit > 0 and not kept.all() else -math.inf
     index = be.index_array(np.flatnonzero(kept), U.shape[1], xp, be.device(U))
     vectors = xp.take(U, index, axis=1).mT
-    return Spectrum(np.ascontiguousarray(vectors) if isinstance(vectors, np.ndarray) else vectors, log_values)
+    return Spectrum(np.ascontiguousarray(vectors) if isinstance(vectors, np.ndarray) else vectors, log_values, dropped)
 
 
 def _safe(M, name):

@@ -19,6 +19,7 @@ class VolumeSample(Result):
     info: Info
 
     _unpack = ("indices",)
+    __references__ = ("derezinski_warmuth_2018",)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,6 +31,7 @@ class VolumeRescaledSample(Result):
     info: Info
 
     _unpack = ("indices", "weights")
+    __references__ = ("derezinski_warmuth_hsu_2018",)
 
 
 @be.supports()

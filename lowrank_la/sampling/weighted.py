@@ -15,6 +15,8 @@ class WeightedRows:
     ----------
     U : array, shape (count, rank)
         Those rows.
+    size : array, shape (count,)
+        Largest modulus of each.
     alive : array or None
         Their indices; None where no row is zero.
     R : array, shape (rank, rank)
@@ -31,7 +33,7 @@ class WeightedRows:
             self.alive = where_true(size > 0)
             U, size = basis.xp.take(U, self.alive, axis=0), basis.xp.take(size, self.alive)
         self.U, self.count = U, U.shape[0]
-        self._size = size
+        self.size = size
         self.R = basis.xp.eye(basis.rank, dtype=basis.dtype, device=basis.device)
 
     def log_scores(self, log_scale):
@@ -52,9 +54,9 @@ class WeightedRows:
     def _row_by_row(self, log_scale):
         """Scores that neither underflow nor inherit the error of larger rows: every row is solved at its own scale."""
         xp = self.xp
-        unit = self.U / xp.astype(self._size, self.U.dtype)[:, None]
+        unit = self.U / xp.astype(self.size, self.U.dtype)[:, None]
         squares = row_squares(be.right_solve_upper(unit, self.R))
-        return xp.log(squares) + 2 * (xp.log(self._size) + log_scale - xp.max(log_scale))
+        return xp.log(squares) + 2 * (xp.log(self.size) + log_scale - xp.max(log_scale))
 
 
 def scatter(values, alive, m):

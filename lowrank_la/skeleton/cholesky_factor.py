@@ -98,7 +98,7 @@ class CholeskyFactor:
             else:
                 fresh = be.right_solve_upper(read(rows), R)
             self.F[rows, first:last] = fresh
-            squares = op.xp.abs(fresh) ** 2
+            squares = squared(fresh)
             return [be.to_numpy(op.xp.sum(squares, axis=axis)).astype(np.float64) for axis in (1, 0)]
 
         found = mapped(panel, row_panels(op.shape[0], last - first, op.xp), op.xp)
@@ -143,17 +143,24 @@ def accept(core, weights, uniform, floor, most):
     L : NumPy array, shape (len(places), len(places))
         Cholesky factor of the core on them.
     """
-    left, places, columns = core.copy(), [], []
+    left, places = core.diagonal().real.copy(), []
+    rows = np.zeros((len(left), min(len(left), most)), core.dtype)
     for j, bar in enumerate(uniform * weights):
-        if len(places) == most:
+        t = len(places)
+        if t == most:
             break
-        pivot = float(left[j, j].real)
-        if not pivot > max(bar, floor):
+        if not left[j] > max(bar, floor):
             continue
-        column = left[:, j] / pivot**0.5
-        left -= np.outer(column, column.conj())
+        column = core[j, j:].conj() - rows[j:, :t] @ rows[j, :t].conj()
+        rows[j:, t] = column / left[j] ** 0.5
+        left[j:] -= squared(rows[j:, t])
         places.append(j)
-        columns.append(column)
-    if not places:
-        return places, np.zeros((0, 0), core.dtype)
-    return places, np.tril(np.stack(columns, axis=1)[places])
+    return places, np.tril(rows[places, : len(places)])
+
+
+def squared(x):
+    """``|x|²`` entry by entry."""
+    if not be.is_complex(x.dtype):
+        return x * x
+    xp = be.namespace(x)
+    return xp.real(x) ** 2 + xp.imag(x) ** 2

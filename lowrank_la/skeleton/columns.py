@@ -3,6 +3,7 @@
 import numpy as np
 
 from .. import _backend as be
+from ..operators import as_operator
 from ..operators.base import densify
 from .kernel_matrix import KernelMatrix
 
@@ -11,26 +12,44 @@ _PANEL_ENTRIES = 1 << 16
 
 
 class Columns:
-    """The proposed columns of one round: their core ``K[i, j]`` now, panels of some of them afterwards."""
+    """The proposed columns of one round: their core ``K[i, j]`` now, panels of some of them afterwards.
+
+    Of an array and of a kernel matrix no more than the core is read for proposals that are turned down.
+    """
 
     def __init__(self, op, indices):
-        self.op = op
+        self.op, self.host = op, np.asarray(indices)
         self.indices = be.index_array(indices, op.shape[0], op.xp, op.device)
+        self._taken = None
         if isinstance(op, KernelMatrix):
-            self._whole, self.core = None, op.block(self.indices, self.indices)
+            self.core = op.block(self.indices, self.indices)
+        elif op.has("array"):
+            self.core = self._core_of_array()
+        elif op.has("take_cols"):
+            self._taken = as_operator(op.take_cols(indices))
+            self.core = densify(self._taken.take_rows(indices))
         else:
-            self._whole = dense_columns(op, indices)
-            self.core = op.xp.take(self._whole, self.indices, axis=0)
+            self._taken = as_operator(op.matmat(unit_columns(op.shape[1], indices, op)))
+            self.core = self._taken.take_rows(indices)
+
+    def _core_of_array(self):
+        xp, pieces = self.op.xp, be.fixed_partition(len(self.host), _BLOCK)
+        rows = [xp.take(self.op.array, self.indices[piece], axis=0) for piece in pieces]
+        return be.mH(xp.concat([xp.take(part, self.indices, axis=1) for part in rows], axis=0))
 
     def reader(self, places):
         """Function of a slice of rows that gives those rows of the columns at `places` among the proposed ones."""
-        xp = self.op.xp
-        chosen = be.index_array(places, self.indices.shape[0], xp, self.op.device)
-        if self._whole is None:
-            cols = xp.take(self.indices, chosen, axis=0)
-            return lambda rows: self.op.block(rows, cols)
-        part = xp.take(self._whole, chosen, axis=1)
-        return lambda rows: part[rows, :]
+        op, xp = self.op, self.op.xp
+        chosen = be.index_array(places, self.indices.shape[0], xp, op.device)
+        cols = xp.take(self.indices, chosen, axis=0)
+        if isinstance(op, KernelMatrix):
+            return lambda rows: op.block(rows, cols)
+        if self._taken is not None:
+            part = densify(self._taken.take_cols(places))
+            return lambda rows: part[rows, :]
+        if be.kind(xp) == "numpy":
+            return lambda rows: be.mH(op.array[cols, rows])
+        return lambda rows: be.mH(xp.take(op.array[:, rows], cols, axis=0))
 
 
 def dense_columns(op, indices):

@@ -9,7 +9,7 @@ from ..factor.prologue import underway, untracked_operator, validated
 from ..operators import LowRank
 from ..operators.base import densify
 from ..results import Info, Result
-from .interpolative import check_method, warn_of_rank
+from .interpolative import check_method, checked_oversample, warn_of_rank
 from .selection import select
 from .spanned import exact_columns, exact_rows
 
@@ -60,6 +60,7 @@ def cur(
     *,
     tol=None,
     method="auto",
+    oversample=0,
     rng=None,
     callback=None,
     progress=False,
@@ -78,6 +79,8 @@ def cur(
         With `rank` as well, whichever comes first.
     method : str
         How columns and rows are chosen, as for `interpolative`.
+    oversample : int
+        Columns and rows chosen beyond `rank`; the core then is the best of rank `rank` between them.
     rng, callback, progress, on_failure, check_finite
         As for `svd`.
 
@@ -91,8 +94,8 @@ def cur(
     Raises
     ------
     ValueError
-        If neither `rank` nor `tol` is given, an argument is out of range, `tol` comes with a method that works to a
-        rank, `A` is empty or not finite, or its products are not adjoint to each other.
+        If neither `rank` nor `tol` is given, an argument is out of range, `tol` comes with a method or an `oversample`
+        that works to a rank, `A` is empty or not finite, or its products are not adjoint to each other.
     TypeError
         If `A` is not a matrix, or a tensor that records gradients, which this function has not, or an argument is of
         the wrong type.
@@ -120,10 +123,11 @@ def cur(
     """
     op = untracked_operator(A, "cur")
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
+    oversample = checked_oversample(oversample, rank, tol, op.shape)
     check_method(method, tol)
     request = validated(
-        "cur", op, rank, tol, maxiter=2 * min(op.shape) + 2, rng=rng, callback=callback, progress=progress,
-        on_failure=on_failure,
+        "cur", op, rank, tol, oversample=oversample, maxiter=2 * min(op.shape) + 2, rng=rng, callback=callback,
+        progress=progress, on_failure=on_failure,
     )  # fmt: skip
     with underway(op, request, check_finite) as (metered, scale, request):
         columns, column_reason, name = select(metered, _part(request, "columns", 0.5), method)
@@ -145,7 +149,7 @@ def _part(request, label, share):
 
 def _assemble(op, A, columns, rows, request, scale, name, reason):
     xp = op.xp
-    core = be.matmul(columns.B, rows.Q)
+    core = _truncated(be.matmul(columns.B, rows.Q), request)
     left, right = columns.Q, be.mH(rows.Q)
 
     def approximation(X):
@@ -165,3 +169,12 @@ def _assemble(op, A, columns, rows, request, scale, name, reason):
     factors = {"left": left, "core": core * scale, "right": right}
     triangles = {"left_triangle": columns.R * scale, "right_triangle": rows.R * scale}
     return CURResult(chosen_rows, chosen_cols, info, C, R, **factors, **triangles)
+
+
+def _truncated(core, request):
+    """The best approximation of the rank asked for, where more columns and rows than that were chosen."""
+    if request.oversample == 0 or min(core.shape) <= request.rank:
+        return core
+    u, s, vh = be.small_svd(core)
+    kept = slice(0, request.rank)
+    return be.matmul(u[:, kept] * be.namespace(s).astype(s[kept], u.dtype)[None, :], vh[kept, :])

@@ -137,7 +137,7 @@ def interpolative(
     else:
         op = source
     rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
-    oversample = _checked_oversample(oversample, rank, tol, op.shape)
+    oversample = checked_oversample(oversample, rank, tol, op.shape)
     check_method(method, tol)
     request = validated(
         "interpolative", op, rank, tol, oversample=oversample, maxiter=min(op.shape) + 1,
@@ -151,7 +151,8 @@ def interpolative(
     return result
 
 
-def _checked_oversample(oversample, rank, tol, shape):
+def checked_oversample(oversample, rank, tol, shape):
+    """Columns to choose beyond `rank`, as many as there are; ValueError where a tolerance decides."""
     count = be.check_count("oversample", oversample, 0)
     if count and (rank is None or tol is not None):
         raise ValueError("oversample adds columns to a given rank; with tol the number of columns follows the error")

@@ -3,11 +3,13 @@
 import numpy as np
 
 from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
 from .kernel_matrix import KernelMatrix, evaluated, mapped
 
 _SHIFT = 10.0  # units of roundoff of the trace that make the kernel matrix of the inducing points definite
 _TRIES = 6
 _PANEL = 2048
+_FIRST = 1024  # points that a first fit may draw from by their prior variances
 
 
 @be.supports(sparse=False, operators=False, complex=False)
@@ -35,12 +37,14 @@ class NystromPosterior:
     Raises
     ------
     ValueError
-        If `ridge` or `budget` is not positive.
+        If `ridge` or `budget` is not positive; in `fit` and `predict` if the kernel is not finite, not symmetric or not
+        positive semidefinite on the points where it is looked at.
 
     Notes
     -----
     The posterior of budgeted kernelized bandits [1]_: every `fit` draws new inducing points by the variances of the
-    posterior that it replaces (the prior at first), so that none stays that no longer pays. The variance keeps what the
+    posterior that it replaces (the prior at first), so that none stays that no longer pays. A first fit of more than
+    1024 points goes through random halves of them, so that n² entries are never computed. The variance keeps what the
     inducing points do not see of the prior; with all points as inducing points both are exact. Cost for n points and m
     inducing points: n m kernel entries and n m² operations; a prediction of one point m² operations.
 
@@ -89,6 +93,8 @@ class NystromPosterior:
         with be.single_blas():
             K = self._kernel_matrix(X)
             y, weights = _column(K, y, "y"), self._counts(K, counts)
+            if self._points is None and K.shape[0] > _FIRST:
+                self._fit_half(K, y, weights)
             spread = self._variance(K, None if self._points is None else self._features(K.X))
             self.inducing = self._draw(be.to_numpy(spread * weights).astype(np.float64) / self.ridge)
             self._points = K.xp.take(K.X, be.index_array(self.inducing, K.shape[0], K.xp, K.device), axis=0)
@@ -96,7 +102,7 @@ class NystromPosterior:
             Z = self._features(K.X)
             scaled = K.xp.sqrt(weights)[:, None] * Z
             identity = K.xp.eye(Z.shape[1], dtype=Z.dtype, device=K.device) * self.ridge**0.5
-            self._precision = be.householder_qr(K.xp.concat([scaled, identity], axis=0))[1]
+            self._precision = orthonormalize(K.xp.concat([scaled, identity], axis=0))[1]
             right = be.adjoint_matmul(Z, (weights * y)[:, None])
             lower = be.mH(self._precision)
             self._weights = be.solve_upper(self._precision, K.xp.linalg.solve(lower, right))
@@ -128,7 +134,9 @@ class NystromPosterior:
             return be.right_solve_upper(evaluated(self.kernel, X[rows, ...], self._points), self._root)
 
         parts = mapped(panel, be.fixed_partition(X.shape[0], _PANEL), be.namespace(X))
-        return parts[0] if len(parts) == 1 else be.namespace(X).concat(parts, axis=0)
+        Z = parts[0] if len(parts) == 1 else be.namespace(X).concat(parts, axis=0)
+        be.require_finite(Z, "the kernel matrix")
+        return Z
 
     def _variance(self, K, Z):
         """Variance at the points of `K` with features `Z`, the prior one for None."""
@@ -146,6 +154,12 @@ class NystromPosterior:
         self._fits += 1
         kept = np.flatnonzero(uniform <= self.budget * effective)
         return kept.tolist() if kept.size else [len(effective) - 1]
+
+    def _fit_half(self, K, y, weights):
+        """Fit a random half of the points, which shows variances that are never below those of all of them."""
+        uniform = be.to_numpy(be.uniform(self._key.child("half").child(K.shape[0]), slice(0, K.shape[0]), slice(0, 1)))
+        half = be.index_array(np.flatnonzero(uniform[:, 0] <= 0.5), K.shape[0], K.xp, K.device)
+        self.fit(*(K.xp.take(part, half, axis=0) for part in (K.X, y, weights)))
 
     def _counts(self, K, counts):
         if counts is None:
@@ -173,12 +187,16 @@ def _column(K, values, name):
 def shifted_root(core):
     """Upper triangular ``U`` with ``UᴴU`` equal to the kernel matrix `core` up to a shift by rounding."""
     xp, m = be.namespace(core), core.shape[0]
+    be.require_finite(core, "the kernel matrix")
+    gap = float(xp.max(xp.abs(core - be.mH(core))))
+    if gap > be.eps(core.dtype) ** 0.5 * float(xp.max(xp.abs(core))):
+        raise ValueError(f"the kernel matrix is not Hermitian: K[i, j] and K[j, i] differ by {gap:.2e}")
     core = (core + be.mH(core)) / 2
     shift = _SHIFT * be.eps(core.dtype) * float(xp.linalg.trace(xp.real(core) if be.is_complex(core.dtype) else core))
     identity = xp.eye(m, dtype=core.dtype, device=be.device(core))
     for _ in range(_TRIES):
         U = be.cholesky_upper(core + shift * identity)
         if U is not None:
-            return U
+            return xp.reshape(xp.reshape(U, (-1,)), (m, m))  # by rows: panel after panel is solved with it
         shift *= 10.0
     raise ValueError("the kernel is not positive semidefinite on the points chosen")

@@ -14,6 +14,7 @@ from .rpcholesky import RPCholeskyResult
 
 _FEW = 64  # points that are all kept where the recursion ends
 _FAILURE = 0.1
+_SLACK = 10.0  # square roots of roundoff by which a diagonal may turn out negative
 _OVERESTIMATE = 1.5  # what the scores of the recursion are raised by: they have to be upper bounds
 
 
@@ -49,8 +50,8 @@ def ridge_nystrom(K, ridge, *, method="recursive", budget=None, rng=None):
     Raises
     ------
     ValueError
-        If `K` is not square, not positive semidefinite on the landmarks, empty or not finite, or `ridge` or `budget` is
-        not positive.
+        If `K` is not square, not Hermitian or not positive semidefinite in the entries that were read, empty or not
+        finite, or `ridge` or `budget` is not positive.
     TypeError
         If `K` is not a matrix or records gradients, or an argument is of the wrong type.
 
@@ -84,11 +85,12 @@ def ridge_nystrom(K, ridge, *, method="recursive", budget=None, rng=None):
     key = be.resolve_rng(rng)
     with be.single_blas():
         diag, products = diagonal(op)
-        _require_positive(diag)
+        _require_positive(diag, 0.0, op)
         landmarks = _Landmarks(op, diag, budget, key)
         landmarks = landmarks.recursive(ridge) if method == "recursive" else landmarks.bless(ridge)
         F = _factor(op, landmarks.indices)
-    left = float(diag.sum()) - be.vdot_real(F)
+        left = float(diag.sum()) - be.vdot_real(F)
+        _require_positive(np.asarray([left]), float(diag.sum()), op)
     info = Info(
         error=max(left, 0.0) / float(diag.sum()) if diag.any() else 0.0, error_kind="exact", converged=True,
         reason="landmarks drawn", iterations=landmarks.levels, products=products, method=method, rng=key.record,
@@ -98,11 +100,12 @@ def ridge_nystrom(K, ridge, *, method="recursive", budget=None, rng=None):
     return RidgeNystromResult(F, be.index_array(landmarks.indices, op.shape[0], op.xp, op.device), info)
 
 
-def _require_positive(diag):
-    if not np.isfinite(diag).all():
-        raise ValueError("K holds NaN or infinite values on its diagonal; clean the data first")
-    if diag.min() < 0.0:
-        raise ValueError(f"K is not positive semidefinite: its diagonal holds {diag.min():.3g}; use eigh")
+def _require_positive(left, size, op):
+    """ValueError where a diagonal, or what landmarks leave of one of that size, is negative or not finite."""
+    if not np.isfinite(left).all():
+        raise ValueError("K holds NaN or infinite values; clean the data first")
+    if left.min() < -_SLACK * be.eps(op.dtype) ** 0.5 * size:
+        raise ValueError(f"K is not positive semidefinite: its diagonal leaves {left.min():.3g}; use eigh")
 
 
 def _factor(op, indices):
@@ -111,13 +114,13 @@ def _factor(op, indices):
     if not bool(op.xp.any(core != 0)):
         return op.xp.zeros((op.shape[0], len(indices)), dtype=op.dtype, device=op.device)
     U = shifted_root(core)
-    everything = row_panels(op.shape[0], len(indices), op.xp)
+    F = op.xp.empty((op.shape[0], len(indices)), dtype=op.dtype, device=op.device)
 
     def panel(rows):
-        return be.right_solve_upper(submatrix(op, range(rows.start, rows.stop), indices), U)
+        F[rows, :] = be.right_solve_upper(submatrix(op, range(rows.start, rows.stop), indices), U)
 
-    parts = mapped(panel, everything, op.xp)
-    return parts[0] if len(parts) == 1 else op.xp.concat(parts, axis=0)
+    mapped(panel, row_panels(op.shape[0], len(indices), op.xp), op.xp)
+    return F
 
 
 class _Landmarks:
@@ -171,7 +174,9 @@ class _Landmarks:
             return be.to_numpy(xp.sum(xp.abs(T) ** 2, axis=1)).astype(np.float64)
 
         seen = np.concatenate(mapped(explained, row_panels(len(points), len(self.indices), xp), xp))
-        return np.maximum(self.diag[points] - seen, 0.0) / ridge
+        left = self.diag[points] - seen
+        _require_positive(left, float(self.diag.max()), self.op)
+        return np.maximum(left, 0.0) / ridge
 
     def _keep(self, points, chance, scores):
         """Keep each of `points`, looked at with probability `chance`, with `budget` times its score in all."""

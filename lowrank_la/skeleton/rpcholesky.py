@@ -15,6 +15,7 @@ from .cholesky_factor import CholeskyFactor
 
 _ADVICE = "allow a larger rank or loosen tol"
 _EXHAUSTED = "numerical rank reached"
+_LEAST_BLOCK, _LARGEST_BLOCK = 8, 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,8 +51,8 @@ def rpcholesky(
     tol : float, optional
         Relative trace error allowed, in (0, 1): the first pivot that meets it is the last one.
     block : int, optional
-        Pivots proposed at a time; about an eighth of `rank` by default. It changes the speed and which pivots a seed
-        gives, not their law.
+        Pivots proposed at a time; half of `rank` and no more than 256 by default. It changes the speed and which pivots
+        a seed gives, not their law.
     rng, callback, progress, on_failure, check_finite
         As for `svd`; finiteness is asked of the entries that are read.
 
@@ -97,7 +98,7 @@ def rpcholesky(
     op = untracked_operator(K, "rpcholesky")
     require_square(op, "rpcholesky", "positive semidefinite")
     rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)
-    block = max(8, -(-rank // 8)) if block is None else be.check_count("block", block)
+    block = min(max(_LEAST_BLOCK, -(-rank // 2)), _LARGEST_BLOCK) if block is None else be.check_count("block", block)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     check_finite = be.check_flag("check_finite", check_finite)
     watch = Watch(op.shape[0] + rank, be.check_callback(callback), be.check_flag("progress", progress), "rpcholesky")

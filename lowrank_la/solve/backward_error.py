@@ -6,7 +6,6 @@ from .. import _backend as be
 from .columns import column_norms, on_host
 
 _SMALL = 512
-_STEPS = 8
 
 
 class Spectrum:

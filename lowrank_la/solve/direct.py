@@ -45,6 +45,7 @@ def solve_wide(problem, goal):
     known = conditioning(R)
     if known.full:
         X, errors, residuals = _exact(problem, M, Q, R, goal)
+        residuals = problem.gradient(X[:n, :])[1] if problem.ridge else residuals
         return WideSolution(Refined(X[:n, :], errors, residuals, "factored"), known.rank, known.condition)
     return _truncated(problem, Q, R)
 

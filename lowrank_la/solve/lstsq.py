@@ -103,8 +103,9 @@ def lstsq(
 
     - "cholesky" preconditions with the Cholesky factor of the Gram matrix, one read and mn² operations; for conditions
       up to about 9e5 (4e2 in single precision), which a sample of rows is asked about.
-    - "sketched" takes the triangular factor `R` of a sparse-sign sketch of 2n rows, then the Gram matrix of ``A R⁻¹``
-      [3]_ in one sweep that stores nothing: two reads and 2mn² operations, for any condition.
+    - "sketched" takes the triangular factor `R` of a sample of 4n rows or, where that is no guide to the others, of a
+      sparse-sign sketch of 2n rows, then the Gram matrix of ``A R⁻¹`` [3]_ in one sweep that stores nothing: one read
+      or two and 2mn² operations, for any condition.
     - "spir" solves with the triangle of a sketch by conjugate gradients, twice or more [2]_: about 4mn operations a
       step for 50 steps or so; for many columns and sparse matrices.
     - "qr" factors the array by reflections (wide ones by a tall QR); for nearly square and small ones.

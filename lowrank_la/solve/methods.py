@@ -7,11 +7,11 @@ import numpy as np
 from .. import _backend as be
 from .backward_error import Spectrum
 from .columns import as_row, column_norms
-from .conditioning import conditioning
 from .direct import from_householder, solve_wide
 from .lsqr import bounds, by_lsqr, norm_of
 from .preconditioner import from_gram, from_sketch, start_from_sketch
 from .refinement import Refined, by_conjugate_gradients, by_normal_equations, refine
+from .sample import sampled_rows
 
 METHODS = ("auto", "cholesky", "sketched", "spir", "qr", "lsqr")
 _MIN_ASPECT = 4
@@ -20,7 +20,6 @@ _GRAM_COLUMNS = 1000
 _SKETCHED_COLUMNS = 500
 _SPARSE_COLUMNS = 3000
 _PRODUCT_COLUMNS = 300
-_SAMPLE = 4
 _LEVEL = 10.0
 _TRUSTED = {"float32": 1e6, "float64": 1e30}
 
@@ -36,8 +35,9 @@ class Found:
 
     @property
     def worst(self):
-        """Largest backward error."""
-        return float(np.max(self.refined.errors))
+        """Largest backward error, infinite where one is no number."""
+        worst = float(np.max(self.refined.errors))
+        return worst if np.isfinite(worst) else float("inf")
 
 
 def goals(problem, method, tol):
@@ -80,7 +80,7 @@ def _order(problem, method):
         return ("spir", "lsqr") if m >= _MIN_ASPECT * n and n <= widest else ("lsqr",)
     if m < _MIN_ASPECT * n or m * n <= _FACTORED:
         return ("qr",)
-    if n <= _GRAM_COLUMNS and _sampled_condition(problem.A.array) < be.eps(problem.A.dtype) ** -0.38:
+    if n <= _GRAM_COLUMNS and _sampled_condition(problem) < be.eps(problem.A.dtype) ** -0.38:
         return ("cholesky", "sketched", "qr")
     return ("sketched", "qr") if n <= _SKETCHED_COLUMNS else ("spir", "qr")
 
@@ -97,21 +97,12 @@ def trusted_scale(A):
     if not A.has("array") or m < _MIN_ASPECT * n or m * n <= _FACTORED:
         return False
     reach = _TRUSTED[be.dtype_name(be.real_dtype(A.xp, A.dtype))]
-    return 1 / reach < be.fro_norm(_sample(A.array)) < reach
+    return 1 / reach < be.fro_norm(sampled_rows(A.array)) < reach
 
 
-def _sample(array):
-    """Rows at even distances, four times as many as columns."""
-    m, n = array.shape
-    return array[:: max(1, m // (_SAMPLE * n)), :][: _SAMPLE * n, :]
-
-
-def _sampled_condition(array):
-    rows = _sample(array)
-    if not be.all_finite(rows):
-        return float("inf")
-    known = conditioning(be.householder_qr(rows)[1])
-    return known.condition if known.full else float("inf")
+def _sampled_condition(problem):
+    known = problem.sample[1]
+    return known.condition if known is not None and known.full else float("inf")
 
 
 def _prepared(problem, prepared, correct, name, goal, watch):

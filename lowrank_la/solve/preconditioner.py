@@ -8,6 +8,7 @@ from .. import _backend as be
 from ..sketch import SparseSign
 from .backward_error import Spectrum
 from .conditioning import conditioning
+from .sample import is_small_part
 
 _NONZEROS = 4
 _SAFE_CONDITION = 100.0
@@ -107,15 +108,39 @@ def from_gram(problem):
 
 
 def from_sketch(problem, key):
-    """Triangle of a sketch, then Cholesky factors of ``(A P)ᴴ (A P)``, read off A, until the last is near the identity.
+    """Triangle of a sample of rows or, where that is no guide, of a sketch, then Cholesky factors of ``(A P)ᴴ (A P)``.
 
-    None where the sketch or a Gram matrix is not usable.
+    These are read off A, until the last is near the identity; None where the sketch or a Gram matrix is not usable.
     """
+    return _from_sample(problem) or _from_sketch(problem, key)
+
+
+def _from_sample(problem):
+    """None unless the sample is a small part of the rows and has full rank."""
+    if not is_small_part(problem.A.shape):
+        return None
+    R, known = problem.sample
+    found = _whitened(problem, Triangle(R)) if known is not None and known.full else None
+    if found is None:
+        return None
+    P, L, C = found
+    return from_factors(P.R, be.mH(be.right_solve_upper(be.mH(C), L)))
+
+
+def _from_sketch(problem, key):
     made = _sketch(problem, 2, key)
     if made is None:
         return None
     R, known = made[1], conditioning(made[1])
-    P = Triangle(R) if known.full else truncated(known, R)
+    found = _whitened(problem, Triangle(R) if known.full else truncated(known, R))
+    if found is None:
+        return None
+    P, L, C = found
+    return Prepared(P, P.apply(be.mH(be.right_solve_upper(be.mH(C), L))), known.rank, known.condition)
+
+
+def _whitened(problem, P):
+    """``P L⁻¹, L, (A P)ᴴ B`` with ``LᴴL = (A P)ᴴ (A P)``, read off A until an `L` is near the identity, else None."""
     for _ in range(_ROUNDS):
         G, C = problem.whitened(P)
         L = be.cholesky_upper(G) if be.all_finite(G) else None
@@ -124,7 +149,7 @@ def from_sketch(problem, key):
         P = P.followed_by(L)
         s = be.small_svd(L)[1]
         if float(s[0]) <= _SAFE_CONDITION * float(s[-1]):
-            return Prepared(P, P.apply(be.mH(be.right_solve_upper(be.mH(C), L))), known.rank, known.condition)
+            return P, L, C
     return None
 
 

@@ -1,10 +1,14 @@
 """Minimise ``‖A x - b‖² + λ ‖x‖²`` as the solvers see it."""
 
+from functools import cached_property
+
 import numpy as np
 
 from .. import _backend as be
 from ..operators import DiagonalOperator, StackedOperator
 from .columns import column_norms, on_host
+from .conditioning import conditioning
+from .sample import sampled_triangle
 from .sweeps import gradient_sweep, normal_sweep, whitened_sweep
 
 
@@ -74,6 +78,12 @@ class Problem:
             return self.A
         diagonal = self.xp.full((self.A.shape[1],), self.ridge**0.5, dtype=self.A.dtype, device=self.device)
         return StackedOperator((self.A, DiagonalOperator(diagonal)))
+
+    @cached_property
+    def sample(self):
+        """Triangular factor that a sample of rows gives for ``[A; √λ I]``, and its `Conditioning`, or None twice."""
+        R = sampled_triangle(self.A.array, self.regularized_rows())
+        return R, None if R is None else conditioning(R)
 
     @property
     def dense(self):

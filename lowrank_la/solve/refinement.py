@@ -50,7 +50,7 @@ def refine(problem, X, judge, correct, goal, watch):
             return replace(best, reason="backward error within the goal")
         if over:
             return replace(best, reason=watch.reason)
-        if not (watch.count <= begun + _AT_LEAST or worst <= _LEAST_GAIN * previous):
+        if watch.count > begun + _AT_LEAST and not (worst <= _LEAST_GAIN * previous and np.isfinite(worst)):
             return replace(best, reason="refinement gains nothing more")
         X, previous = X + correct(gradient, X), worst
 

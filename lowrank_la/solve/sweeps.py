@@ -5,7 +5,7 @@ import numpy as np
 from .. import _backend as be
 
 _RANGES = 32
-_HOST_NUMBERS = 1 << 17
+_HOST_NUMBERS = 1 << 16
 _DEVICE_NUMBERS = 1 << 24
 
 

@@ -26,6 +26,7 @@ CALLS = {
     "interpolative": lambda A: lr.interpolative(A, N, rng=0),
     "cur": lambda A: lr.cur(A, N, rng=0),
     "NystromPosterior": lambda A: posterior(A).predict(A),
+    "complete": lambda A: lr.complete(A, N, tol=completion_tol(A), holdout=0, rng=0),
     "lstsq": lambda A: lr.lstsq(A, right_side(A), rng=0),
     "leverage_scores": lambda A: lr.leverage_scores(A, ridge=1.0),
     "lewis_weights": lambda A: lr.lewis_weights(A, 1),
@@ -46,6 +47,11 @@ for _name in lr.__all__:
 def positive(dtype="float64"):
     """6×6, Hermitian and positive definite: what every function takes whole."""
     return testing.hermitian(N, np.linspace(2.0, 1.0, N), dtype=dtype, rng=1)
+
+
+def completion_tol(A):
+    """A residual that factors in the precision of `A` reach."""
+    return 1e-13 if str(getattr(A, "dtype", "")).endswith(("float64", "complex128")) else 1e-6
 
 
 def right_side(A):
@@ -226,7 +232,7 @@ CHECKS = dict.fromkeys(
     ("leverage_scores", "lewis_weights", "lp_sensitivities", "sample_rows", "embedding_distortion", "NystromPosterior"),
     check_numbers,
 )
-CHECKS |= dict.fromkeys(("rpcholesky", "ridge_nystrom", "interpolative", "cur"), check_skeleton)
+CHECKS |= dict.fromkeys(("rpcholesky", "ridge_nystrom", "interpolative", "cur", "complete"), check_skeleton)
 CHECKS |= dict.fromkeys(("lstsq", "weighted_lstsq"), check_ones)
 CHECKS |= dict.fromkeys(("ProjectionDPP", "DPP", "KDPP", "volume_sample", "volume_rescaled_sample"), check_rows)
 

@@ -120,6 +120,13 @@ def test_huge_and_tiny_kernels_take_all_rows_and_none():
     assert lr.DPP(np.zeros((4, 4))).sample(rng=0).shape == (0,)
 
 
+def test_eigenvalues_lost_beside_a_huge_one_are_warned_of():
+    with pytest.warns(lr.RankWarning, match="below 6.7e\\+04 can't be told from zero"):
+        lr.DPP(np.diag([1e20, 1.0, 1.0]))
+    lr.DPP(np.diag([1e10, 1.0, 1.0]))
+    lr.DPP(np.diag([1e10, 0.0, 0.0]))
+
+
 def test_equal_eigenvalues_of_a_million_draw_every_set_alike():
     draws = lr.KDPP(60, 1e6 * np.eye(120)).sample(300, rng=3)
     assert all(len(set(s)) == 60 for s in draws.tolist())
@@ -221,3 +228,12 @@ def test_the_mean_projection_error_of_a_fixed_size_is_a_ratio_of_symmetric_polyn
     errors = [np.sum((A - A[:, s] @ np.linalg.pinv(A[:, s]) @ A) ** 2) for s in laws.subsets(7, 3)]
     coefficients = np.abs(np.poly(np.linalg.svd(A, compute_uv=False) ** 2))
     assert laws.kernel_law(A.T @ A, 3) @ errors == pytest.approx(4 * coefficients[4] / coefficients[3], rel=1e-11)
+
+
+@pytest.mark.parametrize("process", [lr.DPP(kernel(12, rng=15)), lr.KDPP(3, kernel(12, rng=15))], ids=["DPP", "KDPP"])
+def test_a_draw_without_a_seed_is_recorded_and_repeated(process):
+    first, key = process.sample(20), process.last_rng
+    assert any(len(a) != len(b) or np.any(a != b) for a, b in zip(process.sample(20), first, strict=True))
+    for a, b in zip(process.sample(20, rng=key), first, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert process.last_rng == key

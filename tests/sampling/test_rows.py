@@ -266,3 +266,74 @@ def test_scores_that_know_the_data_distort_less_than_uniform_ones(method):
 def test_samples_that_do_not_fit_are_named(indices, weights, error, message):
     with pytest.raises(error, match=message):
         lr.embedding_distortion(skewed((40, 3)), indices, weights)
+
+
+def test_rounds_that_keep_no_row_give_an_empty_sample():
+    A = np.random.default_rng(20).standard_normal((1000, 3))
+    sizes = [lr.sample_rows(A, 1, p=1, method="root_leverage", rng=seed).indices.shape[0] for seed in range(100)]
+    assert 0 in sizes
+    assert max(sizes) > 0
+
+
+def test_rounds_refuse_more_rows_than_have_a_score():
+    A = np.zeros((1000, 3))
+    A[:50] = np.random.default_rng(21).standard_normal((50, 3))
+    with pytest.raises(ValueError, match="size must be at most 50"):
+        lr.sample_rows(A, 100, p=1, method="root_leverage", rng=0)
+
+
+def test_weights_that_overflow_are_refused():
+    with pytest.raises(ValueError, match=r"overflow at p=0\.01"):
+        lr.sample_rows(np.random.default_rng(22).standard_normal((20_000, 3)), 5, p=0.01, method="uniform", rng=0)
+
+
+def test_weights_that_overflow_in_a_round_are_refused():
+    with pytest.raises(ValueError, match="overflow at p=0"):
+        lr.sample_rows(random_array((20_000, 3), "float64", 22), 5, p=0.01, method="root_leverage", rng=0)
+
+
+def test_a_zero_matrix_has_no_rows_to_draw_in_rounds():
+    with pytest.raises(ValueError, match="size must be at most 0"):
+        lr.sample_rows(np.zeros((50, 3)), 10, p=1, method="root_leverage", rng=0)
+
+
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_an_empty_sample_keeps_nothing(backend, p):
+    A = backend.asarray(skewed((40, 3), 12, backend.nearest("float64")))
+    indices, weights, _ = lr.sample_rows(A, 5, p=1, rng=0)
+    r = lr.embedding_distortion(A, indices[:0], weights[:0], p=p, rng=0)
+    assert (r.low, r.high, r.info.error) == (0.0, 0.0, 1.0)
+    assert backend.holds(r.directions)
+    assert r.directions.shape == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "message"),
+    [
+        (np.ones(2) * 1j, TypeError, "weights must be real"),
+        (np.asarray([1.0, np.nan]), ValueError, "weights hold NaN"),
+        (np.asarray([1.0, np.inf]), ValueError, "weights hold NaN"),
+    ],
+)
+@pytest.mark.parametrize("p", [1.0, 2.0])
+def test_weights_that_are_not_real_and_finite_are_named(weights, error, message, p):
+    with pytest.raises(error, match=message):
+        lr.embedding_distortion(skewed((40, 3)), [0, 1], weights, p=p)
+
+
+@pytest.mark.parametrize(
+    ("draw", "key"),
+    [
+        (lambda A: lr.lewis_weights(A, 1), "cohen_peng_2015"),
+        (lambda A: lr.lewis_weights(A, 6), "cohen_cousins_lee_yang_2019"),
+        (lambda A: lr.lp_sensitivities(A, 1, rng=0), "padmanabhan_woodruff_zhang_2023"),
+        (lambda A: lr.leverage_scores(A, method="sketched", rng=0), "drineas_et_al_2012"),
+        (lambda A: lr.volume_sample(A, 5, rng=0), "derezinski_warmuth_2018"),
+        (lambda A: lr.volume_rescaled_sample(A, 5, rng=0), "derezinski_warmuth_hsu_2018"),
+        (lambda A: lr.DPP(factor=A), "hough_et_al_2006"),
+        (lambda A: lr.KDPP(2, factor=A), "kulesza_taskar_2012"),
+        (lambda A: lr.ProjectionDPP(A), "barthelme_tremblay_amblard_2023"),
+    ],
+)
+def test_what_a_user_holds_cites_its_sources(draw, key):
+    assert key in lr.cite(draw(skewed((60, 3))))

@@ -320,3 +320,117 @@ def test_the_basis_is_the_one_of_the_matrix():
     Q = basis.dense()
     assert oracles.departure(Q) <= 1e-14
     assert oracles.relative_error(A, Q @ basis.R) <= 1e-14
+
+
+@pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 3.0])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_rows_whose_squares_vanish_are_bracketed(p, dtype):
+    A = random_array((100, 3), dtype, 12)
+    A[5] *= 1e-90
+    A[7] *= 1e-170
+    A[9] *= 1e-250
+    r = lr.lp_sensitivities(A, p, tol=0.5, rng=0, on_failure="warn") if p >= 1 else unproven(A, p)
+    lower, upper, total = r
+    assert np.all(np.isfinite(lower) & np.isfinite(upper) & (lower <= upper * (1 + 1e-12)))
+    assert np.all(np.isfinite(total))
+    plain = random_array((100, 3), dtype, 12)
+    big = np.delete(np.arange(100), [5, 7, 9])
+    reference = lr.lp_sensitivities(plain[big], p, tol=0.5, rng=0) if p >= 1 else unproven(plain[big], p)
+    assert np.all(lower[big] <= reference.upper * (1 + 1e-9))
+    assert np.all(reference.lower <= upper[big] * (1 + 1e-9))
+
+
+def unproven(A, p):
+    with pytest.warns(lr.ConvergenceWarning):
+        return lr.lp_sensitivities(A, p, tol=0.5, rng=0)
+
+
+@pytest.mark.parametrize("p", [1.0, 1.5, 3.0])
+def test_a_tiny_row_has_the_sensitivity_of_a_larger_one_to_scale(p):
+    """Neither 1e-9 nor 1e-60 of a row changes ‖A x‖, so that its sensitivity goes with its size to the power p."""
+    A = random_array((100, 3), "float64", 12)
+    found = []
+    for size in (1e-9, 1e-60):
+        A[7] = size * random_array((3,), "float64", 13)
+        r = lr.lp_sensitivities(A, p, tol=1e-2, rows=[7], samples=99, rng=0, on_failure="warn")
+        found.append((r.lower[7] / size**p, r.upper[7] / size**p))
+    assert found[0][1] <= 1.01 * found[0][0]
+    assert found[1][1] <= 1.01 * found[1][0]
+    assert max(found[0][0], found[1][0]) <= min(found[0][1], found[1][1]) * (1 + 1e-8)
+
+
+@pytest.mark.parametrize("p", [0.05, 0.5, 1.0, 1.5, 3.0, 6.0])
+def test_rows_graded_over_three_hundred_orders_are_bracketed(p):
+    A = random_array((60, 4), "float64", 14) * np.logspace(-150, 150, 60)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if p < 1 else "error", ConvergenceWarning)
+        lower, upper, total = lr.lp_sensitivities(A, p, rng=0)
+    assert np.all(lower >= 0)
+    assert np.all(lower <= upper)
+    assert np.all(upper <= 1)
+    assert total[0] <= 4 ** max(1.0, p / 2) * (1 + 1e-12)
+    assert total[1] >= 4 ** min(1.0, p / 2) * (1 - 1e-12)
+
+
+@pytest.mark.parametrize("p", [1.0, 3.0])
+def test_rows_whose_squares_vanish_in_single_precision_are_bracketed(backend, p):
+    A = random_array((60, 3), "float64", 15)
+    A[:20] *= np.logspace(-30, -5, 20)[:, None]
+    for dtype in backend.dtypes:
+        if np.dtype(dtype).kind == "f":
+            r = lr.lp_sensitivities(backend.asarray(A.astype(dtype)), p, rng=0)
+            assert np.all(oracles.wide(r.lower) <= oracles.wide(r.upper))
+            assert r.info.converged
+
+
+def test_one_column_graded_over_three_hundred_orders_has_the_shares_of_its_norm():
+    a = np.logspace(-150, 150, 60)[:, None]
+    lower, upper, _ = lr.lp_sensitivities(a, 1.0, rng=0)
+    np.testing.assert_allclose(lower, a[:, 0] / a.sum(), rtol=1e-9)
+    np.testing.assert_allclose(upper, a[:, 0] / a.sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("p", [1.0, 3.0, 8.0])
+def test_an_upper_bound_is_no_less_than_a_lower_one(p):
+    r = lr.lp_sensitivities(np.ones((5, 1)), p, rng=0)
+    assert np.all(r.lower <= r.upper)
+    assert r.total[0] <= r.total[1]
+    assert r.info.error >= 0
+
+
+def heavy_tailed():
+    return np.random.default_rng(0).standard_t(1.2, (600, 3))
+
+
+@pytest.mark.parametrize("samples", [1, 2, 8, 29])
+def test_below_thirty_draws_the_total_keeps_proven_bounds(samples):
+    A = heavy_tailed()
+    whole = lr.lp_sensitivities(A, 1.0, tol=0.01, rng=0)
+    for seed in range(5):
+        with pytest.warns(ConvergenceWarning):
+            r = lr.lp_sensitivities(A, 1.0, samples=samples, tol=0.05, rng=seed)
+        assert r.info.error_kind == "bound"
+        assert r.info.draws == 0
+        assert r.total[0] <= whole.total[0]
+        assert whole.total[1] <= r.total[1]
+
+
+@pytest.mark.parametrize(("samples", "p"), [(30, 1.0), (64, 1.0), (64, 3.0), (200, 1.0)])
+def test_few_draws_miss_the_total_in_one_of_a_hundred_cases_at_most(samples, p):
+    """Forty seeds at a failure probability of 0.01: three misses would have a probability of 8e-3."""
+    A = heavy_tailed()
+    whole = lr.lp_sensitivities(A, p, tol=0.01, rng=0).total
+    misses = 0
+    for seed in range(40):
+        low, high = lr.lp_sensitivities(A, p, samples=samples, tol=0.9, rng=seed).total
+        misses += low > whole[1] or high < whole[0]
+    assert misses <= 2
+
+
+def test_the_total_of_rows_whose_weights_vanish_is_drawn():
+    A = random_array((3000, 3), "float64", 16) * np.logspace(-250, 0, 3000)[:, None]
+    r = lr.lp_sensitivities(A, 3.0, samples=200, tol=0.2, rng=0)
+    assert r.info.draws
+    assert r.info.converged
+    assert 3 <= r.total[1]
+    assert r.total[0] <= 3**1.5

@@ -55,6 +55,23 @@ def test_the_error_is_that_of_the_product(method):
     assert r.info.error <= 3.0 * tails(values)[10]
 
 
+def test_more_columns_and_rows_than_the_rank_come_closer_to_the_best_of_that_rank(backend):
+    for dtype in backend.dtypes:
+        values = testing.spectra["polynomial_one"](120)
+        A = testing.matrix(120, 120, values, dtype=dtype, rng=4)
+        plain, more = (lr.cur(backend.asarray(A), 12, oversample=count, rng=0) for count in (0, 8))
+        assert more.rows.shape == more.cols.shape == (20,)
+        assert be.to_numpy(more.core).shape == (20, 20)
+        found = rebuilt(more)
+        assert np.linalg.matrix_rank(found, tol=1e3 * eps(dtype)) == 12
+        assert more.info.error == pytest.approx(relative_error(A, found), rel=1e-8 + 1e3 * eps(dtype))
+        Qc, Qr = np.linalg.qr(A[:, be.to_numpy(more.cols)])[0], np.linalg.qr(A[be.to_numpy(more.rows)].conj().T)[0]
+        kept = np.linalg.svd(Qc.conj().T @ A @ Qr, compute_uv=False)[:12]
+        expected = np.sqrt(np.linalg.norm(A) ** 2 - (kept**2).sum()) / np.linalg.norm(A)
+        assert more.info.error == pytest.approx(expected, rel=1e-8 + 1e3 * eps(dtype))
+        assert tails(values)[12] <= more.info.error < plain.info.error
+
+
 @pytest.mark.parametrize("tol", [0.3, 1e-2, 1e-4, 1e-9])
 def test_a_tolerance_is_met_with_few_rows_and_columns(tol):
     values = testing.spectra["exponential_medium"](120)
@@ -138,6 +155,8 @@ def test_results_can_be_saved(tmp_path, sparse):
         ({"tol": 0}, ValueError, "tol"),
         ({"rank": 2, "method": "best"}, ValueError, "method"),
         ({"tol": 0.1, "method": "arp"}, ValueError, "method"),
+        ({"tol": 0.1, "oversample": 2}, ValueError, "oversample"),
+        ({"rank": 2, "oversample": 1.0}, TypeError, "oversample"),
         ({"rank": 2, "callback": 5}, TypeError, "callback"),
     ],
 )

@@ -127,6 +127,43 @@ def test_points_in_several_dimensions_and_lists_are_taken():
     assert lr.NystromPosterior(gaussian, ridge=1.0, budget=2).fit([0.0, 1.0], [1.0, 2.0]).inducing
 
 
+def test_a_first_fit_of_many_points_asks_for_few_entries_of_the_kernel():
+    asked = []
+
+    def counted(a, b):
+        asked.append(a.shape[0] * b.shape[0])
+        return gaussian(a, b)
+
+    x, y, counts = observed(2500)
+    posterior = lr.NystromPosterior(counted, ridge=0.1, budget=2.0, diag=1.0, rng=0).fit(x, y, counts)
+    assert len(posterior.inducing) < 300
+    assert sum(asked) < 2500 * 2500 / 2
+    at = np.linspace(0, 4, 9)
+    K = gaussian(x, x)
+    found, std = posterior.predict(at)
+    solved = np.linalg.solve(K + np.diag(0.1 / counts), np.column_stack([y, gaussian(x, at)]))
+    np.testing.assert_allclose(found, gaussian(at, x) @ solved[:, 0], rtol=0, atol=0.01)
+    exact_std = np.sqrt(1.0 - np.sum(gaussian(x, at) * solved[:, 1:], axis=0))
+    np.testing.assert_allclose(std, exact_std, rtol=0.2)
+
+
+def test_repeated_points_are_taken_for_what_they_are():
+    x, y, _ = observed(20)
+    again = lr.NystromPosterior(gaussian, ridge=0.1, budget=1e9, rng=0).fit(np.tile(x, 3), np.tile(y, 3))
+    at = np.linspace(0, 4, 9)
+    for found, expected in zip(again.predict(at), exact(x, y, np.full(20, 3.0), 0.1, at), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_a_kernel_that_is_not_finite_away_from_the_data_is_refused():
+    def kernel(a, b):
+        return np.where(np.maximum(a[:, None], b[None, :]) > 10, np.nan, gaussian(a, b))
+
+    posterior = lr.NystromPosterior(kernel, ridge=1.0, budget=9.0, diag=1.0, rng=0).fit(np.arange(5.0), np.ones(5))
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        posterior.predict(np.array([1.0, 11.0]))
+
+
 @pytest.mark.parametrize(
     ("make", "error", "name"),
     [
@@ -142,6 +179,8 @@ def test_points_in_several_dimensions_and_lists_are_taken():
         (lambda: fitted(x="points"), TypeError, "points"),
         (lambda: fitted(kernel=lambda a, b: -gaussian(a, b)), ValueError, "positive semidefinite"),
         (lambda: fitted(kernel=lambda a, b: gaussian(a, b)[:, :0]), ValueError, "shape"),
+        (lambda: fitted(kernel=lambda a, b: gaussian(a, b) + (a[:, None] > b)), ValueError, "not Hermitian"),
+        (lambda: fitted(kernel=lambda a, b: np.nan * gaussian(a, b)), ValueError, "NaN"),
     ],
 )
 def test_arguments_are_checked_by_name(make, error, name):

@@ -123,6 +123,39 @@ def test_a_zero_matrix_and_a_single_point_are_answered():
     np.testing.assert_allclose(lr.ridge_nystrom(np.array([[4.0]]), 1.0, rng=0).F, [[2.0]], rtol=1e-12)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_duplicate_points_are_landmarks_without_harm(method):
+    x = np.repeat(np.linspace(0, 1, 20), 10)
+    K = np.exp(-10.0 * (x[:, None] - x[None, :]) ** 2)
+    F, indices = lr.ridge_nystrom(K, 0.1, method=method, rng=0)
+    assert len(set(indices.tolist())) == len(indices)
+    assert np.linalg.norm(K - F @ F.T, 2) <= 0.1
+
+
+def spoiled(entry):
+    K = kernel_matrix(150)
+    K[:, 70] = K[70, :] = entry
+    K[70, 70] = 1.0
+    return K
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("K", "message"),
+    [
+        (spoiled(np.nan), "NaN or infinite"),
+        (spoiled(np.inf), "NaN or infinite"),
+        (spoiled(5.0), "positive semidefinite"),
+        (kernel_matrix() - 0.5 + 0.5 * np.eye(300), "positive semidefinite"),
+        (kernel_matrix() + np.triu(np.full((300, 300), 0.3), 1), "not Hermitian"),
+    ],
+)
+def test_kernels_that_have_no_factor_are_refused(K, message, method):
+    for seed in range(5):
+        with pytest.raises(ValueError, match=message):
+            lr.ridge_nystrom(K, 0.01, method=method, rng=seed)
+
+
 @pytest.mark.parametrize(
     ("K", "options", "error", "name"),
     [

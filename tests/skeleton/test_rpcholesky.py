@@ -12,6 +12,7 @@ from factor.oracles import eps, relative_error
 import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la import testing
+from lowrank_la._backend import threads
 from lowrank_la.exceptions import RankWarning
 from lowrank_la.skeleton.cholesky_factor import accept
 from lowrank_la.skeleton.rpcholesky import propose
@@ -281,6 +282,32 @@ def test_the_blocks_of_one_seed_give_the_same_bits_every_time():
     np.testing.assert_array_equal(first.F, second.F)
     repeated = lr.rpcholesky(K, 40, rng=first.info.rng)
     np.testing.assert_array_equal(first.F, repeated.F)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_any_number_of_workers_gives_the_same_bits(monkeypatch, dtype):
+    G = testing.matrix(3000, 60, "polynomial_half", dtype=dtype)
+    x = np.random.default_rng(1).standard_normal(3000)
+    for K in (G @ G.conj().T, lr.KernelMatrix(x, gaussian, diag=1.0)):
+        found = []
+        for workers in (1, 2, 5):
+            monkeypatch.setattr(threads, "worker_count", lambda workers=workers: workers)
+            found.append(lr.rpcholesky(K, 40, rng=9))
+        for other in found[1:]:
+            np.testing.assert_array_equal(found[0].indices, other.indices)
+            np.testing.assert_array_equal(found[0].F, other.F)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_what_is_accepted_is_factored(dtype):
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        core = testing.hermitian(12, testing.spectra["exponential_medium"](12), dtype=dtype, rng=int(rng.integers(1e6)))
+        core = core[np.ix_(proposed := rng.integers(0, 12, 15), proposed)]
+        places, L = accept(core, core.diagonal().real, rng.random(15), 1e-12, 6)
+        assert len(set(proposed[places])) == len(places) <= 6
+        assert relative_error(core[np.ix_(places, places)], L @ L.conj().T) <= 100 * eps(dtype)
+        np.testing.assert_array_equal(L, np.tril(L))
 
 
 # Hard cases.

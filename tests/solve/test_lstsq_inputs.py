@@ -169,6 +169,13 @@ def test_entries_that_are_not_finite_are_refused(bad, shape):
         lr.lstsq(np.ones(shape), b)
 
 
+def test_unchecked_numbers_that_are_none_end_soon():
+    A, b = random_array((3000, 20), "float64", 19), np.ones(3000)
+    b[5] = np.nan
+    with pytest.warns(lr.ConvergenceWarning):
+        assert lr.lstsq(A, b, check_finite=False, rng=0).info.iterations <= 20
+
+
 @pytest.mark.parametrize("shape", [(5,), (7, 2), (3, 2, 2), (3, 0), ()])
 def test_a_right_hand_side_that_does_not_fit_is_refused(shape):
     with pytest.raises(ValueError, match=r"b must have shape \(3,\) or \(3, k\)"):

@@ -166,6 +166,24 @@ def test_conditioning_ranks_the_designs_as_the_theory_does():
     assert np.mean(least["repeated"] > 0.5) > 0.4 > 0.15 > np.mean(least["volume_rescaled"] > 0.5)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("d", "size", "medians", "shares"),
+    [(10, 30, (0.238, 0.318, 0.508), (0.02, 0.06, 0.52)), (20, 80, (0.228, 0.291, 0.492), None)],
+)
+def test_three_thousand_designs_have_the_conditioning_of_the_theory(d, size, medians, shares):
+    proposals = PointProposals(lr.Legendre(d))
+    for place, name in enumerate(("independent", "volume_rescaled", "repeated")):
+        rows = getattr(designs, name)(proposals, size, be.Key(8), range(3000))
+        least = np.asarray([smallest_eigenvalue(proposals, row) for row in rows])
+        # the reference is itself that of 300 designs
+        error = 1.2533 * least.std() * math.sqrt(1 / 300 + 1 / 3000)
+        assert abs(float(np.median(least)) - medians[place]) <= 4 * error
+        if shares:
+            p = shares[place]
+            assert abs(float(np.mean(least > 0.5)) - p) <= 4 * math.sqrt(p * (1 - p) * (1 / 300 + 1 / 3000))
+
+
 def test_a_conditioned_design_keeps_its_promise():
     for seed in range(10):
         r = lr.weighted_lstsq(lr.Legendre(10), np.exp, 30, method="conditioned", delta=0.5, rng=seed)

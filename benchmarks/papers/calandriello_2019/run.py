@@ -15,9 +15,10 @@ import numpy as np
 import lowrank_la as lr
 
 HERE = Path(__file__).parent
-ARMS, DIM, LENGTH = 4177, 8, 2.0
-NOISE, RIDGE, NORM, DELTA = 0.1, 0.1**2, 1.0, 0.1
+ARMS, DIM, LENGTH = 4177, 8, 4.0
+NOISE, RIDGE, NORM, DELTA = 0.1, 0.1**2, 10.0, 0.1
 BUDGETS = (2.0, 5.0)
+SLACK = 0.25  # a tie that rounding decides changes the pulls that follow
 
 
 def kernel(x, y):
@@ -110,8 +111,8 @@ def compare(steps, seeds):
     return table, curves
 
 
-def check(table):
-    """What the reproduction must show and does not."""
+def check(table, expected):
+    """What the reproduction must show and does not, and what is more than `SLACK` away from what is expected."""
     rows = {row["player"]: row for row in table}
     exact, uniform, wrong = rows["GP-UCB"], rows["uniform"], []
     for budget in BUDGETS:
@@ -120,9 +121,16 @@ def check(table):
             wrong.append(f"{row['player']}: regret {row['regret']:.0f}, exact {exact['regret']:.0f}")
         if row["regret"] > 0.5 * uniform["regret"]:
             wrong.append(f"{row['player']}: regret {row['regret']:.0f}, uniform {uniform['regret']:.0f}")
-        if row["inducing"] > 1.5 * row["inducing_at_half"]:
+        if row["inducing"] > 1.4 * row["inducing_at_half"]:
             grown = f"{row['inducing_at_half']} to {row['inducing']}"
-            wrong.append(f"{row['player']}: inducing points still grow, {grown}")
+            wrong.append(f"{row['player']}: inducing points grow like the pulls, {grown}")
+        if row["inducing"] >= exact["inducing"]:
+            wrong.append(f"{row['player']}: {row['inducing']} inducing points, {exact['inducing']} arms were pulled")
+    for row in expected:
+        for key in ("regret", "inducing"):
+            found = rows[row["player"]].get(key)
+            if found is not None and abs(found / row[key] - 1.0) > SLACK:
+                wrong.append(f"{row['player']}: {key} {found:.1f}, expected {row[key]:.1f}")
     return wrong
 
 
@@ -139,8 +147,8 @@ def plot(curves, path):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--plot", action="store_true", help="write regret.png")
     parser.add_argument("--store", action="store_true", help="store what was found as what is expected")
     options = parser.parse_args(arguments)
@@ -152,10 +160,13 @@ def main(arguments=None):
         print(f"| {row['player']} | " + " | ".join(f"{row.get(key, math.nan):.1f}" for key in keys) + " |")
     if options.plot:
         plot(curves, HERE / "regret.png")
+    path = HERE / "expected.json"
     if options.store:
         found = {"steps": options.steps, "seeds": options.seeds, "table": table}
-        (HERE / "expected.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    wrong = check(table)
+        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    expected = json.loads(path.read_text(encoding="utf-8"))
+    alike = (expected["steps"], expected["seeds"]) == (options.steps, options.seeds)
+    wrong = check(table, expected["table"] if alike else [])
     print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
 
 

@@ -6,6 +6,7 @@ nonzero. A `Vector` says it in the type instead. Arguments called `like` are rea
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 
@@ -38,7 +39,7 @@ def _zeros(lanes):
     return zeros
 
 
-zeros_8, zeros_16, zeros_32 = (_zeros(lanes) for lanes in (8, 16, 32))
+zeros_4, zeros_8, zeros_16, zeros_32 = (_zeros(lanes) for lanes in (4, 8, 16, 32))
 
 
 def _address(context, builder, array_type, array, offset, vector_type):
@@ -87,6 +88,91 @@ def add_scaled(typing_context, total, scalar, vector):
         return builder.fadd(args[0], builder.fmul(spread, args[2]))
 
     return total(total, scalar, vector), codegen
+
+
+@intrinsic
+def add_product(typing_context, total, first, second):
+    """``total + first * second``, lane by lane, rounded twice."""
+
+    def codegen(context, builder, signature, args):
+        return builder.fadd(args[0], builder.fmul(args[1], args[2]))
+
+    return total(total, first, second), codegen
+
+
+@intrinsic
+def total_of(typing_context, vector):
+    """Sum of the lanes: the upper half is added to the lower one until one number is left."""
+
+    def codegen(context, builder, signature, args):
+        total, lanes = args[0], vector.lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(part)) for part in
+                         (range(lanes), range(lanes, 2 * lanes)))  # fmt: skip
+            total = builder.fadd(builder.shuffle_vector(total, total, low), builder.shuffle_vector(total, total, high))
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+
+    return vector.dtype(vector), codegen
+
+
+@intrinsic
+def subtract_product(typing_context, total, first, second):
+    """``total - first * second``, lane by lane, rounded twice."""
+
+    def codegen(context, builder, signature, args):
+        return builder.fsub(args[0], builder.fmul(args[1], args[2]))
+
+    return total(total, first, second), codegen
+
+
+@intrinsic
+def product(typing_context, first, second):
+    """``first * second``, lane by lane."""
+
+    def codegen(context, builder, signature, args):
+        return builder.fmul(*args)
+
+    return first(first, second), codegen
+
+
+@intrinsic
+def inverse_root(typing_context, vector, least):
+    """``1 / sqrt(max(vector, least))``, lane by lane; NaN counts as `least`."""
+
+    def codegen(context, builder, signature, args):
+        vector_type = args[0].type
+        number = context.cast(builder, args[1], signature.args[1], vector.dtype)
+        first = builder.insert_element(ir.Constant(vector_type, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), [0] * vector.lanes)
+        floor = builder.shuffle_vector(first, ir.Constant(vector_type, ir.Undefined), everywhere)
+        safe = builder.select(builder.fcmp_ordered(">", args[0], floor), args[0], floor)
+        name = f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}"
+        root = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector_type, [vector_type]), name)
+        return builder.fdiv(ir.Constant(vector_type, [1.0] * vector.lanes), builder.call(root, [safe]))
+
+    return vector(vector, least), codegen
+
+
+@intrinsic
+def store_transposed(typing_context, array, offset, stride, a, b, c, d):
+    """Write four vectors of four lanes as columns: lane l of the four goes to ``offset + l * stride`` and on."""
+
+    def codegen(context, builder, signature, args):
+        def mixed(first, second, lanes):
+            return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), 4), lanes))
+
+        low = [mixed(args[first], args[first + 1], [0, 4, 1, 5]) for first in (3, 5)]
+        high = [mixed(args[first], args[first + 1], [2, 6, 3, 7]) for first in (3, 5)]
+        rows = [mixed(*pair, lanes) for pair in (low, high) for lanes in ([0, 1, 4, 5], [2, 3, 6, 7])]
+        place = args[1]
+        for row in rows:
+            address = _address(context, builder, signature.args[0], args[0], place, row.type)
+            builder.store(row, address, align=_alignment(context, a))
+            place = builder.add(place, args[2])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64, a, b, c, d), codegen
 
 
 @intrinsic

@@ -126,28 +126,24 @@ def scan_proposals(rows, places, leverages, levels, chosen, t, Z):
 
 
 @jit
-def _place_of(cumulative, coarse, x):
-    """First place whose cumulative sum reaches `x`; `coarse` is the last of every 64 sums."""
-    low, high = 0, coarse.shape[0]
-    while low < high:
-        middle = (low + high) // 2
-        if coarse[middle] < x:
-            low = middle + 1
-        else:
-            high = middle
-    low = 64 * low
-    high = min(low + 63, cumulative.shape[0] - 1)
-    while low < high:
-        middle = (low + high) // 2
-        if cumulative[middle] < x:
-            low = middle + 1
-        else:
-            high = middle
+def _place_of(cumulative, guide, u):
+    """First place whose cumulative sum reaches the share `u` of the last one.
+
+    `guide` holds the place for each of the shares 0, 1/g, …, 1, with g a power of two, so that ``u g`` is exact.
+    """
+    shares = guide.shape[0] - 1
+    share = min(int(u * shares), shares - 1)
+    low, length = np.int64(guide[share]), np.int64(guide[share + 1]) - np.int64(guide[share]) + 1
+    x = u * cumulative[-1]
+    while length > 1:
+        half = length >> 1
+        low += half if cumulative[low + half - 1] < x else 0
+        length -= half
     return low
 
 
 @jit
-def projection_draws(V, leverages, cumulative, coarse, words, labels, limit, Z, chosen, used, start, stop):
+def projection_draws(V, leverages, cumulative, guide, words, labels, limit, Z, chosen, used, start, stop):
     """Draws ``[start, stop)`` of a projection process on the rows of `V` (n, k).
 
     Proposal p of a draw takes the uniform numbers 2p and 2p + 1 of row ``labels[draw]``. A draw that has not ended
@@ -157,7 +153,6 @@ def projection_draws(V, leverages, cumulative, coarse, words, labels, limit, Z, 
     rows = np.empty((_LANES, k), Z.dtype)
     places, levels, weights = np.empty(_LANES, np.int64), np.empty(_LANES), np.empty(_LANES)
     uniforms = np.empty((1, 2 * _LANES))
-    total = cumulative[-1]
     for draw in range(start, stop):
         Z[:] = 0.0
         for j in range(k):
@@ -166,12 +161,14 @@ def projection_draws(V, leverages, cumulative, coarse, words, labels, limit, Z, 
         while t < k and seen < limit:
             philox_uniform(uniforms, words, labels[draw : draw + 1], 2 * seen, 0, 1)
             for p in range(_LANES):
-                places[p] = _place_of(cumulative, coarse, uniforms[0, 2 * p] * total)
+                places[p] = _place_of(cumulative, guide, uniforms[0, 2 * p])
                 levels[p] = uniforms[0, 2 * p + 1]
             for p in range(_LANES):
                 weights[p] = leverages[places[p]]
+            for p in range(_LANES):
+                place = places[p]
                 for l in range(k):
-                    rows[p, l] = V[places[p], l]
+                    rows[p, l] = V[place, l]
             t, looked_at = scan_proposals(rows, places, weights, levels, chosen[draw], t, Z)
             seen += looked_at
         used[draw] = seen if t == k else -1
