@@ -15,6 +15,8 @@ from .request import Triplets
 from .schedule import Recount, Schedule
 from .tall_qr import orthonormalize
 
+_NEAR = 30.0  # times the accuracy: within the reach of one more product
+
 
 def fused_svd(A, request):
     """Leading triplets of `A` to ``request.accuracy``; what squaring can't resolve goes on on both sides."""
@@ -56,7 +58,7 @@ def _from_single(A, request):
     V = orthonormalize(A.xp.astype(_leading(engine, w, Y, request), A.dtype))[0]
     del engine, w, Y  # the basis is the largest thing held
     V = complete_columns(A, V, request.rank, A.shape[1], request.key.child("right"))
-    found = judged(A, V, request, "fused")
+    found, V = judged(A, V, request, "fused")
     if over and not (done and found.converged):
         return replace(found, converged=False, reason=request.watch.reason)
     return found if found.converged else _tall(A, replace(request, start=V))
@@ -152,7 +154,21 @@ def verified(A, found, request, *, always=False):
 
 
 def judged(A, V, request, method):
-    """Triplets from the orthonormal columns `V` that single precision found, with measured residuals."""
+    """``found, V``: triplets from the orthonormal columns `V` that single precision found, residuals measured.
+
+    Where they just fall short, `V` is multiplied by ``AᴴA`` in double precision once: what rounding left in it lies in
+    all directions, and most of them are damped.
+    """
+    found = _measured(A, V, request, method)
+    worst = float(A.xp.max(found.residuals))
+    if found.converged or request.watch.over or not worst <= _NEAR * request.accuracy * float(found.s[0]):
+        return found, V
+    del found  # as large as what comes next
+    V = orthonormalize(A.normal(V))[0]
+    return _measured(A, V, request, method), V
+
+
+def _measured(A, V, request, method):
     unknown = A.xp.zeros((V.shape[1],), dtype=be.real_dtype(A.xp, A.dtype), device=A.device)
     found = replace(unsquared(A, V, request, unknown, True, "accuracy reached", method), search="single")
     return verified(A, found, request, always=True)

@@ -69,7 +69,7 @@ def _from_single(B, request):
     if trial.hopeless:
         return None
     V = orthonormalize(B.xp.astype(V, B.dtype))[0]
-    found = replace(judged(B, V, request, "gram"), iterations=1)
+    found = replace(judged(B, V, request, "gram")[0], iterations=1)
     return found if found.converged else None
 
 

@@ -50,7 +50,11 @@ class CentredOperator(LinearOperator):
         self.inner, self.mean = inner, xp.astype(mean, dtype, copy=False)
 
     def _matmat(self, X):
-        return self.inner.matmat(X) - be.matmul(self.mean[None, :], X)
+        product, shift = self.inner.matmat(X), be.matmul(self.mean[None, :], X)
+        if not self.inner.adjoint_by_construction or product.dtype != shift.dtype:
+            return product - shift
+        product -= shift  # an array of our own making: somebody else's code may hand out one that it keeps
+        return product
 
     def _rmatmat(self, Y):
         return self.inner.rmatmat(Y) - self._conj(self.mean)[:, None] * be.column_sums(Y)[None, :]

@@ -7,6 +7,9 @@ import scipy.sparse as sp
 import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la import testing
+from lowrank_la.factor.fused import judged
+from lowrank_la.factor.iteration import Watch
+from lowrank_la.factor.request import Request
 from lowrank_la.operators import CentredOperator, MeteredOperator, as_operator
 
 SINGLE = 2.0**-23
@@ -150,3 +153,15 @@ def test_the_callback_sees_every_iteration_and_can_end_an_attempt(tfidf):
         result = lr.svd(tfidf, 20, rng=0, callback=stop)
     assert seen == [1, 2, 3]
     assert not result.info.converged
+
+
+@pytest.mark.parametrize(("noise", "met"), [(1e-9, True), (5e-6, True), (1e-3, False)])
+def test_columns_that_just_fall_short_are_multiplied_once_in_double_precision(tall, noise, met):
+    right = np.linalg.svd(tall, full_matrices=False)[2][:40].T
+    V = np.linalg.qr(right + noise * np.random.default_rng(4).standard_normal(right.shape) / 800**0.5)[0]
+    A = MeteredOperator(as_operator(tall))
+    request = Request(30, None, 1e-6, 10, be.resolve_rng(0), Watch(500), np.linalg.norm(tall))
+    found, columns = judged(A, V, request, "gram")
+    assert found.converged == met
+    assert A.passes == (6 if noise == 5e-6 else 2)
+    assert (columns is V) == (noise != 5e-6)
