@@ -20,7 +20,7 @@ FIGURES = {
     "error_over_best": ("error over the best possible", "{:.3f}".format),
     "columns": ("columns", "{:.0f}".format),
     "law_p_value": ("p value of its law", "{:.2f}".format),
-    "prepare_seconds": ("preparation", lambda seconds: _milliseconds(seconds)),
+    "prepare_seconds": ("preparation", "{:.3g} s".format),
     "extra_megabytes": ("extra memory", "{:.0f} MB".format),
 }
 NOT_YET = "No benchmark results are stored yet; `python -m benchmarks.bench_factor` measures and stores them."

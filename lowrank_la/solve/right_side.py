@@ -44,13 +44,18 @@ class RightSide:
 
     def restored(self, X, factor, dtype):
         """Solutions for the columns of a matrix `factor` times smaller, as solutions for `b` in the shape of `b`."""
-        X = times_powers(X, self.scales / factor)
+        found = X
+        with np.errstate(over="ignore"):  # refused below
+            X = times_powers(X, self.scales / factor)
         xp = be.namespace(X)
         if self.split:
             half = X.shape[1] // 2
             dtype = be.complex_dtype(xp, X.dtype)
             X = xp.astype(X[:, :half], dtype) + 1j * xp.astype(X[:, half:], dtype)
         X = xp.astype(X, dtype, copy=False)
+        if be.all_finite(found) and not be.all_finite(X):
+            name = be.dtype_name(dtype)
+            raise ValueError(f"entries of the solution exceed the largest number of {name}: scale A up or b down")
         return X[:, 0] if self.flat else X
 
     def joined(self, sizes):

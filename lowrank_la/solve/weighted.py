@@ -100,10 +100,10 @@ def weighted_lstsq(features, f, size, *, method="volume_rescaled", delta=0.5, rn
         places, tries = _design(proposals, size, key, method, delta)
         rows, weights = _weighted_rows(proposals, places)
         points = proposals.decode(places)
-        values = _checked_values(f(points), size, rows)
+        values = _checked_values(f(be.namespace(points).asarray(points, copy=True)), size, rows)
         coefficients, s, rank = _solve(rows, weights, values)
         if not isinstance(proposals, PointProposals):
-            coefficients = coefficients if R is None else be.solve_upper(R, coefficients)
+            coefficients = coefficients if R is None else _in_terms_of_features(R, coefficients)
             coefficients = _in_source_precision(coefficients, features)
     smallest = float(s[-1]) ** 2 / size if rank == proposals.count else 0.0
     coefficients = coefficients if values.ndim == 2 else coefficients[:, 0]
@@ -123,6 +123,13 @@ def _prepared(features):
         return PointProposals(features), None
     Q, R = orthonormal_span(features, "weighted_lstsq")
     return RowProposals(Q), R
+
+
+def _in_terms_of_features(R, coefficients):
+    """``R⁻¹ c`` in the dtype of both, whether the library promotes by itself or not."""
+    xp = be.namespace(coefficients)
+    dtype = xp.result_type(R.dtype, coefficients.dtype)
+    return be.solve_upper(xp.astype(R, dtype, copy=False), xp.astype(coefficients, dtype, copy=False))
 
 
 def _in_source_precision(coefficients, features):
@@ -168,6 +175,7 @@ def _checked_values(values, size, rows):
     if values.ndim not in (1, 2) or values.shape[0] != size:
         raise ValueError(f"f must return an array of shape ({size},) or ({size}, c), got {tuple(values.shape)}")
     xp = be.namespace(values)
+    be.require_untracked(values, "what f returns to weighted_lstsq")
     values = xp.astype(values, be.compute_dtype(xp, values.dtype, be.device(values)), copy=False)
     be.require_finite(values, "what f returned")
     return values

@@ -6,6 +6,7 @@ import scipy.linalg
 import scipy.sparse
 from factor import oracles
 from solve.least_squares import UNIT, backward_error, by_svd, problem, relative
+from strategies import random_array
 
 import lowrank_la as lr
 from lowrank_la import testing
@@ -366,3 +367,10 @@ def test_more_columns_than_singular_values_are_computed_for():
     assert result.info.rank == 520
     assert result.info.backward_error <= 10 * oracles.eps("float64") / 2
     assert backward_error(A, b, result.x) <= 10 * UNIT["float64"]
+
+
+def test_a_solution_beyond_the_largest_number_is_refused():
+    A, b = random_array((30, 4), "float64", 1) * 1e-310, random_array((30, 1), "float64", 2)[:, 0]
+    with pytest.raises(ValueError, match="entries of the solution exceed the largest number of float64"):
+        lr.lstsq(A, b)
+    assert np.all(np.isfinite(lr.lstsq(A, b * 1e-300).x))

@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from strategies import random_array
 
 import lowrank_la as lr
 from lowrank_la import _backend as be
@@ -125,6 +126,19 @@ def test_a_matrix_gives_the_same_answer_on_every_backend(backend, dtype):
     np.testing.assert_allclose(
         backend.to_numpy(r.coefficients), expected.coefficients, rtol=0, atol=1e-4 if single else 1e-12
     )
+
+
+def test_complex_values_on_real_features_keep_their_imaginary_part(backend):
+    if not any(name.startswith("complex") for name in backend.dtypes):
+        pytest.skip("the device has no complex numbers")
+    real = "float64" if "float64" in backend.dtypes else "float32"
+    features = random_array((60, 4), real, 7) * 5.0
+    exact = np.asarray([1.0, -2.0j, 3.0 + 1.0j, 0.5j]).astype("complex64" if real == "float32" else "complex128")
+    values = backend.asarray(features @ exact)
+    result = lr.weighted_lstsq(
+        backend.asarray(features.astype(real)), lambda rows: be.namespace(values).take(values, rows, axis=0), 9, rng=0
+    )
+    assert np.max(np.abs(backend.to_numpy(result.coefficients) - exact)) <= 1e3 * np.finfo(real).eps
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
