@@ -36,8 +36,10 @@ from .entries import (
     line_numbers,
     places_without,
     repeated_places,
+    taken_from,
     transposed_structure,
     true_places,
+    with_small_indices,
     without,
 )
 from .hashing import hash_rows, split_draws
@@ -171,6 +173,7 @@ __all__ = [
     "stored_entries",
     "supports",
     "synchronize",
+    "taken_from",
     "to_csr",
     "to_numpy",
     "top_eigh",
@@ -180,6 +183,7 @@ __all__ = [
     "vdot_real",
     "widest_like",
     "widest_real",
+    "with_small_indices",
     "without",
     "worker_count",
 ]

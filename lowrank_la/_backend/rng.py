@@ -22,7 +22,7 @@ from .threads import fixed_partition, map_blocks
 
 _LIMIT = 1 << 128
 _COLD_LIMIT = 1 << 21  # entries that the NumPy twin draws sooner than Numba is imported
-_WARM_LIMIT = 1 << 18  # the same where Numba is there already
+_WARM_LIMIT = 1 << 15  # the same where Numba is there already
 _HOT_LIMIT = 1 << 10  # and where the kernel has drawn before
 _BATCH = 1 << 16  # entries of a block: what one thread draws at a time
 _PARALLEL_FROM = 1 << 15

@@ -19,6 +19,7 @@ _SAFE_CONDITION = 100.0
 _RANK_SLACK = 4.0
 _HOST_PANEL, _DEVICE_PANEL = 1 << 17, 1 << 22  # numbers
 _BLOCKS = 32
+_COLUMNS = 64
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,33 @@ def scored_operator(A, function, check_finite):
     if m == 0 or n == 0:
         raise ValueError(f"a matrix of shape {m}×{n} is empty and has no rows to score")
     scaled, factor, _ = safe(op, be.check_flag("check_finite", check_finite), be.Key(_SEED))
+    if factor != 1.0:
+        _require_columns(op, scaled)
     return scaled, factor
+
+
+def _require_columns(op, scaled):
+    """ValueError where a column that is not zero has vanished, or has lost digits, in the scaling."""
+    least = float(op.xp.finfo(be.real_dtype(op.xp, op.dtype)).smallest_normal)
+    before, after = _column_sizes(op), _column_sizes(scaled)
+    lost = np.flatnonzero((before > 0) & (after < least))
+    if lost.size:
+        name, first = be.dtype_name(op.dtype), int(lost[0])
+        raise ValueError(
+            f"columns of A differ in size by more than {name} holds: column {first} has entries up to "
+            f"{before[first]:.1e}, the largest are {before.max():.1e}; divide every column by its largest entry, which "
+            "leaves scores and weights as they are"
+        )
+
+
+def _column_sizes(op):
+    """Largest modulus of each column, a NumPy array; read by products where there is no array."""
+    xp, n = op.xp, op.shape[1]
+    if op.has("array"):
+        return be.to_numpy(xp.max(xp.abs(op.array), axis=0))
+    eye = xp.eye(n, dtype=op.dtype, device=op.device)
+    sizes = [xp.max(xp.abs(op.matmat(eye[:, cols])), axis=0) for cols in be.fixed_partition(n, _COLUMNS)]
+    return np.concatenate([be.to_numpy(part) for part in sizes])
 
 
 def row_squares(M, *, wide=False):

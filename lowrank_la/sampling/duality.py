@@ -191,7 +191,7 @@ def _upper(problem, T, step, size, image):
     xp, p = problem.xp, problem.p
     multiplier = step.multiplier
     missed = power(xp.sum(squares(T - image / multiplier[None, :]), axis=0), 0.5)
-    slack = problem.U.shape[0] ** max(0.0, 0.5 - 1.0 / p)
+    slack = problem.V.shape[0] ** max(0.0, 0.5 - 1.0 / p)
     found = (size / xp.abs(multiplier) + slack * missed) ** p
     return xp.where(xp.isfinite(found), found, xp.full_like(found, float("inf")))
 

@@ -1,6 +1,5 @@
 """How much a row sample distorts l_p norms, looked for in the directions that are worst."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np

@@ -42,8 +42,8 @@ def targets(rows, p, index=None):
 
     A sensitivity is that of its column of `T` times its share: rows that are tiny have targets like all the others.
     """
-    U, size = (M if index is None else rows.xp.take(M, index, axis=0) for M in (rows.U, rows.size))
-    return be.mH(U / rows.xp.astype(size, U.dtype)[:, None]), power(size, p)
+    unit, size = (M if index is None else rows.xp.take(M, index, axis=0) for M in (rows.unit, rows.size))
+    return be.mH(unit), power(size, p)
 
 
 def reduced(rows, point, p, key, *, coarse=False):
@@ -55,22 +55,23 @@ def reduced(rows, point, p, key, *, coarse=False):
     q = inclusion_probabilities(rows.xp.exp(point.log_w), size)
     index = kept(q, key, "reduced")
     counts = rows.xp.astype(1.0 / rows.xp.take(q, index), rows.real)
-    sizes = rows.xp.take(_sizes(point, p), index)
-    return NormProblem(rows.xp.take(rows.U, index, axis=0), counts, p, sizes)
+    V, sizes = (rows.xp.take(M, index, axis=0) for M in _scaled(rows, point, p))
+    return NormProblem(V, counts, p, sizes)
 
 
 def whole(rows, point, p):
     """`NormProblem` on all rows."""
-    return NormProblem(rows.U, None, p, _sizes(point, p))
+    V, sizes = _scaled(rows, point, p)
+    return NormProblem(V, None, p, sizes)
 
 
-def _sizes(point, p):
-    """Sizes of the rows in the metric of Lewis weights, where they are w^(1/p), the largest brought to 1; not zero."""
-    xp = be.namespace(point.log_w)
+def _scaled(rows, point, p):
+    """Rows over their sizes in the metric of Lewis weights, where they are w^(1/p), the largest brought to 1; sizes."""
+    xp = rows.xp
     log_sizes = point.log_w / p
-    sizes = xp.exp(log_sizes - xp.max(log_sizes))
-    least = float(xp.finfo(sizes.dtype).smallest_normal)
-    return xp.where(sizes > least, sizes, xp.full_like(sizes, least))
+    log_sizes = log_sizes - xp.max(log_sizes)
+    ratio = xp.exp(xp.log(rows.size) - log_sizes)
+    return rows.unit * xp.astype(ratio, rows.unit.dtype)[:, None], xp.exp(log_sizes)
 
 
 def estimated_sensitivities(rows, point, p, key):

@@ -12,13 +12,13 @@ _FLATTEST = 0.02  # least curvature, relative to that of the majorising parabola
 
 @dataclass(frozen=True)
 class NormProblem:
-    """``Σ_j counts_j |u_j x|^p``; `counts` None stands for ones.
+    """``Σ_j counts_j |sizes_j v_j x|^p`` of rows ``u_j = sizes_j v_j``; `counts` None stands for ones.
 
-    Worked on as ``Σ_j μ_j |u_j x / sizes_j|^p`` with masses ``μ = counts · sizes^p``, `sizes_j` what is usual for row
-    j: then squares of the residuals of tiny rows do not vanish, and rows of all sizes are smoothed alike.
+    Worked on as ``Σ_j μ_j |v_j x|^p`` with masses ``μ = counts · sizes^p``, `sizes_j` what is usual for row j: then
+    squares of the residuals of tiny rows do not vanish, and rows of all sizes are smoothed alike.
     """
 
-    U: Any
+    V: Any
     counts: Any
     p: float
     sizes: Any
@@ -26,7 +26,7 @@ class NormProblem:
     @property
     def xp(self):
         """Namespace of the rows."""
-        return be.namespace(self.U)
+        return be.namespace(self.V)
 
     @cached_property
     def masses(self):
@@ -40,12 +40,11 @@ class NormProblem:
         return float(self.xp.sum(self.masses))
 
     def panels(self, width):
-        """Rows over their sizes, masses and sizes, few enough for the cache next to `width` columns."""
+        """Rows of `V`, masses and sizes, few enough for the cache next to `width` columns."""
         host = be.kind(self.xp) == "numpy"
         step = _HOST_ROWS if host else max(64, _DEVICE_ENTRIES // max(1, width))
-        for rows in be.fixed_partition(self.U.shape[0], step):
-            sizes = self.sizes[rows][:, None]
-            yield self.U[rows, :] / self.xp.astype(sizes, self.U.dtype), self.masses[rows][:, None], sizes
+        for rows in be.fixed_partition(self.V.shape[0], step):
+            yield self.V[rows, :], self.masses[rows][:, None], self.sizes[rows][:, None]
 
     def norms(self, X):
         """``Σ counts |U x|^p`` of each column of `X`."""
@@ -96,12 +95,12 @@ class NormProblem:
 
     @cached_property
     def _pairs(self):
-        d, xp = self.U.shape[1], self.xp
-        pairs = [(i, j) for i in range(d) for j in (range(d) if be.is_complex(self.U.dtype) else range(i + 1))]
+        d, xp = self.V.shape[1], self.xp
+        pairs = [(i, j) for i in range(d) for j in (range(d) if be.is_complex(self.V.dtype) else range(i + 1))]
         place = {pair: k for k, pair in enumerate(pairs)}
         back = [place.get((i, j), place.get((j, i))) for i in range(d) for j in range(d)]
         lists = [i for i, _ in pairs], [j for _, j in pairs], back
-        return tuple(be.index_array(part, max(len(pairs), d), xp, be.device(self.U)) for part in lists)
+        return tuple(be.index_array(part, max(len(pairs), d), xp, be.device(self.V)) for part in lists)
 
     def _products(self, u):
         first, second, _ = self._pairs
@@ -109,7 +108,7 @@ class NormProblem:
         return (self.xp.conj(left) if be.is_complex(u.dtype) else left) * self.xp.take(u, second, axis=1)
 
     def _unpacked(self, packed):
-        d = self.U.shape[1]
+        d = self.V.shape[1]
         return self.xp.reshape(self.xp.take(packed, self._pairs[2], axis=1), (packed.shape[0], d, d))
 
 

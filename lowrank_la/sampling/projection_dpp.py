@@ -49,6 +49,9 @@ class ProjectionDPP:
     (100, 6)
     """
 
+    last_rng: int | None = None
+    """Key of the latest call of `sample`: as `rng` it repeats that draw, also one without a seed."""
+
     def __init__(self, V):
         with be.single_blas():
             self._proposals = proposals_of(V, "ProjectionDPP")
@@ -67,6 +70,7 @@ class ProjectionDPP:
             Number of independent draws; one by default.
         rng : None, int, generator or Key
             Draw i depends on this and on i alone: a longer batch starts with the shorter one.
+            ``last_rng`` holds the key that repeats the draw.
 
         Returns
         -------
@@ -75,8 +79,9 @@ class ProjectionDPP:
             Their order is random, all orders being equally likely.
         """
         labels = np.arange(1 if size is None else be.check_count("size", size, 0))
-        key = be.resolve_rng(rng).child("projection")
-        places = draw_sets(self._proposals, key, labels)[0]
+        key = be.resolve_rng(rng)
+        self.last_rng = key.record
+        places = draw_sets(self._proposals, key.child("projection"), labels)[0]
         return self._proposals.decode(places[0] if size is None else places)
 
     def __repr__(self):

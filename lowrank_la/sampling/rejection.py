@@ -44,11 +44,6 @@ def kernels_pay(work):
     return "numba" in sys.modules or _work_done[0] > _COLD_WORK
 
 
-def mean_proposals(k):
-    """Expected number of proposals of one draw, k H_k."""
-    return k * _harmonic(k)
-
-
 def _harmonic(k):
     return sum(1.0 / j for j in range(1, k + 1))
 

@@ -1,5 +1,6 @@
 """Rows sampled and scaled so that they keep l_p norms of a whole subspace."""
 
+import math
 from dataclasses import dataclass
 
 from .. import _backend as be
@@ -170,7 +171,7 @@ def _by_rounds(op, size, p, key):
     sizes = _round_sizes(m, size, p)
     for number, target in enumerate(sizes):
         scaled = current if scale is None else current * xp.astype(scale, current.dtype)[:, None]
-        tau = row_basis(as_operator(scaled)).scores()
+        tau = basis.scores() if scale is None else row_basis(as_operator(scaled)).scores()
         positive = count(tau > 0)
         if number == 0:
             _require_rows(positive, size)
@@ -187,10 +188,10 @@ def _by_rounds(op, size, p, key):
 
 def _weights(q, p):
     """``q^(-1/p)``; ValueError where one overflows."""
-    weights = q ** (-1 / p)
-    if not be.all_finite(weights):
+    xp = be.namespace(q)
+    if q.shape[0] and -math.log(float(xp.min(q))) / p > math.log(float(xp.finfo(q.dtype).max)):
         raise ValueError(f"weights probability^(-1/p) overflow at p={p:g}; take a larger p or size")
-    return weights
+    return q ** (-1 / p)
 
 
 def _put(q, indices, values):

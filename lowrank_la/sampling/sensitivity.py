@@ -156,7 +156,7 @@ class _Brackets:
             self.done[:] = True
         else:
             self.lower, self.upper = lewis_bracket(self.point, p)
-            self.upper = op.xp.maximum(self.lower, self.upper)
+            self.lower = op.xp.minimum(self.lower, self.upper)
             self.whole = whole(self.rows, self.point, p)
             self.problem = reduced(self.rows, self.point, p, key)
 
@@ -186,7 +186,7 @@ class _Brackets:
 
         T, shares = targets(rows, self.p, at)
         lower, upper = (xp.where(xp.isfinite(x), shares * x, x) for x in by_targets(self.whole, T, one))
-        self.lower = place(self.lower, index, lower, xp.maximum)
+        self.lower = xp.minimum(place(self.lower, index, lower, xp.maximum), xp.ones_like(self.lower))
         self.upper = xp.maximum(place(self.upper, index, upper, xp.minimum), self.lower)
         self.done[index] = True
 

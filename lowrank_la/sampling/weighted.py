@@ -13,10 +13,10 @@ class WeightedRows:
 
     Attributes
     ----------
-    U : array, shape (count, rank)
-        Those rows.
+    unit : array, shape (count, rank)
+        Those rows, divided by `size`.
     size : array, shape (count,)
-        Largest modulus of each.
+        Largest modulus of each, down to a power of two.
     alive : array or None
         Their indices; None where no row is zero.
     R : array, shape (rank, rank)
@@ -32,31 +32,29 @@ class WeightedRows:
         if not bool(basis.xp.all(size > 0)):
             self.alive = where_true(size > 0)
             U, size = basis.xp.take(U, self.alive, axis=0), basis.xp.take(size, self.alive)
-        self.U, self.count = U, U.shape[0]
-        self.size = size
+        self.size = 2.0 ** basis.xp.floor(basis.xp.log2(size))
+        self.unit, self.count = U / basis.xp.astype(self.size, U.dtype)[:, None], U.shape[0]
         self.R = basis.xp.eye(basis.rank, dtype=basis.dtype, device=basis.device)
 
     def log_scores(self, log_scale):
         """Logarithms of the leverage scores of the rows times ``exp(log_scale)``."""
         xp = self.xp
-        scale = xp.exp(log_scale - xp.max(log_scale))
-        scaled = xp.astype(scale, self.U.dtype)[:, None] * self.U
+        log_sizes = log_scale + xp.log(self.size)
+        log_sizes = log_sizes - xp.max(log_sizes)
+        scaled = xp.astype(xp.exp(log_sizes), self.unit.dtype)[:, None] * self.unit
         Z, G = be.solve_and_gram(scaled, self.R)
         L = be.cholesky_upper(G)
         if L is None or not _well_conditioned(L):
             self.R = orthonormalize(scaled)[1]
-            return self._row_by_row(log_scale)
+            return self._row_by_row(log_sizes)
         self.R = L @ self.R
         tau = row_squares(be.solve_in_place(Z, L))
         least = _TINY * float(xp.finfo(self.real).smallest_normal) / be.eps(self.real)
-        return xp.log(tau) if float(xp.min(tau)) > least else self._row_by_row(log_scale)
+        return xp.log(tau) if float(xp.min(tau)) > least else self._row_by_row(log_sizes)
 
-    def _row_by_row(self, log_scale):
+    def _row_by_row(self, log_sizes):
         """Scores that neither underflow nor inherit the error of larger rows: every row is solved at its own scale."""
-        xp = self.xp
-        unit = self.U / xp.astype(self.size, self.U.dtype)[:, None]
-        squares = row_squares(be.right_solve_upper(unit, self.R))
-        return xp.log(squares) + 2 * (xp.log(self.size) + log_scale - xp.max(log_scale))
+        return self.xp.log(row_squares(be.right_solve_upper(self.unit, self.R))) + 2 * log_sizes
 
 
 def scatter(values, alive, m):

@@ -3,22 +3,29 @@
 import numpy as np
 
 from .. import _backend as be
-from .columns import Columns, diagonal, row_panels
+from .columns import Columns, diagonal, entry_eps, row_panels, unit_of
 from .kernel_matrix import mapped
 
 _NOISE = 8.0  # pivots up to so many units of roundoff of the largest diagonal entry are rounding
 
 
 class CholeskyFactor:
-    """``F[:, :size]``, and on the host the diagonal ``left`` of what it leaves of the matrix."""
+    """``F[:, :size]``, and on the host the diagonal ``left`` of what it leaves of the matrix.
+
+    All on the host is in units of ``unit⁻²``, a power of two near the largest diagonal entry, so that sums of squares
+    neither overflow nor underflow at any scale that the dtype holds.
+    """
 
     def __init__(self, op, rank, check_finite):
         self.op, self.rank, self.check_finite = op, rank, check_finite
         self.left, self.products = diagonal(op)
-        self.diagonal = self.left.copy()
         self._require_sound_diagonal()
-        self.top, self.trace = float(self.left.max()), float(self.left.sum())
-        self.floor, self.slack = _NOISE * be.eps(op.dtype) * self.top, be.eps(op.dtype) ** 0.5 * self.top
+        self.unit = unit_of(self.left)
+        self.left *= self.unit
+        self.left *= self.unit
+        self.diagonal = self.left.copy()
+        top, self.trace = float(self.left.max()), float(self.left.sum())
+        self.floor, self.slack = _NOISE * entry_eps(op) * top, entry_eps(op) ** 0.5 * top
         self.F = op.xp.empty((op.shape[0], rank), dtype=op.dtype, device=op.device)
         self.indices, self.size, self.remaining = [], 0, self.trace
         self.entries, self.proposals = op.shape[0], 0
@@ -35,10 +42,9 @@ class CholeskyFactor:
         """Relative trace error."""
         return self.remaining / self.trace if self.trace > 0.0 else 0.0
 
-    def prune(self):
-        """Set to zero what is rounding on the diagonal, and return the sum of the rest."""
-        self.left[~(self.left > self.floor)] = 0.0
-        return float(self.left.sum())
+    def weights(self):
+        """What pivots are drawn in proportion to: the diagonal left, without what is as small as rounding."""
+        return np.where(self.left > self.floor, self.left, 0.0)
 
     def extend(self, proposed, uniform, goal):
         """Append the columns that pass among the `proposed`; True when the trace left is at most `goal`.
@@ -51,10 +57,11 @@ class CholeskyFactor:
         core = self._core(columns.core, known, proposed)
         places, L = accept(core, self.left[proposed], uniform, self.floor, self.rank - self.size)
         self._count(len(proposed), len(places))
-        self.left[proposed[~(core.diagonal().real > self.floor)]] = 0.0
+        spent = ~(core.diagonal().real > self.floor)
+        self.left[proposed[spent]] = np.fmax(core.diagonal().real[spent], 0.0)
         if not places:
             return False
-        before = float(self.left.sum())
+        before = float(np.maximum(self.left, 0.0).sum())
         picked = be.index_array(places, len(proposed), xp, self.op.device)
         taken = self._append(columns.reader(picked), xp.take(known, picked, axis=0), L)
         after = np.maximum(before - np.cumsum(taken), 0.0)
@@ -69,16 +76,28 @@ class CholeskyFactor:
     def _core(self, core, known, proposed):
         """What is left of the matrix on the proposed columns, on the host in double precision."""
         rest = core - be.matmul(known, be.mH(known)) if self.size else core
-        host, rest = be.to_numpy(core), be.to_numpy(rest)
+        host, rest = self._host(core), self._host(rest)
         gap = np.abs(host - host.conj().T).max()
         astray = np.abs(host.diagonal() - self.diagonal[proposed]).max()
         if self.check_finite and not np.isfinite(host).all():
             raise ValueError("K holds NaN or infinite values; clean the data first")
         if gap > self.slack:
-            raise ValueError(f"K is not Hermitian: K[i, j] and K[j, i] differ by {gap:.2e}; use cur or svd")
+            raise ValueError(
+                f"K is not Hermitian: K[i, j] and K[j, i] differ by {self._plain(gap):.2e}; use cur or svd"
+            )
         if astray > self.slack:
+            astray = self._plain(astray)
             raise ValueError(f"diag of K is not the diagonal that its entries give: they differ by {astray:.2e}")
-        return rest.astype(np.complex128 if rest.dtype.kind == "c" else np.float64)
+        return rest
+
+    def _host(self, core):
+        """`core` on the host in double precision, in the units of the diagonal."""
+        host = be.to_numpy(core)
+        return host.astype(np.complex128 if host.dtype.kind == "c" else np.float64) * self.unit * self.unit
+
+    def _plain(self, value):
+        """A number of the host in the units of the matrix."""
+        return value / self.unit / self.unit
 
     def _count(self, proposals, accepted):
         self.proposals += proposals
@@ -87,7 +106,7 @@ class CholeskyFactor:
     def _append(self, read, known, L):
         """Write the new columns panel by panel and lower the diagonal; returns their squared lengths."""
         op, first, last = self.op, self.size, self.size + L.shape[0]
-        R = be.from_numpy(np.ascontiguousarray(L.conj().T), op.xp, op.device, op.dtype)
+        R = be.from_numpy(np.ascontiguousarray(L.conj().T / self.unit), op.xp, op.device, op.dtype)
         explained = -be.mH(known)
 
         def panel(rows):
@@ -98,7 +117,7 @@ class CholeskyFactor:
             else:
                 fresh = be.right_solve_upper(read(rows), R)
             self.F[rows, first:last] = fresh
-            squares = squared(fresh)
+            squares = squared(fresh if self.unit == 1.0 else fresh * self.unit)
             return [be.to_numpy(op.xp.sum(squares, axis=axis)).astype(np.float64) for axis in (1, 0)]
 
         found = mapped(panel, row_panels(op.shape[0], last - first, op.xp), op.xp)
@@ -113,7 +132,7 @@ class CholeskyFactor:
         if self.left.min() < -self.slack:
             raise ValueError(
                 f"K is not positive semidefinite: with the columns chosen so far K[i, i] for i = {self.left.argmin()} "
-                f"leaves {self.left.min():.2e}; use eigh, or cur for a matrix that is not"
+                f"leaves {self._plain(self.left.min()):.2e}; use eigh, or cur for a matrix that is not"
             )
 
     def trimmed(self):

@@ -1,5 +1,7 @@
 """Columns and diagonal of a positive semidefinite matrix, however it is given."""
 
+import math
+
 import numpy as np
 
 from .. import _backend as be
@@ -89,6 +91,17 @@ def diagonal(op):
         columns = op.matmat(unit_columns(op.shape[1], indices, op))
         parts.append(_host_real(op.xp.linalg.diagonal(columns[block, :])))
     return np.concatenate(parts), n
+
+
+def entry_eps(op):
+    """Unit of roundoff of the entries: that of half precision for an array in it, though it is worked on in float32."""
+    rounded = op.source_dtype if be.is_half(op.source_dtype) and not isinstance(op, KernelMatrix) else op.dtype
+    return be.eps(rounded)
+
+
+def unit_of(diag):
+    """A power of two whose inverse square is near the largest entry of a diagonal."""
+    return 2.0 ** -(math.frexp(float(diag.max()))[1] // 2)
 
 
 def row_panels(n, width, xp):

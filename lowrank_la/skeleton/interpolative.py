@@ -112,6 +112,9 @@ def interpolative(
       squared error is at most (r + 1) times the best, and no method has a smaller factor;
     - "deim", "qdeim", "maxvol": elimination [4]_, pivoted QR [5]_ and maximal volume [6]_ on those vectors.
 
+    Across backends one seed gives the same columns unless two are as good as each other up to rounding: ties, as
+    between points of a grid or duplicate columns, are then decided by it. The errors agree either way.
+
     Cost: products with 3 (2 rank + 8) columns for the sketch and with `rank` columns for the coefficients.
 
     References

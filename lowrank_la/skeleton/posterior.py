@@ -33,6 +33,9 @@ class NystromPosterior:
     ----------
     inducing : list of int
         Rows of the points of the last `fit` that are inducing points.
+    last_rng : int or None
+        The key that as `rng` of a new object repeats all draws, also where `rng` was None; None where a native
+        generator draws.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class NystromPosterior:
         self.kernel, self.diag = kernel, diag
         self.ridge, self.budget = be.check_positive("ridge", ridge), be.check_positive("budget", budget)
         self._key, self._fits = be.resolve_rng(rng), 0
+        self.last_rng = self._key.record
         self._points = self._root = self._precision = self._weights = None
         self.inducing = []
 
@@ -141,6 +145,12 @@ class NystromPosterior:
     def _variance(self, K, Z):
         """Variance at the points of `K` with features `Z`, the prior one for None."""
         prior = K.diag()
+        be.require_finite(prior, "the diagonal of the kernel matrix")
+        least = float(K.xp.min(prior))
+        if least < 0.0:
+            raise ValueError(
+                f"kernel and diag must give variances of at least 0, got {least:.3g}: not positive semidefinite"
+            )
         if Z is None:
             return prior
         unseen = prior - K.xp.sum(Z * Z, axis=1)
@@ -191,8 +201,9 @@ def shifted_root(core):
     gap = float(xp.max(xp.abs(core - be.mH(core))))
     if gap > be.eps(core.dtype) ** 0.5 * float(xp.max(xp.abs(core))):
         raise ValueError(f"the kernel matrix is not Hermitian: K[i, j] and K[j, i] differ by {gap:.2e}")
-    core = (core + be.mH(core)) / 2
-    shift = _SHIFT * be.eps(core.dtype) * float(xp.linalg.trace(xp.real(core) if be.is_complex(core.dtype) else core))
+    core = core / 2 + be.mH(core) / 2
+    trace = float(be.to_numpy(xp.linalg.diagonal(core)).real.astype(np.float64).sum())
+    shift = _SHIFT * be.eps(core.dtype) * trace
     identity = xp.eye(m, dtype=core.dtype, device=be.device(core))
     for _ in range(_TRIES):
         U = be.cholesky_upper(core + shift * identity)

@@ -61,8 +61,9 @@ def rpcholesky(
     RPCholeskyResult
         ``F`` (n, k) and ``indices`` (k,), the pivots in the order of the draw. ``info.error`` is the relative trace
         error ``tr(K - F Fᴴ) / tr K``, "exact" to rounding, which bounds the relative error in the nuclear norm since
-        ``K - F Fᴴ`` is positive semidefinite. `k` is below `rank` where `tol` is met earlier, or the diagonal of what
-        is left is rounding. ``info.proposals`` counts draws, ``info.entries`` the entries of `K` that were read.
+        ``K - F Fᴴ`` is positive semidefinite. `k` is below `rank` where `tol` is met earlier, or every diagonal entry of
+        what is left is as small as rounding of the largest one, or of half precision where `K` is given in that; such
+        entries are no pivots, but the error counts them. ``info.proposals`` counts draws, ``info.entries`` the entries of `K` that were read.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def rpcholesky(
     drawn from the current diagonal, and each is accepted with the probability that what the ones before it have left
     bears to it [2]_. Cost: n k entries, about n k² operations in matrix products, one n × `rank` buffer. The expected
     trace error is at most (1 + ε) times that of the best approximation of rank r once k ≥ r/ε + r log(1/(ε η)), η being
-    the relative trace error of the latter.
+    the relative trace error of the latter. Across backends one seed gives the same pivots, and `F` to the rounding of
+    the pivots, as long as what is left is above it: the last ones of a matrix exhausted to rounding may differ.
 
     References
     ----------
@@ -127,15 +129,17 @@ def _assemble(growing, reason, tol, key, watch):
 
 def _grow(growing, block, tol, key, watch):
     """Rounds of `block` proposals until the rank, the tolerance or rounding is reached; returns which."""
-    goal = 0.0 if tol is None else tol * growing.trace
+    goal = -1.0 if tol is None else tol * growing.trace
     while growing.size < growing.rank:
-        total = growing.prune()
-        if total <= goal:
-            return _EXHAUSTED if tol is None else "tolerance met"
+        weights = growing.weights()
+        if growing.remaining <= goal:
+            return "tolerance met"
+        if not weights.any():
+            return _EXHAUSTED
         draws = be.to_numpy(be.uniform(key, slice(watch.count, watch.count + 1), slice(0, 2 * block)))[0]
-        met = growing.extend(propose(growing.left, draws[:block]), draws[block:], goal)
+        met = growing.extend(propose(weights, draws[:block]), draws[block:], goal)
         over = watch.tick(size=growing.size, error=growing.error)
-        if met and tol is not None:
+        if met:
             return "tolerance met"
         if over:
             return watch.reason

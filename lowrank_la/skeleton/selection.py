@@ -19,19 +19,23 @@ _NOISE = 32.0
 _SUBSPACE = 1e-2  # residual of the singular vectors that columns are chosen from
 _LEAST_GAIN = 3e-3  # part of the squared error that an exchange has to save
 _EXCHANGE_WORK = 1e10  # operations that exchanges may take in all
-_RANK_REACHED, _EXHAUSTED, _MET = "rank reached", "numerical rank reached", "tolerance met"
+_RANK_REACHED, _EXHAUSTED, MET = "rank reached", "numerical rank reached", "tolerance met"
 
 
 def select(A, request, method):
     """Chosen columns of `A` as `Spanned`, why the choice ended, and the method that made it."""
     spanned = Spanned(A, request.norm, request.key)
     if request.norm == 0.0:
-        spanned.extend([0])
-        return spanned, _EXHAUSTED if request.tol is None else _MET, "sketched_qr"
+        spanned.stand_for_zero()
+        return spanned, _EXHAUSTED if request.tol is None else MET, "sketched_qr"
     if request.tol is not None:
         return spanned, _to_tolerance(spanned, request), "sketched_qr"
     name = "refined" if method == "auto" else method
-    spanned.extend(_CHOICES[name](spanned, request, request.rank + request.oversample))
+    chosen = _CHOICES[name](spanned, request, request.rank + request.oversample)
+    if chosen:
+        spanned.extend(chosen)
+    else:  # of an operator whose norm is not known beforehand: all of its products are zero
+        spanned.stand_for_zero()
     request.watch.tick(size=spanned.size)
     return spanned, _RANK_REACHED if spanned.size >= request.rank else _EXHAUSTED, name
 
@@ -63,6 +67,9 @@ def _to_tolerance(spanned, request):
         Y = sketched(spanned, request.key.child("sketch").child(spanned.size), width + _EXTRA)
         floor = noise_floor(Y) if floor is None else floor
         fresh = [j for j in pivots(Y, width, floor) if j not in known]
+        if not fresh and spanned.size == 0:
+            spanned.stand_for_zero()
+            return MET
         if not fresh:
             return _EXHAUSTED
         spanned.extend(fresh)
@@ -72,7 +79,7 @@ def _to_tolerance(spanned, request):
         enough = np.flatnonzero(squares[1:] <= (request.tol * spanned.norm) ** 2)
         if enough.size:
             spanned.cut(int(enough[0]) + 1)
-            return _MET
+            return MET
         if over:
             return request.watch.reason
     return _RANK_REACHED
@@ -98,7 +105,7 @@ def _refined(spanned, request, count):
 def _strong_rrqr(spanned, request, count):
     """Pivots of a sketch, exchanged until no exchange doubles the volume."""
     Y, chosen = _pivots_of_sketch(spanned, request, 2 * count + _EXTRA, count)
-    return strengthen(Y, chosen, 4 * count + 100)
+    return strengthen(Y, chosen, 4 * count + 100) if chosen else chosen
 
 
 def _by_basis(choose):
@@ -108,7 +115,7 @@ def _by_basis(choose):
         A, key = spanned.A, request.key.child("subspace")
         _, s, Vh = svd(A, count, accuracy=_SUBSPACE, rng=key, check_finite=False)
         size = int((be.to_numpy(s) > _NOISE * be.eps(A.dtype) * float(s[0])).sum())
-        return choose(be.mH(Vh[:size, :]), key)
+        return choose(be.mH(Vh[:size, :]), key) if size else []
 
     return choice
 

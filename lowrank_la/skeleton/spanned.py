@@ -31,6 +31,7 @@ class Spanned:
     def __init__(self, A, norm, key):
         self.A, self.key = A, key
         self._norm = norm
+        self.of_zero = False
         self.indices = []
         self.Q = self.R = self.B = self._drawn = None
 
@@ -53,6 +54,11 @@ class Spanned:
             self.Q, self.B = xp.concat([self.Q, Q], axis=1), xp.concat([self.B, B], axis=0)
         self.indices = [*self.indices, *indices]
         return Q, B
+
+    def stand_for_zero(self):
+        """Take the first column of a matrix that is zero, so that there is one."""
+        self.of_zero = True
+        self.extend([0])
 
     def _separated(self, W):
         """``Q, H, S`` with ``W = Q_old H + Q S``; projected once more after it was normalised."""
@@ -113,7 +119,7 @@ class Spanned:
         """``R⁻¹ B``, with the identity on the chosen columns; or ``R⁻¹`` times `core` of the shape of `B`."""
         if core is not None:
             return be.solve_upper(self.R, core)
-        solved = self.B if self._norm == 0.0 else be.solve_upper(self.R, self.B)
+        solved = self.B if self.of_zero else be.solve_upper(self.R, self.B)
         C = self.A.xp.asarray(solved, copy=True)
         identity = self.A.xp.eye(self.size, dtype=C.dtype, device=be.device(C))
         for place, index in enumerate(self.indices):

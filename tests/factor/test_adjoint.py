@@ -73,9 +73,7 @@ def test_eigh_asks_for_products_with_the_matrix_alone(backend, dtype):
     assert np.max(np.abs(backend.to_numpy(w) - expected)) <= 1e-5 * expected[0]
     assert oracles.departure(backend.to_numpy(V)) <= 100 * np.finfo(dtype).eps
     skew = backend.asarray(random_array((40, 40), dtype, 2))
-    with pytest.raises(
-        ValueError, match=r"not Hermitian: ⟨y, A x⟩ and ⟨A y, x⟩ differ by [\d.e+-]+ of their size"
-    ):
+    with pytest.raises(ValueError, match=r"not Hermitian: ⟨y, A x⟩ and ⟨A y, x⟩ differ by [\d.e+-]+ of their size"):
         lr.eigh(lr.operator(lambda X: skew @ X, None, A.shape, A.dtype, device=backend.device), 3, rng=0)
 
 

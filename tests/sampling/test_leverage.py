@@ -160,14 +160,14 @@ def test_the_leading_space_of_a_zero_matrix_is_any():
 
 @pytest.mark.parametrize("accuracy", [0.3, 0.5, 0.9])
 def test_sketched_scores_miss_the_accuracy_in_one_of_a_hundred_draws_at_most(accuracy):
-    """A hundred seeds at a failure probability of 0.01: four misses would have a probability of 0.02."""
+    """A hundred seeds at a failure probability of 0.01: three misses would have a probability of 0.08."""
     A = random_array((2000, 10), "float64", 10)
     tau = exact(A)
     worst = [
         np.abs(lr.leverage_scores(A, method="sketched", accuracy=accuracy, rng=seed).scores / tau - 1).max()
         for seed in range(100)
     ]
-    assert np.sum(np.asarray(worst) > accuracy) <= 3
+    assert np.sum(np.asarray(worst) > accuracy) <= 2
 
 
 def test_the_normal_approximation_of_the_sketch_size_would_have_been_noticed():
@@ -242,3 +242,14 @@ def test_entries_that_are_not_finite_are_refused(bad):
 def test_empty_matrices_are_refused(shape):
     with pytest.raises(ValueError, match="is empty"):
         lr.leverage_scores(np.zeros(shape))
+
+
+@pytest.mark.parametrize(("exponents", "fits"), [((-200, -100, 100, 200), False), ((-150, -50, 50, 140), True)])
+def test_columns_that_no_scale_holds_are_named(exponents, fits):
+    A = np.random.default_rng(6).standard_normal((30, 4)) * 10.0 ** np.asarray(exponents)
+    if fits:
+        assert lr.leverage_scores(A).info.rank == 4
+        return
+    for data in (A, scipy.sparse.csr_array(A)):
+        with pytest.raises(ValueError, match=r"columns of A differ in size by more than float64 holds: column 0 has"):
+            lr.leverage_scores(data)

@@ -159,7 +159,8 @@ def test_one_seed_draws_the_same_rows_on_every_backend(backend):
     A = skewed((300, 3))
     expected = lr.sample_rows(A, 50, p=3, method="lewis", rng=5)
     r = lr.sample_rows(backend.asarray(A), 50, p=3, method="lewis", rng=5)
-    np.testing.assert_allclose(oracles.wide(r.probabilities), expected.probabilities, atol=1e-4)
+    eps = oracles.eps(backend.nearest("float64"))
+    np.testing.assert_allclose(oracles.wide(r.probabilities), expected.probabilities, rtol=0, atol=1000 * eps)
     same = len(set(oracles.wide(r.indices).astype(int)) ^ set(expected.indices))
     assert same <= (0 if "float64" in backend.dtypes else 2)
     again = lr.sample_rows(backend.asarray(A), 50, p=3, method="lewis", rng=r.info.rng)
@@ -232,7 +233,7 @@ def test_a_row_left_out_that_alone_fills_a_direction_is_found():
     A[123, 2] = 1e-3
     keep = np.delete(np.arange(500), 123)
     r = lr.embedding_distortion(A, keep, np.ones(499), p=1, rng=0)
-    assert r.low <= 1e-3
+    assert r.low <= 100 * oracles.eps("float64")
     random = ratios(A, keep, np.ones(499), random_array((3, 300), "float64", 0), 1.0)
     assert random.min() > 0.5
 
@@ -332,7 +333,7 @@ def test_weights_that_are_not_real_and_finite_are_named(weights, error, message,
         (lambda A: lr.volume_rescaled_sample(A, 5, rng=0), "derezinski_warmuth_hsu_2018"),
         (lambda A: lr.DPP(factor=A), "hough_et_al_2006"),
         (lambda A: lr.KDPP(2, factor=A), "kulesza_taskar_2012"),
-        (lambda A: lr.ProjectionDPP(A), "barthelme_tremblay_amblard_2023"),
+        (lr.ProjectionDPP, "barthelme_tremblay_amblard_2023"),
     ],
 )
 def test_what_a_user_holds_cites_its_sources(draw, key):

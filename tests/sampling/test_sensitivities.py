@@ -16,6 +16,7 @@ from lowrank_la.sampling import duality
 from lowrank_la.sampling.basis import row_basis
 from lowrank_la.sampling.duality import NewtonStep, bracket
 from lowrank_la.sampling.lp_norms import NormProblem
+from lowrank_la.sampling.sensitivity import _FIXED_POINT
 
 POWERS = (1.0, 1.2, 1.5, 2.5, 3.0, 4.0, 6.0)
 
@@ -85,7 +86,7 @@ def test_a_general_minimiser_lies_within_the_bracket(p):
     lower, upper, _ = lr.lp_sensitivities(A, p, tol=1e-3, rng=0)
     for i in range(0, 60, 7):
         truth = by_minimisation(A, p, i)
-        assert lower[i] * (1 - 1e-6) <= truth <= upper[i] * (1 + 1e-9)
+        assert lower[i] * (1 - 1e-9) <= truth <= upper[i] * (1 + 1e-9)
 
 
 @pytest.mark.parametrize("p", [*POWERS, 0.5, 2.0, 20.0])
@@ -95,7 +96,7 @@ def test_one_column_has_the_shares_of_its_norm(p):
         warnings.simplefilter("ignore", ConvergenceWarning)
         lower, upper, _ = lr.lp_sensitivities(a, p, rng=0)
     truth = np.abs(a[:, 0]) ** p / (np.abs(a) ** p).sum()
-    np.testing.assert_allclose(lower, truth, rtol=1e-3)
+    np.testing.assert_allclose(lower, truth, rtol=1e3 * oracles.eps("float64"))
     assert np.all(truth <= upper * (1 + 1e-9))
 
 
@@ -125,15 +126,17 @@ def test_backends_agree_and_hold_the_bracket_of_double_precision(backend, p):
 
 @pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 3.0, 5.0])
 def test_bounds_from_lewis_weights_hold_for_every_row(p):
+    """Up to what the weights, iterated to `_FIXED_POINT`, are off: p/2 of it in φ, |p/2 - 1| in the excess, 1 in w."""
     A = skewed((60, 3), 4)
-    w = lr.lewis_weights(A, p, tol=1e-8).weights
+    w = lr.lewis_weights(A, p, tol=1e-12).weights
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         lower, upper, _ = lr.lp_sensitivities(A, p, rng=0, tol=0.9, maxiter=1)
     d = 3.0
     low, high = (w * d ** (p / 2 - 1), w) if p <= 2 else (w, w * d ** (p / 2 - 1))
-    assert np.all(lower >= low * (1 - 1e-2))
-    assert np.all(upper <= np.minimum(high, 1) * (1 + 1e-2))
+    slack = (1 + p) * _FIXED_POINT
+    assert np.all(lower >= low * (1 - slack))
+    assert np.all(upper <= np.minimum(high, 1) * (1 + slack))
     assert np.all(lower <= upper)
 
 
@@ -364,12 +367,13 @@ def test_rows_graded_over_three_hundred_orders_are_bracketed(p):
     A = random_array((60, 4), "float64", 14) * np.logspace(-150, 150, 60)[:, None]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore" if p < 1 else "error", ConvergenceWarning)
-        lower, upper, total = lr.lp_sensitivities(A, p, rng=0)
+        r = lr.lp_sensitivities(A, p, rng=0)
+    lower, upper, total = r
     assert np.all(lower >= 0)
     assert np.all(lower <= upper)
     assert np.all(upper <= 1)
-    assert total[0] <= 4 ** max(1.0, p / 2) * (1 + 1e-12)
-    assert total[1] >= 4 ** min(1.0, p / 2) * (1 - 1e-12)
+    assert total[0] <= r.info.rank ** max(1.0, p / 2) * (1 + 1e-12)
+    assert total[1] >= r.info.rank ** min(1.0, p / 2) * (1 - 1e-12)
 
 
 @pytest.mark.parametrize("p", [1.0, 3.0])
@@ -386,8 +390,9 @@ def test_rows_whose_squares_vanish_in_single_precision_are_bracketed(backend, p)
 def test_one_column_graded_over_three_hundred_orders_has_the_shares_of_its_norm():
     a = np.logspace(-150, 150, 60)[:, None]
     lower, upper, _ = lr.lp_sensitivities(a, 1.0, rng=0)
-    np.testing.assert_allclose(lower, a[:, 0] / a.sum(), rtol=1e-9)
-    np.testing.assert_allclose(upper, a[:, 0] / a.sum(), rtol=1e-9)
+    np.testing.assert_allclose(lower, a[:, 0] / a.sum(), rtol=2000 * oracles.eps("float64"))  # logarithms up to 700
+    assert np.all(lower <= upper)
+    assert np.all(upper <= 1.05 * lower)
 
 
 @pytest.mark.parametrize("p", [1.0, 3.0, 8.0])
@@ -432,5 +437,5 @@ def test_the_total_of_rows_whose_weights_vanish_is_drawn():
     r = lr.lp_sensitivities(A, 3.0, samples=200, tol=0.2, rng=0)
     assert r.info.draws
     assert r.info.converged
-    assert 3 <= r.total[1]
+    assert r.total[1] >= 3
     assert r.total[0] <= 3**1.5

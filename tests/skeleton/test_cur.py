@@ -1,5 +1,7 @@
 """What `cur` promises: exact rows and columns, the best core between them, and its error."""
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -120,10 +122,35 @@ def test_a_rank_deficient_matrix_gives_its_rank():
     assert relative_error(A, rebuilt(r)) <= 1e3 * eps("float64")
 
 
-def test_the_zero_matrix_is_answered():
-    r = lr.cur(np.zeros((4, 3)), 1, rng=0)
+def test_the_zero_matrix_is_answered(backend):
+    for dtype in backend.dtypes:
+        r = lr.cur(backend.asarray(np.zeros((4, 3), dtype)), 1, rng=0)
+        assert r.info.error == 0.0
+        np.testing.assert_array_equal(rebuilt(r), np.zeros((4, 3)))
+        assert backend.holds(r.U)
+        assert be.dtype_name(r.U.dtype) == dtype
+        assert not be.to_numpy(r @ backend.asarray(np.ones(3, dtype))).any()
+
+
+@pytest.mark.parametrize("options", [{"rank": 3}, {"rank": 3, "method": "arp"}, {"tol": 0.1}, {"rank": 3, "tol": 0.1}])
+def test_an_operator_whose_products_are_zero_has_a_zero_core(options):
+    zero = lr.operator(lambda X: np.zeros((9, X.shape[1])), lambda Y: np.zeros((7, Y.shape[1])), (9, 7), np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankWarning)
+        r = lr.cur(zero, rng=0, **options)
     assert r.info.error == 0.0
-    np.testing.assert_array_equal(r @ np.ones(3), np.zeros(4))
+    assert r.info.converged
+    np.testing.assert_array_equal(r.C @ r.U @ r.R, np.zeros((9, 7)))
+
+
+def test_an_error_above_tol_is_not_called_a_tolerance_met():
+    A = testing.matrix(80, 60, "exponential_medium", rng=3)
+    for seed in range(40):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            info = lr.cur(lr.operator(lambda X: A @ X, lambda Y: A.T @ Y, A.shape, A.dtype), tol=1e-3, rng=seed).info
+        assert info.converged is (info.error <= 1e-3)
+        assert ("met" in info.reason) is info.converged
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e150])

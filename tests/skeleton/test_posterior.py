@@ -116,6 +116,14 @@ def test_the_same_seed_gives_the_same_posterior():
         np.testing.assert_array_equal(a, b)
 
 
+def test_draws_without_a_seed_are_repeated_by_their_record():
+    x, y, _ = observed(100)
+    first = lr.NystromPosterior(gaussian, ridge=0.3, budget=1.0).fit(x, y).fit(x, y)
+    again = lr.NystromPosterior(gaussian, ridge=0.3, budget=1.0, rng=first.last_rng).fit(x, y).fit(x, y)
+    assert again.inducing == first.inducing
+    assert again.last_rng == first.last_rng
+
+
 def test_points_in_several_dimensions_and_lists_are_taken():
     X = np.random.default_rng(0).standard_normal((20, 3))
 
@@ -181,6 +189,9 @@ def test_a_kernel_that_is_not_finite_away_from_the_data_is_refused():
         (lambda: fitted(kernel=lambda a, b: gaussian(a, b)[:, :0]), ValueError, "shape"),
         (lambda: fitted(kernel=lambda a, b: gaussian(a, b) + (a[:, None] > b)), ValueError, "not Hermitian"),
         (lambda: fitted(kernel=lambda a, b: np.nan * gaussian(a, b)), ValueError, "NaN"),
+        (lambda: fitted(diag=-1.0), ValueError, "diag"),
+        (lambda: fitted(diag=np.inf), ValueError, "diag"),
+        (lambda: lr.NystromPosterior(gaussian, ridge=1, budget=1, diag=-1.0).predict(np.ones(2)), ValueError, "diag"),
     ],
 )
 def test_arguments_are_checked_by_name(make, error, name):
@@ -188,6 +199,8 @@ def test_arguments_are_checked_by_name(make, error, name):
         make()
 
 
-def fitted(x=None, y=None, counts=None, kernel=gaussian):
+def fitted(x=None, y=None, counts=None, kernel=gaussian, diag=None):
     x = np.arange(5.0) if x is None else x
-    return lr.NystromPosterior(kernel, ridge=1.0, budget=1.0, rng=0).fit(x, np.ones(5) if y is None else y, counts)
+    return lr.NystromPosterior(kernel, ridge=1.0, budget=1.0, diag=diag, rng=0).fit(
+        x, np.ones(5) if y is None else y, counts
+    )

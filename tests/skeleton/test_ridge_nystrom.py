@@ -132,6 +132,57 @@ def test_duplicate_points_are_landmarks_without_harm(method):
     assert np.linalg.norm(K - F @ F.T, 2) <= 0.1
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_of_duplicates_that_hardly_count_a_single_one_is_kept(backend, method):
+    for seed in range(5):
+        r = lr.ridge_nystrom(
+            backend.asarray(np.ones((300, 300), np.float32)), 1e5, method=method, budget=1e-3, rng=seed
+        )
+        assert r.indices.shape == (1,)
+        np.testing.assert_array_equal(r.info.probabilities, [1.0])
+    sizes = [
+        lr.ridge_nystrom(np.ones((200, 200)) / 200, 1 / 1.01, method=method, rng=s).indices.size for s in range(20)
+    ]
+    assert np.mean(sizes) <= 10
+
+
+def clusters(count, size):
+    return np.kron(np.eye(count), np.full((size, size), 1.0 / size))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_clusters_whose_eigenvalue_is_barely_above_the_ridge_are_mostly_found(method):
+    missed = sum(
+        len(set((lr.ridge_nystrom(clusters(10, 40), 1 / 1.01, method=method, rng=seed).indices // 40).tolist())) < 10
+        for seed in range(40)
+    )
+    assert missed <= 12  # the default budget of "recursive" for "bless" as well misses one in four draws of five
+
+
+def test_the_budget_of_the_theorem_finds_every_cluster():
+    K, ridge, clustered = clusters(10, 40), 1 / 1.01, []
+    dimension = scores(K, ridge).sum()
+    for seed in range(20):
+        F, indices = lr.ridge_nystrom(K, ridge, budget=16 * np.log(32 * dimension), rng=seed)
+        clustered.append(len(set((indices // 40).tolist())))
+        assert np.linalg.norm(K - F @ F.T, 2) <= ridge
+    assert min(clustered) == 10
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_single_precision_near_its_largest_number_and_half_precision_are_answered(method):
+    x = np.linspace(0, 1, 600)
+    K = np.exp(-10.0 * (x[:, None] - x[None, :]) ** 2)
+    large = (K * 1e36).astype(np.float32)
+    r = lr.ridge_nystrom(large, 1e35, method=method, rng=0)
+    F = r.F.astype(np.float64) / 1e18
+    assert np.linalg.norm(K - F @ F.T, 2) <= 0.1
+    assert r.info.error == pytest.approx(np.trace(K - F @ F.T) / 600, abs=100 * eps("float32"))
+    half = K.astype(np.float16)
+    F = lr.ridge_nystrom(half, 1.0, method=method, rng=0).F.astype(np.float64)
+    assert np.linalg.norm(half - F @ F.T, 2) <= 1.0
+
+
 def spoiled(entry):
     K = kernel_matrix(150)
     K[:, 70] = K[70, :] = entry

@@ -351,6 +351,56 @@ def test_the_scale_changes_nothing(scale):
     np.testing.assert_allclose(r.F / math.sqrt(scale), known.F, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "small", "n", "tol"), [("float32", 5e-7, 20000, 1e-3), ("float64", 1e-15, 10**6, 1e-10)]
+)
+def test_many_entries_too_small_to_be_pivots_are_part_of_the_error(dtype, small, n, tol):
+    values = np.full(n, small, dtype)
+    values[0] = 1.0
+    with pytest.warns(lr.ConvergenceWarning):
+        r = lr.rpcholesky(scipy.sparse.diags(values).tocsr(), 5, tol=tol, rng=0)
+    rest = (n - 1) * small
+    assert r.info.error == pytest.approx(rest / (1.0 + rest), rel=1e-6)
+    assert r.info.reason == "numerical rank reached"
+    assert r.info.converged is False
+
+
+@pytest.mark.parametrize("scale", [1e-36, 1e36, 1e38])
+def test_sums_of_squares_do_not_overflow_in_single_precision(backend, scale):
+    if "float32" not in backend.dtypes:
+        pytest.skip("no single precision")
+    x = np.linspace(0, 1, 1000)
+    K = gaussian(x, x, 0.2)
+    r, known = (lr.rpcholesky(backend.asarray((K * s).astype(np.float32)), 5, rng=0) for s in (scale, 1.0))
+    np.testing.assert_array_equal(backend.to_numpy(r.indices), backend.to_numpy(known.indices))
+    F = backend.to_numpy(r.F).astype(np.float64) / math.sqrt(scale)
+    assert relative_error(backend.to_numpy(known.F).astype(np.float64), F) <= 1e3 * eps("float32")
+    assert r.info.error == pytest.approx(known.info.error, rel=1e-3)
+
+
+def test_messages_are_in_the_units_of_the_matrix():
+    with pytest.raises(ValueError, match=r"differ by 3\.00e\+29"):
+        lr.rpcholesky(np.array([[1.0, 0.5], [0.2, 1.0]]) * 1e30, 2, rng=0)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_allowed_its_own_rounding(dtype):
+    x = np.linspace(0, 1, 300)
+    host = gaussian(x, x, 0.2)
+    if dtype == "bfloat16":
+        torch = pytest.importorskip("torch")
+        K = torch.from_numpy(host).to(torch.bfloat16)
+        given = K.to(torch.float64).numpy()
+    else:
+        K = host.astype(dtype)
+        given = K.astype(np.float64)
+    with pytest.warns(RankWarning):
+        r = lr.rpcholesky(K, 20, rng=0)
+    F = (r.F.to(torch.float64) if dtype == "bfloat16" else r.F.astype(np.float64)) @ np.eye(r.F.shape[1])
+    assert be.dtype_name(r.F.dtype) == dtype
+    assert relative_error(given, np.asarray(F @ F.T)) <= 10 * eps(dtype)
+
+
 def test_single_precision_reaches_its_rank_and_stops_there():
     x = np.linspace(0, 1, 500, dtype=np.float32)
     with pytest.warns(RankWarning):

@@ -164,7 +164,7 @@ def store_transposed(typing_context, array, offset, stride, a, b, c, d):
 
         low = [mixed(args[first], args[first + 1], [0, 4, 1, 5]) for first in (3, 5)]
         high = [mixed(args[first], args[first + 1], [2, 6, 3, 7]) for first in (3, 5)]
-        rows = [mixed(*pair, lanes) for pair in (low, high) for lanes in ([0, 1, 4, 5], [2, 3, 6, 7])]
+        rows = [mixed(*pair, lanes=lanes) for pair in (low, high) for lanes in ([0, 1, 4, 5], [2, 3, 6, 7])]
         place = args[1]
         for row in rows:
             address = _address(context, builder, signature.args[0], args[0], place, row.type)

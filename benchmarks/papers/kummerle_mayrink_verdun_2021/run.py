@@ -1,0 +1,158 @@
+"""How few entries each method needs: ``python -m benchmarks.papers.kummerle_mayrink_verdun_2021.run``.
+
+Reproduces the phase transition of Kummerle and Mayrink Verdun (2021): matrices 1000 x 1000 of rank 5 whose singular
+values fall geometrically from κ to 1, entries at uniformly drawn places with at least five in every row and column, as
+many as ρ times the degrees of freedom. A matrix counts as recovered when its relative error is below 1e-5.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import lowrank_la as lr
+
+HERE = Path(__file__).parent
+SIZE, RANK, GOAL, TOL = 1000, 5, 1e-5, 1e-9
+DRAWS = 100_000
+MOST = {"irls": 500, "gauss_newton": 60, "altmin": 500, "scaled_gd": 1500, "riemannian": 800, "lmafit": 1500}
+PUBLISHED = {
+    "10": "MatrixIRLS 1.5, R2RILS 1.5, R3MC 2.2, RTRMC 2.3, ScaledASD 2.6, LMaFit 2.7, LRGeomCG 2.7, ScaledGD 2.9",
+    "100000": "MatrixIRLS 1.9, R2RILS 3.1, no other",
+}
+CURVES = {
+    (10.0, "irls"): (1.3, 1.4, 1.5, 1.6, 1.8, 2.0),
+    (10.0, "gauss_newton"): (1.4, 1.5, 1.6, 2.0),
+    (10.0, "riemannian"): (1.8, 2.2, 2.6, 3.0),
+    (10.0, "altmin"): (1.6, 1.8, 2.0, 2.2, 2.6, 3.0),
+    (10.0, "scaled_gd"): (2.0, 2.2, 2.6, 3.0),
+    (10.0, "lmafit"): (2.2, 2.6, 3.0, 3.4),
+    (1e5, "irls"): (1.3, 1.4, 1.5, 1.7, 1.9, 2.0),
+    (1e5, "gauss_newton"): (2.0, 2.6, 3.2),
+    (1e5, "riemannian"): (4.0,),
+    (1e5, "altmin"): (3.0, 4.0),
+    (1e5, "scaled_gd"): (4.0,),
+    (1e5, "lmafit"): (4.0,),
+    (1e10, "irls"): (2.0, 4.0),
+}
+SMALL = {
+    (10.0, "irls"): (1.5, 1.6),
+    (10.0, "gauss_newton"): (2.0,),
+    (10.0, "altmin"): (3.0,),
+    (10.0, "scaled_gd"): (3.0,),
+    (1e5, "irls"): (1.5, 2.0),
+    (1e10, "irls"): (4.0,),
+}
+
+
+def places(rho, generator):
+    """Rows and columns of entries at places drawn without replacement, until every line has at least `RANK`."""
+    count = round(rho * RANK * (2 * SIZE - RANK))
+    for _ in range(DRAWS):
+        drawn = np.unique(generator.integers(0, SIZE**2, count + count**2 // SIZE**2 + 200))
+        if drawn.size < count:
+            continue
+        rows, columns = np.divmod(generator.permutation(drawn)[:count], SIZE)
+        if min(np.bincount(side, minlength=SIZE).min() for side in (rows, columns)) >= RANK:
+            return rows, columns
+    raise RuntimeError(f"no {count} places with {RANK} in every row and column in {DRAWS} draws")
+
+
+def problem(rho, kappa, seed):
+    """Entries and the factors of the matrix that they come from."""
+    generator = np.random.default_rng(seed)
+    U, V = (np.linalg.qr(generator.standard_normal((SIZE, RANK)))[0] for _ in range(2))
+    A = U * np.geomspace(kappa, 1.0, RANK)
+    rows, columns = places(rho, generator)
+    return (rows, columns, np.sum(A[rows] * V[columns], axis=1)), A, V
+
+
+def error(U, V, A, B):
+    """``‖U Vᵀ - A Bᵀ‖ / ‖A Bᵀ‖`` from triangles of the factors."""
+    left, right = np.linalg.qr(np.hstack([U, -A]))[1], np.linalg.qr(np.hstack([V, B]))[1]
+    return float(np.linalg.norm(left @ right.T) / np.linalg.norm(A))
+
+
+def measure(method, rho, kappa, seeds):
+    """Errors and times of `method` over the seeds."""
+    errors, seconds = [], []
+    for seed in range(seeds):
+        entries, A, B = problem(rho, kappa, seed)
+        start = time.perf_counter()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            U, V = lr.complete(
+                entries, RANK, shape=(SIZE, SIZE), method=method, tol=TOL, maxiter=MOST[method], holdout=0, rng=seed
+            )
+        seconds.append(time.perf_counter() - start)
+        errors.append(error(U, V, A, B))
+    return {
+        "kappa": kappa,
+        "method": method,
+        "rho": rho,
+        "seeds": seeds,
+        "recovered": sum(found < GOAL for found in errors),
+        "median_error": float(np.median(errors)),
+        "seconds": float(np.median(seconds)),
+    }
+
+
+def curves(settings, seeds, kept, keep):
+    """Every point of the settings, those that `kept` holds with as many seeds left as they are."""
+    known = {(row["kappa"], row["method"], row["rho"]): row for row in kept}
+    for (kappa, method), oversamplings in settings.items():
+        for rho in oversamplings:
+            row = known.get((kappa, method, rho))
+            if row is None or row["seeds"] < seeds:
+                row = known[kappa, method, rho] = measure(method, rho, kappa, seeds)
+                keep(sorted(known.values(), key=lambda row: (row["kappa"], row["method"], row["rho"])))
+            print(
+                f"| {kappa:g} | {method} | {rho:g} | {row['recovered']}/{row['seeds']} | {row['median_error']:.1e} | "
+                f"{row['seconds']:.2f} |",
+                flush=True,
+            )
+    return [known[kappa, method, rho] for (kappa, method), found in settings.items() for rho in found]
+
+
+def problems(found, expected):
+    """Points whose share of recovered matrices is far below the expected one."""
+    known = {(row["kappa"], row["method"], row["rho"]): row["recovered"] / row["seeds"] for row in expected}
+    wrong = []
+    for row in found:
+        share = known.get((row["kappa"], row["method"], row["rho"]), 0.0)
+        if share >= 0.9 and row["median_error"] >= GOAL:
+            wrong.append(
+                f"{row['method']}, κ={row['kappa']:g}, ρ={row['rho']:g}: median error "
+                f"{row['median_error']:.1e}, though {share:.0%} were recovered"
+            )
+    return wrong
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--full", action="store_true", help="all curves; without it some points, in a minute or two")
+    parser.add_argument("--seeds", type=int, help="matrices a point: 50 with --full, else 3")
+    parser.add_argument("--methods", help="names separated by commas; all by default")
+    parser.add_argument("--store", action="store_true", help="store what was found, point by point")
+    options = parser.parse_args(arguments)
+    chosen = MOST if options.methods is None else options.methods.split(",")
+    settings = {key: rhos for key, rhos in (CURVES if options.full else SMALL).items() if key[1] in chosen}
+    path = HERE / "expected.json"
+    expected = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+    def keep(rows):
+        if options.store:
+            path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+    print("published, least ρ: " + "; ".join(f"κ={kappa}: {text}" for kappa, text in PUBLISHED.items()))
+    print("\n| κ | method | ρ | recovered | median error | seconds |\n|---|---|---|---|---|---|")
+    found = curves(settings, options.seeds or (50 if options.full else 3), expected if options.store else [], keep)
+    wrong = problems(found, expected)
+    print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Matrices from some of their entries: `complete` and its methods, one file each."""

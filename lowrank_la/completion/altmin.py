@@ -1,0 +1,174 @@
+"""Alternating minimisation with over-relaxed sweeps."""
+
+import math
+from dataclasses import dataclass, field, replace
+
+from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
+from .problem import Outcome
+from .row_solvers import Effort, Lines, choose_solver, kernel_pays
+
+_LARGEST_RELAXATION = 1.9
+_EXACT = 0.01  # lines are solved to this part of what a half sweep is expected to gain
+_MOST_STEPS = 60
+_PATIENCE = 5
+_SINGLE = 1e-5  # relative residual down to which sweeps run in single precision
+_SINGLE_FROM = 1 << 21  # entries times rank
+
+
+def altmin(problem, U, V, settings, watch):
+    """Least squares for the columns, then for the rows, until the residual is met or no longer falls.
+
+    Each half sweep starts from orthonormal factors on the fixed side, so that its normal equations are as well
+    conditioned as the places allow, whatever the spectrum; `relax` times its step is taken.
+    """
+    solver = choose_solver(problem) if settings.solver == "auto" else settings.solver
+    pace = _Pace(settings.tol, settings.stalled, prior=0.8 / problem.oversampling**0.5)
+    search = None
+    if _single_pays(problem) and settings.tol < _SINGLE:
+        search = "single"
+        U, V = _sweeps(_in_single(problem), solver, U, V, pace, _SINGLE, watch)
+        U, V = (problem.xp.astype(factor, problem.dtype) for factor in (U, V))
+        pace.waited = 0
+    exact = not (watch.over and pace.history)
+    if exact:
+        U, V = _sweeps(problem, solver, U, V, pace, settings.tol, watch)
+    details = {"solver": solver, "relaxation": pace.relax, "search": search}
+    error = pace.history[-1] if exact else None
+    return Outcome(U, V, pace.done, pace.reason or watch.reason, pace.history, details, error)
+
+
+def _single_pays(problem):
+    large = kernel_pays(problem) and problem.observed.count * problem.rank >= _SINGLE_FROM
+    return large and problem.plain and be.is_double(problem.dtype)
+
+
+def _in_single(problem):
+    """The problem in single precision: the first sweeps need no more."""
+    values = problem.xp.astype(problem.observed.values, be.single_dtype(problem.xp, problem.dtype))
+    return replace(problem, observed=problem.observed.with_values(values))
+
+
+def _sweeps(problem, solver, U, V, pace, tol, watch):
+    """Factors after the sweeps that bring the residual to `tol`, or to where it no longer falls."""
+    rows, columns = Lines.of(problem, solver)
+    U, V = (problem.xp.astype(factor, problem.dtype, copy=False) for factor in (U, V))
+    while True:
+        relax, effort = pace.relax, pace.effort
+        U, V = _rebalanced(problem, U, V) if problem.regularized else _rebased(problem, U, V)
+        V, _, _ = columns.solve(U, V, relax, effort)
+        V, U = _rebased(problem, V, U)
+        U, _, after = rows.solve(V, U, relax, effort)
+        residual = math.sqrt(after) / problem.norm if problem.norm > 0.0 else 0.0
+        enough = pace.after(residual, tol, problem.penalised(after, U, V) if problem.regularized else None)
+        if watch.tick(residual=residual) or enough:
+            return U, V
+
+
+def _rebased(problem, B, X):
+    """Orthonormal `B` and the other factor with the same product; both as they are where λ belongs to them."""
+    if problem.regularized:
+        return B, X
+    R = be.cholesky_upper(be.gram(B))
+    if R is None or not _well_conditioned(R):
+        Q, R = orthonormalize(B)
+    else:
+        Q = be.right_solve_upper(B, R)
+    return Q, be.matmul(X, be.mH(R))
+
+
+def _well_conditioned(R):
+    xp = be.namespace(R)
+    pivots = xp.abs(xp.linalg.diagonal(R))
+    return float(xp.min(pivots)) > be.eps(R.dtype) ** 0.25 * float(xp.max(pivots))
+
+
+def _rebalanced(problem, U, V):
+    """Of all factors with the same product those with the least penalty; as they are where there is no least one.
+
+    The penalties are ``tr(Tᴴ A T) + tr(T⁻¹ B T⁻ᴴ)`` for ``U T, V T⁻ᴴ``, least where T Tᴴ is the geometric mean of the
+    inverse of A and of B.
+    """
+    A, B = (be.gram(X * root) for X, root in zip((U, V), problem.penalty_roots(), strict=True))
+    R = be.cholesky_upper(A)
+    if R is None or not _well_conditioned(R):
+        return U, V
+    w, W = be.small_eigh(be.matmul(be.matmul(R, B), be.mH(R)))
+    xp = be.namespace(w)
+    if float(xp.min(w)) <= be.eps(U.dtype) * float(xp.max(w)):
+        return U, V
+    root = xp.astype(w**0.25, U.dtype)[None, :]
+    return be.right_solve_upper(U, R) @ (W * root), be.matmul(V, be.mH(R)) @ (W / root)
+
+
+@dataclass
+class _Pace:
+    """Over-relaxation by Young's formula, and when to stop.
+
+    Near a solution a sweep of two blocks multiplies the error by λ, and ``(λ + ω - 1)² = λ ω² μ²`` ties that to the
+    relaxation ω and to a number μ of the problem; the best ω is ``2 / (1 + √(1 - μ²))``. The first sweeps go by
+    `prior`, a guess of μ².
+    """
+
+    tol: float
+    stalled: float
+    prior: float
+    relax: float = 1.0
+    ratio: float = 0.5
+    best: float = math.inf
+    waited: int = 0
+    done: bool = False
+    reason: str = ""
+    history: list = field(default_factory=list)
+
+    @property
+    def effort(self):
+        """How exactly the lines of the next sweep are solved."""
+        return Effort(_EXACT * self.ratio, _MOST_STEPS)
+
+    def after(self, residual, tol, objective=None):
+        """Take in the residual after a sweep; whether `tol` is met or the residual no longer falls.
+
+        With an `objective` that is what has to fall, by more than the part `tol` of it.
+        """
+        last = self.history[-1] if self.history else math.inf
+        self.history.append(residual)
+        if objective is not None:
+            return self._after_objective(objective, tol)
+        self.waited = 0 if residual < (1.0 - self.stalled) * self.best else self.waited + 1
+        self.best = min(self.best, residual)
+        stuck = self.waited >= _PATIENCE
+        self.done = residual <= self.tol or stuck
+        self.reason = "tolerance met" if residual <= self.tol else "the residual no longer falls" if stuck else ""
+        if math.isfinite(last) and last > 0.0:
+            self._adapt(residual / last)
+        return residual <= tol or stuck
+
+    def _after_objective(self, objective, tol):
+        fall = (self.best - objective) / objective if objective > 0.0 else 0.0
+        self.waited = self.waited + 1 if fall <= tol else 0
+        self.best = min(self.best, objective)
+        self.done = self.waited >= 2
+        self.reason = "the penalised residual no longer falls" if self.done else ""
+        return self.done
+
+    def _adapt(self, ratio):
+        """Choose ω for the next sweep from the fall of the residual in the last one.
+
+        Beyond the best ω every component falls by ω - 1 a sweep, and the formula says nothing: ω then shrinks a little.
+        """
+        self.ratio = min(max(ratio, 1e-3), 1.0)
+        excess = self.relax - 1.0
+        if ratio >= 1.0:
+            self.relax = 1.0 + 0.5 * excess
+        elif len(self.history) < 4:
+            self.relax = _best_relaxation(self.prior)
+        elif ratio <= 1.15 * excess:
+            self.relax = 1.0 + 0.9 * excess
+        else:
+            best = _best_relaxation((ratio + excess) ** 2 / (ratio * self.relax**2))
+            self.relax += 0.5 * (best - self.relax)
+
+
+def _best_relaxation(square):
+    return min(2.0 / (1.0 + math.sqrt(max(0.0, 1.0 - square))), _LARGEST_RELAXATION)

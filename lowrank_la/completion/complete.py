@@ -1,0 +1,232 @@
+"""Matrix completion."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from .. import _backend as be
+from ..factor.iteration import Watch, settle
+from .answer import CompletionResult
+from .entries import read_entries
+from .holdout import hold_out
+from .methods import METHODS, run
+from .penalties import checked_penalties
+from .problem import Problem, Settings
+from .rank import estimated_rank
+from .start import spectral_start
+from .verdict import assembled
+
+_SOLVERS = ("auto", "cholesky", "cg", "sketch")
+_MAXITER = 500
+_SAFE = 2.0**20
+_RANK_SHARE = 20  # one entry in so many is kept back where the rank has to be found
+
+
+@be.supports(operators=False)
+def complete(
+    observed,
+    rank=None,
+    *,
+    shape=None,
+    method="auto",
+    solver="auto",
+    tol=1e-6,
+    maxiter=None,
+    regularization=0.0,
+    weights=None,
+    init="spectral",
+    duplicates="raise",
+    holdout=None,
+    rng=None,
+    callback=None,
+    progress=False,
+    on_failure="warn",
+    check_finite=True,
+):
+    """Low-rank matrix from some of its entries.
+
+    Parameters
+    ----------
+    observed : sparse matrix, (rows, columns, values), array, (array, mask) or NumPy masked array, shape (m, n)
+        Every stored entry of a sparse matrix is an observation, explicit zeros too. In a dense array NaN means not
+        observed, or a boolean mask is True where it is.
+    rank : int, optional
+        Columns k of the factors, 1…min(m, n). None estimates it: see Notes.
+    shape : tuple of int, optional
+        (m, n), needed for triples.
+    method : {"auto", "altmin"}
+        See Notes; ``info.method`` says what ran.
+    solver : {"auto", "cholesky", "cg", "sketch"}
+        How "altmin" solves for rows and columns; ``info.solver`` says which.
+    tol : float
+        Relative residual ``‖y - ŷ‖ / ‖y‖`` of the returned factors on the entries that were fitted, in (0, 1).
+    maxiter : int, optional
+        Sweeps, or outer steps of other methods, 500 by default.
+    regularization : float or pair
+        λ ≥ 0 of ``Σ w |y - ŷ|² + λ (‖U‖² + ‖V‖²)``; a pair of arrays (m,) and (n,), or of numbers, gives each row and
+        each column its own.
+    weights : array, optional
+        w ≥ 0 of each entry, in the order of the values given: a vector, or a matrix of the same layout.
+    init : "spectral" or (U, V)
+        Where to start.
+    duplicates : {"raise", "average"}
+        What a place that is given twice means.
+    holdout : float, optional
+        Share of the entries kept back to judge the answer by, 0 for none; by default one in a hundred, at most 1000,
+        where rows and columns can spare them.
+    rng : optional
+        Seed or generator of the start and of the entries kept back.
+    callback : callable, optional
+        Called once a sweep with ``iteration`` and ``residual``; True stops.
+    progress : bool
+        Show a progress bar.
+    on_failure : {"warn", "raise"}
+        What happens where ``info.converged`` is False.
+    check_finite : bool
+        Refuse NaN and infinite values among the observed entries.
+
+    Returns
+    -------
+    CompletionResult
+        ``U`` (m, k) and ``V`` (n, k) with ``A ≈ U Vᴴ``, in the namespace, dtype and device of the values;
+        ``info.error`` is the relative error on the entries kept back, an "estimate" of ‖A - U Vᴴ‖ / ‖A‖ where entries
+        are missing at random; None where none could be spared. ``info.train_error`` is the relative residual on the
+        fitted entries, ``info.history`` its value after each sweep. ``info.converged`` is False where `tol` is not
+        met, and where the error on the entries kept back contradicts the residual: a fit proves little where entries
+        are few.
+
+    Raises
+    ------
+    ValueError
+        If nothing is observed, a place comes twice or lies outside, values are not finite, shapes don't fit, or an
+        argument is out of range.
+    TypeError
+        If `observed` is nothing of the above or records gradients.
+    ConvergenceError
+        If the answer falls short and ``on_failure="raise"``.
+
+    Notes
+    -----
+    "altmin" alternates least squares for the columns and for the rows, with the fixed factor made orthonormal before
+    each half sweep [1]_, from the leading singular vectors of the entries with zeros in between, rows and columns with
+    far more entries than others scaled down [2]_. Sweeps are over-relaxed by Young's formula [3]_, which halves
+    their number. Lines are solved by Cholesky factors or by conjugate gradients from where they are, O(N k) a sweep,
+    whatever costs less by a model; long sums in double precision start in single. With `regularization` the iteration
+    ends where the penalised residual falls by less than the part `tol` of it, and that counts as converged.
+
+    "auto" takes it from 2.2 times as many entries on as there are parameters, else IRLS. Where it ends above `tol` it
+    starts again from factors that grew to the rank step by step: two starts that end at one residual found what there
+    is, and the rest is noise; where they differ IRLS goes on. A rank that is larger than needed is tried to be done
+    without: columns of the factors that the entries don't ask for become zeros (``info.numerical_rank``).
+
+    Without `rank`, one entry in twenty is kept back, and ranks are tried in turn, each from the factors of the last and
+    the leading pair of what they leave over, until the error on those entries falls no further (``info.rank_path``);
+    ``info.rank_by_gap`` is where the singular values of the entries with zeros in between have their largest gap.
+
+    Rows and columns without an entry get zero factors. Few entries, fewer than ``k (m + n - k)``, leave the matrix
+    undetermined, and ``info.converged`` is False unless `regularization` chooses. Gross outliers are not this
+    function's business: it is least squares. Half precision is fitted in single.
+
+    References
+    ----------
+    .. [1] gu_song_yin_zhang_2024
+    .. [2] keshavan_montanari_oh_2010
+    .. [3] young_1954
+
+    Examples
+    --------
+    >>> import numpy as np, lowrank_la as lr
+    >>> generator = np.random.default_rng(0)
+    >>> A = generator.standard_normal((60, 2)) @ generator.standard_normal((2, 50))
+    >>> known = np.where(generator.random(A.shape) < 0.5, A, np.nan)
+    >>> result = lr.complete(known, 2, tol=1e-10, rng=0)
+    >>> bool(np.linalg.norm(result.U @ result.V.T - A) < 1e-8 * np.linalg.norm(A))
+    True
+    """
+    be.check_option("method", method, ("auto", *METHODS))
+    be.check_option("solver", solver, _SOLVERS)
+    be.check_option("duplicates", duplicates, ("raise", "average"))
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    share, check_finite = _checked_share(holdout), be.check_flag("check_finite", check_finite)
+    settings = Settings(be.check_tol(tol), solver, be.resolve_rng(rng))
+    maxiter = be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
+    watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "complete")
+    with be.single_blas(), watch:
+        entries, weights, source, shared = read_entries(observed, shape, weights, duplicates, check_finite)
+        rank = _checked_rank(rank, init, entries.shape)
+        penalties = checked_penalties(regularization, entries)
+        entries, factor, shared = _at_safe_scale(entries, shared)
+        call = Call(settings, watch, factor, source, penalties[0] if isinstance(penalties[0], float) else 0.0)
+        entries, weights, held = hold_out(
+            entries, weights, rank or 1, _RANK_SHARE if rank is share is None else share, settings.key, shared
+        )  # fmt: skip
+        problem = Problem(entries, rank or 1, weights, tuple(part / factor for part in penalties))
+        result = _completed(problem, rank is None, method, init, held, call)
+    settle(result.info, on_failure, result.info.advice or "")
+    return result
+
+
+@dataclass
+class Call:
+    """What the answer has to know: settings, counts, the factor between values and data, and the dtype of the data."""
+
+    settings: Settings
+    watch: Watch
+    factor: float
+    source: Any
+    row_penalty: float
+    method: str = ""
+
+
+def _completed(problem, rank_unknown, method, init, held, call):
+    found = {}
+    if rank_unknown:
+        problem, U, V, found = estimated_rank(problem, held, call.settings)
+    else:
+        U, V = _start(problem, init, call.factor, call.settings.key)
+    outcome, call.method = run(problem, method, U, V, call.settings, call.watch)
+    return assembled(problem, replace(outcome, details={**outcome.details, **found}), held, call)
+
+
+def _checked_rank(rank, init, shape):
+    """`rank`, that of `init` where there is none, or None."""
+    if rank is None and not isinstance(init, str) and len(init) == 2 and getattr(init[0], "ndim", 0) == 2:
+        rank = init[0].shape[1]
+    if rank is None:
+        be.check_rank(1, shape)
+        return None
+    return be.check_rank(rank, shape)
+
+
+def _checked_share(holdout):
+    """One entry in how many is kept back: None for the default, 0 for none."""
+    if holdout is None or holdout == 0:
+        return holdout
+    return max(1, round(1.0 / be.check_tol(holdout, "holdout")))
+
+
+def _at_safe_scale(entries, shared):
+    """``(entries, factor, shared)``: the values divided by a power of two where their squares would leave the range."""
+    size = float(entries.xp.max(entries.xp.abs(entries.values)))
+    if 1.0 / _SAFE < size < _SAFE or size == 0.0 or not math.isfinite(size):
+        return entries, 1.0, shared
+    limit = 120 if not be.is_double(entries.dtype) else 1000
+    factor = 2.0 ** max(-limit, min(limit, math.frexp(size)[1]))
+    return entries.with_values(entries.values * (1.0 / factor)), factor, shared
+
+
+def _start(problem, init, factor, key):
+    if isinstance(init, str):
+        be.check_option("init", init, ("spectral",))
+        return spectral_start(problem, key)
+    if not isinstance(init, tuple | list | CompletionResult) or len(init) != 2:
+        raise TypeError(f"init must be 'spectral' or a pair (U, V), got {type(init).__name__}")
+    xp, wanted = problem.xp, [(size, problem.rank) for size in problem.shape]
+    if any(not be.is_array(x) or be.namespace(x) is not xp for x in init):
+        raise TypeError(f"init must hold arrays of the namespace of the values, {be.kind(xp)!r}")
+    if [tuple(x.shape) for x in init] != wanted:
+        raise ValueError(f"init must have the shapes {wanted[0]} and {wanted[1]}, got {[tuple(x.shape) for x in init]}")
+    for x in init:
+        be.require_finite(x, "init")
+    U, V = (xp.astype(x, problem.dtype, copy=True) for x in init)
+    return U, V * (1.0 / factor)

@@ -1,0 +1,72 @@
+"""From what a method found to the answer: how good it is, and whether that is what was asked for."""
+
+from dataclasses import replace
+
+from .. import _backend as be
+from ..results import Info
+from .answer import CompletionResult, balanced
+
+_CONTRADICTION = 10.0  # an error on entries kept back that is so many times the residual contradicts it
+_ROUNDED = 1.0 + 1e-3
+
+
+def assembled(problem, outcome, held, call):
+    """`CompletionResult` of an `Outcome`.
+
+    Parameters
+    ----------
+    problem : Problem
+    outcome : Outcome
+    held : HeldOut or None
+    call : Call
+    """
+    U, V = outcome.U, outcome.V
+    train = problem.error_of(outcome)
+    error = None if held is None else held.error(U, V)
+    converged, reason, advice = _verdict(problem, outcome, train, error, call.settings.tol)
+    if not problem.regularized:
+        U, V = balanced(U, V)
+    U, V = (x * call.factor**0.5 for x in (U, V))
+    if be.is_half(call.source):
+        U, V = (problem.xp.astype(x, call.source) for x in (U, V))
+    details = {
+        "train_error": train,
+        "heldout_error": error,
+        "history": list(outcome.history),
+        "oversampling": problem.oversampling,
+        "regularization": call.row_penalty,
+        "advice": advice,
+        **outcome.details,
+    }
+    info = Info(
+        error=error,
+        error_kind=None if error is None else "estimate",
+        converged=converged,
+        reason=reason,
+        iterations=call.watch.count,
+        method=call.method,
+        rng=call.settings.key.record,
+        details=details,
+    )
+    return CompletionResult(U, V, info)
+
+
+def _verdict(problem, outcome, train, error, tol):
+    """``(converged, reason, advice)``."""
+    if not outcome.converged:
+        return False, outcome.reason, "allow a larger maxiter"
+    if problem.regularized:
+        return True, outcome.reason, None
+    if not train <= tol * _ROUNDED:
+        advice = (
+            "where the data are noisy that is the size of the noise: set tol to it, or pass regularization; else raise "
+            "rank, or try another method"
+        )
+        return False, f"{outcome.reason} at {train:.1e}, above tol={tol:g}", advice
+    rank = outcome.details.get("numerical_rank", problem.rank)
+    if replace(problem, rank=rank).oversampling < 1.0:
+        return False, "fewer entries than a matrix of this rank has parameters", "lower rank, or pass regularization"
+    if error is not None and error > _CONTRADICTION * max(train, tol):
+        reason = f"the fit is {train:.1e} but the error on entries kept back {error:.1e}"
+        return False, reason, "entries are too few for this rank: lower it, pass regularization, or observe more"
+    return True, outcome.reason, None
