@@ -46,6 +46,9 @@ class CholeskyFactor:
         """What pivots are drawn in proportion to: the diagonal left, without what is as small as rounding."""
         return np.where(self.left > self.floor, self.left, 0.0)
 
+    def _sum_left(self):
+        return float(np.maximum(self.left, 0.0).sum())
+
     def extend(self, proposed, uniform, goal):
         """Append the columns that pass among the `proposed`; True when the trace left is at most `goal`.
 
@@ -61,16 +64,16 @@ class CholeskyFactor:
         self.left[proposed[spent]] = np.fmax(core.diagonal().real[spent], 0.0)
         if not places:
             return False
-        before = float(np.maximum(self.left, 0.0).sum())
+        before = self._sum_left()
         picked = be.index_array(places, len(proposed), xp, self.op.device)
         taken = self._append(columns.reader(picked), xp.take(known, picked, axis=0), L)
         after = np.maximum(before - np.cumsum(taken), 0.0)
         enough = np.flatnonzero(after <= goal)
         kept = int(enough[0]) + 1 if enough.size else len(places)
-        self.remaining = float(after[kept - 1])
         self.indices += proposed[places[:kept]].tolist()
         self.left[self.indices] = 0.0
         self.size += kept
+        self.remaining = float(after[kept - 1]) if enough.size else self._sum_left()
         return bool(enough.size)
 
     def _core(self, core, known, proposed):

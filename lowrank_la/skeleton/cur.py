@@ -1,5 +1,6 @@
 """CUR decomposition: a matrix from a few of its own columns and rows."""
 
+import math
 from dataclasses import dataclass, replace
 
 from .. import _backend as be
@@ -13,6 +14,7 @@ from .interpolative import check_method, checked_oversample, warn_of_rank
 from .selection import MET, select
 from .spanned import exact_columns, exact_rows
 
+_MARGIN = 0.7  # for an estimate of the squared error by ten probe columns, which may be too small
 _ADVICE = "loosen tol or allow a larger rank"
 
 
@@ -91,7 +93,7 @@ def cur(
     CURResult
         ``rows`` and ``cols``; ``C``, ``U`` and ``R`` on demand, in the namespace, dtype and device of `A`, `C` and `R`
         sparse if `A` is. ``info.error`` is ‖A - C U R‖_F / ‖A‖_F, "exact" by ‖A‖² - ‖core‖², past the floor of that
-        difference an "estimate" from ten probe columns.
+        difference an "estimate": what the columns leave from ten probe columns, the rest exactly.
 
     Raises
     ------
@@ -134,14 +136,20 @@ def cur(
     )  # fmt: skip
     with underway(op, request, check_finite) as (metered, scale, request):
         columns, column_reason, name = select(metered, _part(request, "columns", 0.5), method)
-        explained = columns.missed()[0][-1] / columns.norm**2 if columns.norm > 0.0 else 0.0
-        share = 0.5 if tol is None else max(0.5, 1.0 - explained / tol**2)
+        share = 0.5 if tol is None else _share_of_rows(columns, tol)
         rows, row_reason, _ = select(metered.H, _part(request, "rows", share), method)
         reason = column_reason if column_reason == row_reason else f"{column_reason}; rows: {row_reason}"
         result = _assemble(op, metered, columns, rows, request, scale, name, reason)
     settle(result.info, on_failure, _ADVICE)
     warn_of_rank(min(columns.size, rows.size), request, "columns and rows")
     return result
+
+
+def _share_of_rows(columns, tol):
+    """Part of the squared error allowed that the columns leave for the rows; less of it where it is an estimate."""
+    squares, kind = columns.missed()
+    left = squares[-1] / columns.norm**2 if columns.norm > 0.0 else 0.0
+    return max(0.5, 1.0 - left / tol**2) * (1.0 if kind == "exact" else _MARGIN)
 
 
 def _part(request, label, share):
@@ -154,11 +162,8 @@ def _assemble(op, A, columns, rows, request, scale, name, reason):
     xp = op.xp
     core = _truncated(be.matmul(columns.B, rows.Q), request)
     left, right = columns.Q, be.mH(rows.Q)
-
-    def approximation(X):
-        return be.matmul(left, be.matmul(core, be.matmul(right, X)))
-
-    error, kind = pythagorean_error(A, request.norm, be.vdot_real(core), approximation, request.key)
+    estimate = _error_by_parts(columns, core, right)
+    error, kind = pythagorean_error(A, request.norm, be.vdot_real(core), None, request.key, estimate)
     met = request.tol is None or within(error, request.tol, A.dtype)
     info = Info(
         error=error, error_kind=kind, converged=met, reason=reason if met else _shortfall(reason),
@@ -172,6 +177,14 @@ def _assemble(op, A, columns, rows, request, scale, name, reason):
     factors = {"left": left, "core": core * scale, "right": right}
     triangles = {"left_triangle": columns.R * scale, "right_triangle": rows.R * scale}
     return CURResult(chosen_rows, chosen_cols, info, C, R, **factors, **triangles)
+
+
+def _error_by_parts(columns, core, right):
+    """Relative error from what the columns leave and what core and rows leave of the rest, orthogonal to each other."""
+    if columns.norm == 0.0:
+        return 0.0
+    rest = columns.B - be.matmul(core, right)
+    return math.sqrt(columns.missed()[0][-1] + be.vdot_real(rest)) / columns.norm
 
 
 def _shortfall(reason):

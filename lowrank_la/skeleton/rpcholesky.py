@@ -61,9 +61,10 @@ def rpcholesky(
     RPCholeskyResult
         ``F`` (n, k) and ``indices`` (k,), the pivots in the order of the draw. ``info.error`` is the relative trace
         error ``tr(K - F Fᴴ) / tr K``, "exact" to rounding, which bounds the relative error in the nuclear norm since
-        ``K - F Fᴴ`` is positive semidefinite. `k` is below `rank` where `tol` is met earlier, or every diagonal entry of
-        what is left is as small as rounding of the largest one, or of half precision where `K` is given in that; such
-        entries are no pivots, but the error counts them. ``info.proposals`` counts draws, ``info.entries`` the entries of `K` that were read.
+        ``K - F Fᴴ`` is positive semidefinite. `k` is below `rank` where `tol` is met earlier, or every diagonal entry
+        of what is left is as small as rounding of the largest one (that of half precision where `K` is an array in
+        it): such entries are no pivots, but the error counts them. ``info.proposals`` counts draws, ``info.entries``
+        the entries of `K` that were read.
 
     Raises
     ------

@@ -193,6 +193,22 @@ def test_repeated_columns_are_chosen_once():
     assert lr.interpolative(A, tol=1e-10, rng=0).indices.shape == (6,)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("oversample", [0, 2])
+def test_an_operator_whose_products_are_zero_is_answered_like_the_zero_matrix(method, oversample):
+    zero = lr.operator(lambda X: np.zeros((9, X.shape[1])), lambda Y: np.zeros((7, Y.shape[1])), (9, 7), np.float64)
+    for axis in (0, 1):
+        with pytest.warns(RankWarning):
+            r = lr.interpolative(zero, 3, axis=axis, method=method, oversample=oversample, rng=0)
+        np.testing.assert_array_equal(r.indices, [0])
+        np.testing.assert_array_equal(rebuilt(r), np.zeros((9, 7)))
+        assert r.info.error == 0.0
+    for options in ({"tol": 0.1}, {"rank": 3, "tol": 0.1}):
+        r = lr.interpolative(zero, rng=0, **options)
+        np.testing.assert_array_equal(r.indices, [0])
+        assert r.info.reason == "tolerance met"
+
+
 def test_the_zero_matrix_has_one_column():
     for options in ({"rank": 1}, {"tol": 0.1}):
         r = lr.interpolative(np.zeros((4, 3)), **options, rng=0)
