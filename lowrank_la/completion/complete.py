@@ -54,8 +54,8 @@ def complete(
         Columns k of the factors, 1…min(m, n). None estimates it: see Notes.
     shape : tuple of int, optional
         (m, n), needed for triples.
-    method : {"auto", "altmin"}
-        See Notes; ``info.method`` says what ran.
+    method : {"auto", "altmin", "irls", "gauss_newton", "scaled_gd", "riemannian", "soft_impute", "lmafit"}
+        See Notes; ``info.method`` says what ran. Weights and `regularization` are for "altmin".
     solver : {"auto", "cholesky", "cg", "sketch"}
         How "altmin" solves for rows and columns; ``info.solver`` says which.
     tol : float

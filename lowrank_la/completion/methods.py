@@ -3,6 +3,7 @@
 from dataclasses import replace
 from importlib import import_module
 
+from .oversized import oversized
 from .rank import grown_start, reduced
 
 METHODS = {
@@ -18,6 +19,7 @@ METHODS = {
 
 _WEIGHTED = ("altmin",)
 _FEW = 2.2  # oversampling below which alternating minimisation mostly gets stuck
+_EXACT = 1e-6  # the tolerance of a search for all that there is
 _SAME = 0.02  # two residuals closer than this are those of one minimum
 
 
@@ -37,22 +39,31 @@ def run(problem, method, U, V, settings, watch):
 def _searched(problem, U, V, settings, watch):
     """Alternating minimisation, where it gets stuck from another start, and where the two disagree IRLS.
 
-    Two starts that end with one residual above `tol` found what there is: the rest is noise.
+    Two starts that end with one residual above `tol` found what there is: the rest is noise. Where `tol` is met by
+    lines that their entries deny, the search is for all that there is instead.
     """
     outcome = _method("altmin")(problem, U, V, settings, watch)
     first = problem.error_of(outcome)
     if watch.over or not outcome.converged:
         return outcome, "altmin"
     if first <= settings.tol:
-        return reduced(problem, outcome, settings), "altmin"
+        if not oversized(problem, outcome.U, outcome.V, settings.tol):
+            return reduced(problem, outcome, settings), "altmin"
+        farther, name = _searched(problem, U, V, replace(settings, tol=_EXACT), watch)
+        return _joined(farther, outcome), name
     again = _method("altmin")(problem, *grown_start(problem, settings), settings, watch)
     second = problem.error_of(again)
-    best = again if second < first else outcome
+    best = min(((outcome, first), (again, second)), key=lambda found: _doubt(problem, *found))[0]
     if watch.over or second <= settings.tol or abs(second - first) <= _SAME * first:
         return _joined(best, outcome), "altmin"
     other = _method("irls")(problem, best.U, best.V, settings, watch)
     better = problem.error_of(other) < min(first, second)
     return _joined(other if better else best, outcome), "altmin+irls"
+
+
+def _doubt(problem, outcome, error):
+    """What speaks against an outcome: lines that their entries deny, then its residual."""
+    return oversized(problem, outcome.U, outcome.V, error), error
 
 
 def _joined(outcome, before):

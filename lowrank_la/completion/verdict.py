@@ -5,6 +5,7 @@ from dataclasses import replace
 from .. import _backend as be
 from ..results import Info
 from .answer import CompletionResult, balanced
+from .oversized import oversized
 
 _CONTRADICTION = 10.0  # an error on entries kept back that is so many times the residual contradicts it
 _ROUNDED = 1.0 + 1e-3
@@ -66,6 +67,9 @@ def _verdict(problem, outcome, train, error, tol):
     rank = outcome.details.get("numerical_rank", problem.rank)
     if replace(problem, rank=rank).oversampling < 1.0:
         return False, "fewer entries than a matrix of this rank has parameters", "lower rank, or pass regularization"
+    if oversized(problem, outcome.U, outcome.V, tol):
+        reason = "rows or columns of the answer are far larger than their entries say"
+        return False, reason, "leave tol at its default and read the residual, pass regularization, or observe more"
     if error is not None and error > _CONTRADICTION * max(train, tol):
         reason = f"the fit is {train:.1e} but the error on entries kept back {error:.1e}"
         return False, reason, "entries are too few for this rank: lower it, pass regularization, or observe more"

@@ -270,7 +270,8 @@ def test_nothing_of_the_size_of_the_matrix_is_formed():
     rows, columns, values = given
     S = scipy.sparse.csr_array((values, (rows, columns)), shape=(m, n))
     S.sort_indices()
-    lr.complete(given, k, shape=A.shape, rng=0)
+    lr.complete(given, k, shape=A.shape, rng=0)  # kernels are compiled, for either type of index
+    lr.complete(S, k, rng=0)
     del A
     for observed, options in (((rows, columns, values), {"shape": (m, n)}), (S, {})):
         tracemalloc.start()
