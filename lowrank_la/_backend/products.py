@@ -200,10 +200,7 @@ def _sum_over_inner(A, B):
     copied = not (_is_blasable(A) and _is_blasable(B))
     blocks = _MAX_BLOCKS if copied else min(_MAX_BLOCKS, 2 * max(1, inner // (2 * least)))
     parts = map_blocks(lambda ks: _blasable(A[:, ks]) @ _blasable(B[ks]), fixed_partition(inner, -(-inner // blocks)))
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
-    return total
+    return _sum(parts, parts[0].dtype)
 
 
 def _host_gram(M):
@@ -211,8 +208,7 @@ def _host_gram(M):
         panel = _blasable(M[rows])
         return panel.conj().T @ panel if np.iscomplexobj(panel) else panel.T @ panel
 
-    parts = map_blocks(block, fixed_partition(M.shape[0], _gram_rows(M.shape)))
-    return sum(parts[1:], start=parts[0])
+    return _sum(map_blocks(block, fixed_partition(M.shape[0], _gram_rows(M.shape))), M.dtype)
 
 
 def _gram_rows(shape):

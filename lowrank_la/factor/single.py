@@ -2,7 +2,8 @@
 
 The subspace is judged in double precision: an unsquared Rayleigh-Ritz pass, and residuals measured with `A`. Rounding
 of ``AᴴA`` moves its eigenvectors by ``eps σ₁² / σ_k²``, which leaves a residual of about ``eps σ₁ / 2σ_k`` (relative
-to σ₁). An answer that falls short is found again in double precision.
+to σ₁). Columns that just fall short are multiplied by ``AᴴA`` in double precision once; what still falls short is found
+again in double precision.
 """
 
 from .. import _backend as be

@@ -138,8 +138,8 @@ def svd(
 
     Where it halves the work (long sides of Gram matrices, sparse matrices on the host) and `accuracy` is 4.8e-7 or
     more, the subspace of a double precision matrix is looked for in single precision. Triplets and residuals are then
-    computed with `A` in double, ``info.details`` holds ``search="single"``, and a subspace that falls short is looked
-    for again in double. A smaller `accuracy` keeps everything in double.
+    computed with `A` in double, ``info.details`` holds ``search="single"``, and a subspace that falls short is improved
+    by one product in double, or looked for again in double. A smaller `accuracy` keeps everything in double.
 
     In tolerance mode the error is followed by ‖A‖² - Σσ² and, past the floor where that difference is rounding
     [3]_, by ten probe columns.
