@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
+import threadpoolctl
 
 import lowrank_la as lr
-from benchmarks import harness, report
+from benchmarks import feedback, harness, report
 
 TARGET = 1e-6
 
@@ -71,75 +72,109 @@ def by_cmfrec(data, sweeps, use_cg):
     return run
 
 
-def by_implicit(data, sweeps):
-    """Sweeps of an implicit-feedback model, which minimises another objective: its time a sweep is what counts."""
-    matrix = scipy.sparse.csr_matrix((np.abs(data.values), (data.rows, data.columns)), shape=(data.n, data.n))
-
-    def run():
-        import implicit
-
-        model = implicit.als.AlternatingLeastSquares(
-            factors=data.rank, iterations=sweeps, num_threads=harness.THREADS, use_gpu=False, random_state=0
-        )
-        model.fit(matrix, show_progress=False)
-        return np.asarray(model.user_factors), np.asarray(model.item_factors)
-
-    return run
-
-
-def contenders(data, quick):
+def contenders(data, quick, every_method):
+    if every_method:
+        yield from methods(data)
+        return
     yield harness.Contender("lowrank_la", [("default", ours(data))], "default", ours=True)
     for solver in ("cholesky", "cg", "sketch"):
         yield harness.Contender(f"lowrank_la {solver}", [("solver", ours(data, solver=solver))], "solver", ours=True)
     counts = (15, 25) if quick else (10, 15, 20, 30, 50)
     for name, use_cg in (("cmfrec Cholesky", False), ("cmfrec CG", True)):
         yield harness.Contender(name, [(f"{count} sweeps", by_cmfrec(data, count, use_cg)) for count in counts])
-    yield harness.Contender("implicit, 10 sweeps", [("10 sweeps", by_implicit(data, 10))], "10 sweeps")
+
+
+def methods(data):
+    """Every method on a problem that is easy for all of them."""
+    for name in ("altmin", "irls", "gauss_newton", "scaled_gd", "riemannian", "lmafit"):
+        yield harness.Contender(f"lowrank_la {name}", [(name, ours(data, method=name, maxiter=1000))], name, ours=True)
+    runs = [(f"{sweeps} sweeps", ours(data, method="soft_impute", maxiter=sweeps)) for sweeps in (100, 400, 1600)]
+    yield harness.Contender("lowrank_la soft_impute", runs, ours=True)
+    for name, use_cg in (("cmfrec Cholesky", False), ("cmfrec CG", True)):
+        yield harness.Contender(name, [(f"{count} sweeps", by_cmfrec(data, count, use_cg)) for count in (15, 25, 50)])
 
 
 PROBLEMS = {
-    "a": ("n=1e4, r=10, 1e6 entries", 10_000, 1_000_000, 10, 0.30),
-    "b": ("n=2e4, r=20, 4e6 entries", 20_000, 4_000_000, 20, 2.5),
+    "a": ("n=1e4, r=10, 1e6 entries, until the error of unseen ones is 1e-6", 10_000, 1_000_000, 10, TARGET),
+    "b": ("n=2e4, r=20, 4e6 entries, until the error of unseen ones is 1e-6", 20_000, 4_000_000, 20, TARGET),
+    "c": ("n=2e3, r=10, 2e5 entries, every method until it is 1e-5", 2_000, 200_000, 10, 1e-5),
 }
+RANKS, SIZES, IN_A_ROW = (8, 16, 32, 64, 128), (100_000, 300_000, 1_000_000, 5_000_000), 4
+EVERY = (*PROBLEMS, "feedback", "sweeps")
 
 
-def sweep_costs(bystanders):
-    """Seconds a sweep of "cg" over entries and ranks: nanoseconds an entry and rank."""
+def sweeps_of(entries, rank, solver, threads):
+    """Sweeps of alternating minimisation in a row, as a solution has them, with four steps a line."""
     from lowrank_la import _backend as be
     from lowrank_la.completion.problem import Problem
     from lowrank_la.completion.row_solvers import Effort, Lines
-    from lowrank_la.operators.observed import Observed
 
-    found = []
-    for n, count, rank in (
-        *((4000, 2_000_000, rank) for rank in (8, 16, 32, 64, 128)),
-        (1000, 100_000, 16), (3000, 1_000_000, 16), (7000, 5_000_000, 16),
-    ):  # fmt: skip
-        data = sampled(n, count, rank)
-        observed = Observed.from_entries(data.rows, data.columns, data.values, (n, n))
-        generator = np.random.default_rng(1)
-        U, V = (np.linalg.qr(generator.standard_normal((n, rank)))[0] for _ in range(2))
-        for solver in ("cholesky", "cg", "sketch"):
-            rows, columns = Lines.of(Problem(observed, rank), solver)
+    generator = np.random.default_rng(1)
+    U, V = (np.linalg.qr(generator.standard_normal((size, rank)))[0] for size in entries.shape)
+    rows, columns = Lines.of(Problem(entries, rank), solver)
 
-            def sweep(rows=rows, columns=columns, U=U, V=V):
+    def sweeps():
+        with threadpoolctl.threadpool_limits(threads), be.single_blas():
+            for _ in range(IN_A_ROW):
                 columns.solve(U, V, 1.0, Effort(0.0, 4))
                 rows.solve(V, U, 1.0, Effort(0.0, 4))
 
-            sweep()
-            with be.single_blas():
-                timing = harness.alternate({"sweep": sweep}, 5, bystanders=bystanders)["sweep"]
-            cost = 1e9 * timing.median / (count * rank)
-            found.append({"n": n, "entries": count, "rank": rank, "solver": solver, "nanoseconds": cost})
-            print(f"  n={n:<6} entries={count:<8} rank={rank:<4} {solver:<9} {cost:6.2f} ns an entry, rank", flush=True)
-    return found
+    sweeps()
+    return sweeps
+
+
+def sweep_costs(bystanders):
+    """Time of a sweep: over ranks, over sizes with 100 entries a line, on one thread and two.
+
+    All of them are timed in alternation: a slow spell of the machine then hits all alike.
+    """
+    from lowrank_la.operators.observed import Observed
+
+    cases = [("rank", 4000, 2_000_000, rank, solver, 2) for rank in RANKS for solver in ("cg", "cholesky", "sketch")]
+    cases += [("size", count // 100, count, 16, solver, 2) for count in SIZES for solver in ("cg", "cholesky")]
+    cases += [("threads", 10_000, 1_000_000, 16, solver, count) for solver in ("cg", "cholesky") for count in (1, 2)]
+    entries = {}
+    for _, n, count, *_ in cases:
+        if (n, count) not in entries:
+            data = sampled(n, count, 1)
+            entries[n, count] = Observed.from_entries(data.rows, data.columns, data.values, (n, n))
+    runs = {case: sweeps_of(entries[case[1:3]], *case[3:]) for case in cases}
+    timed = harness.alternate(runs, 7, budget=12.0, bystanders=bystanders)
+    rows = []
+    for case in cases:
+        what, n, count, rank, solver, threads = case
+        low, high = (x / IN_A_ROW for x in timed[case].interval)
+        rows.append(
+            {
+                "contender": f"{solver}, {'one thread' if threads == 1 else f'{threads} threads'}", "ours": True,
+                "setting": f"{n:,}², {count:,} entries, k = {rank}", "what": what, "seconds_low": low,
+                "seconds": timed[case].median / IN_A_ROW, "seconds_high": high,
+                "nanoseconds": 1e9 * timed[case].median / (IN_A_ROW * count * rank),
+            }
+        )  # fmt: skip
+        print(f"  {rows[-1]['contender']:<22}{rows[-1]['setting']:<40}{rows[-1]['nanoseconds']:6.2f} ns", flush=True)
+    return {"title": "A sweep with four steps of conjugate gradients a line", "ordered": True, "rows": rows}
 
 
 def run_problem(letter, quick, bystanders):
-    title, n, count, rank, seconds = PROBLEMS[letter]
-    data, rows = sampled(n, count, rank), []
-    for contender in contenders(data, quick):
-        rows += harness.gate(contender, title, lambda answer: data.error(*answer), TARGET, patience=40.0)
+    title, n, count, rank, target = PROBLEMS[letter]
+    data = sampled(n, count, rank)
+    return raced(
+        title, contenders(data, quick, letter == "c"), lambda answer: data.error(*answer), target, quick, bystanders
+    )
+
+
+def run_feedback(quick, bystanders):
+    """Implicit feedback: seconds until the objective is within half a percent of the least one that we find."""
+    data = feedback.counts()
+    return raced(feedback.TITLE, feedback.contenders(data), feedback.judge(data), feedback.TARGET, quick, bystanders)
+
+
+def raced(title, found, judge, target, quick, bystanders):
+    """Every contender's cheapest setting that is accurate enough, timed in alternation."""
+    rows = []
+    for contender in found:
+        rows += harness.gate(contender, title, judge, target, patience=40.0)
     runs = {f"{row.name} {row.setting}": row for row in rows if row.run is not None and row.timing}
     timed = harness.alternate(
         {name: row.run for name, row in runs.items()}, 3 if quick else 9, budget=20.0, bystanders=bystanders,
@@ -149,11 +184,11 @@ def run_problem(letter, quick, bystanders):
         row.timing = timed[name]
         row.memory = harness.peak_extra_memory(row.run)
     harness.rank_rows(rows)
-    print(f"\n{title} (target {seconds:g} s to {TARGET:g})")
+    print(f"\n{title}")
     for row in rows:
         median, low = (row.timing.median, row.timing.fastest) if row.timing else (math.nan, math.nan)
         print(
-            f"  {row.name:<22}{row.setting:<12}{median:>8.3f} s {low:>8.3f} min{row.error:>10.1e}"
+            f"  {row.name:<24}{row.setting:<12}{median:>8.3f} s {low:>8.3f} min{row.error:>10.1e}"
             f"{row.memory:>8.0f} MB  {row.ratio:>6.2f} of the best peer {row.note}",
             flush=True,
         )
@@ -162,7 +197,7 @@ def run_problem(letter, quick, bystanders):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_completion", description=__doc__)
-    parser.add_argument("--problems", default=",".join([*PROBLEMS, "sweeps"]))
+    parser.add_argument("--problems", default=",".join(EVERY))
     parser.add_argument("--quick", action="store_true", help="three runs instead of nine, fewer settings of the peers")
     parser.add_argument("--wait", type=float, default=0.0, help="seconds a problem to wait for an idle machine")
     options = parser.parse_args(arguments)
@@ -172,10 +207,12 @@ def main(arguments=None):
         for name in chosen:
             bystanders = harness.Bystanders(options.wait)
             if name == "sweeps":
-                payload["sweeps"] = sweep_costs(bystanders)
+                payload["problems"]["sweeps"] = sweep_costs(bystanders)
+            elif name == "feedback":
+                payload["problems"]["feedback"] = run_feedback(options.quick, bystanders)
             else:
                 payload["problems"][name] = run_problem(name, options.quick, bystanders)
-    whole = set(chosen) == {*PROBLEMS, "sweeps"} and not options.quick
+    whole = set(chosen) == set(EVERY) and not options.quick
     print("\nwrote", report.write_json("completion" if whole else "completion_partial", payload).name)
 
 

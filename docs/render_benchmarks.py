@@ -13,11 +13,14 @@ ROOMS = {
     "skeleton": "Skeletons",
     "solve": "Least squares",
     "completion": "Matrix completion",
+    "ratings": "Ratings",
 }
 FIGURES = {
     "setting": ("setting", str),
     "error": ("error", "{:.1e}".format),
     "error_over_best": ("error over the best possible", "{:.3f}".format),
+    "rmse": ("error of a rating", "{:.4f}".format),
+    "nanoseconds": ("an entry and column", "{:.2f} ns".format),
     "columns": ("columns", "{:.0f}".format),
     "law_p_value": ("p value of its law", "{:.2f}".format),
     "prepare_seconds": ("preparation", "{:.3g} s".format),
@@ -83,7 +86,12 @@ def rooms():
             continue
         parts += [f"## {title}", "", f"`python -m benchmarks.bench_{name}`. {_machine(payload['machine'])}", ""]
         for key, problem in payload["problems"].items():
-            parts += [f"### {problem.get('title', key)}", "", *_table(problem["rows"]), ""]
+            parts += [
+                f"### {problem.get('title', key)}",
+                "",
+                *_table(problem["rows"], problem.get("ordered", False)),
+                "",
+            ]
     return "\n".join(parts)
 
 
@@ -103,12 +111,13 @@ def fill_readme():
     README.write_text(f"{head}{START}\n{table}\n{END}{tail}", encoding="utf-8")
 
 
-def _table(rows):
-    """Lines of a table with the figures that any of the rows has."""
+def _table(rows, ordered):
+    """Lines of a table with the figures that any of the rows has; ours and the fastest first unless in order."""
     figures = [key for key in FIGURES if any(row.get(key) not in (None, "") for row in rows)]
     head = ["contender", "time", "95 % interval", *(FIGURES[key][0] for key in figures)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for row in sorted(rows, key=lambda row: (not row["ours"], row.get("seconds") or float("inf"))):
+    rows = rows if ordered else sorted(rows, key=lambda row: (not row["ours"], row.get("seconds") or float("inf")))
+    for row in rows:
         name = f"**{row['contender']}**" if row["ours"] else row["contender"]
         cells = [name, *_times(row)]
         cells += ["–" if row.get(key) in (None, "") else FIGURES[key][1](row[key]) for key in figures]

@@ -18,6 +18,7 @@ _NUMPY_KERNELS = {
     "observed_times": "observed",
     "rows_by_cg": "row_cg",
     "rows_by_cholesky": "row_cholesky",
+    "rows_by_descent": "row_nonneg",
     "rows_by_sketch": "row_sketch",
     "sort_entries": "observed",
     "transpose_entries": "observed",

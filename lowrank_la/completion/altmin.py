@@ -2,11 +2,16 @@
 
 import math
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from .. import _backend as be
-from ..factor.tall_qr import orthonormalize
+from .biased import Biased
+from .factors import Factors
+from .implicit import Implicit
+from .nonnegative import Nonnegative
+from .penalties import path_to
 from .problem import Outcome
-from .row_solvers import Effort, Lines, choose_solver, kernel_pays
+from .row_solvers import Effort, kernel_pays
 
 _LARGEST_RELAXATION = 1.9
 _EXACT = 0.01  # lines are solved to this part of what a half sweep is expected to gain
@@ -14,26 +19,37 @@ _MOST_STEPS = 60
 _PATIENCE = 5
 _SINGLE = 1e-5  # relative residual down to which sweeps run in single precision
 _SINGLE_FROM = 1 << 21  # entries times rank
+_ROUGH = 1e-3  # relative fall of the objective that ends a stage of the path to a small λ
+_FORMS: dict[str, Any] = {"factors": Factors, "biases": Biased, "implicit": Implicit, "nonnegative": Nonnegative}
 
 
 def altmin(problem, U, V, settings, watch):
     """Least squares for the columns, then for the rows, until the residual is met or no longer falls.
 
     Each half sweep starts from orthonormal factors on the fixed side, so that its normal equations are as well
-    conditioned as the places allow, whatever the spectrum; `relax` times its step is taken.
+    conditioned as the places allow, whatever the spectrum; `relax` times its step is taken. The forms of a problem
+    that differ in that are classes with a method ``sweep(U, V, relax, effort)``, which gives the factors, the squared
+    residual and, where that is what falls, the penalised objective.
     """
-    solver = choose_solver(problem) if settings.solver == "auto" else settings.solver
+    model = _FORMS[problem.form](problem, settings.solver)
     pace = _Pace(settings.tol, settings.stalled, prior=0.8 / problem.oversampling**0.5)
     search = None
     if _single_pays(problem) and settings.tol < _SINGLE:
         search = "single"
-        U, V = _sweeps(_in_single(problem), solver, U, V, pace, _SINGLE, watch)
+        U, V = _sweeps(_FORMS[problem.form](_in_single(problem), settings.solver), U, V, pace, _SINGLE, watch)
         U, V = (problem.xp.astype(factor, problem.dtype) for factor in (U, V))
         pace.waited = 0
+    for stage in () if settings.warm else path_to(problem, V):
+        if watch.over:
+            break
+        rough = replace(pace, tol=_ROUGH, objectives=[])
+        U, V = _sweeps(_FORMS[problem.form](stage, settings.solver), U, V, rough, _ROUGH, watch)
     exact = not (watch.over and pace.history)
     if exact:
-        U, V = _sweeps(problem, solver, U, V, pace, settings.tol, watch)
-    details = {"solver": solver, "relaxation": pace.relax, "search": search}
+        U, V = _sweeps(model, U, V, pace, settings.tol, watch)
+    details = {"solver": model.solver, "relaxation": pace.relax, "search": search}
+    if pace.objectives:
+        details["objectives"] = pace.objectives
     error = pace.history[-1] if exact else None
     return Outcome(U, V, pace.done, pace.reason or watch.reason, pace.history, details, error)
 
@@ -49,56 +65,15 @@ def _in_single(problem):
     return replace(problem, observed=problem.observed.with_values(values))
 
 
-def _sweeps(problem, solver, U, V, pace, tol, watch):
+def _sweeps(model, U, V, pace, tol, watch):
     """Factors after the sweeps that bring the residual to `tol`, or to where it no longer falls."""
-    rows, columns = Lines.of(problem, solver)
-    U, V = (problem.xp.astype(factor, problem.dtype, copy=False) for factor in (U, V))
+    U, V = (model.problem.xp.astype(factor, model.problem.dtype, copy=False) for factor in (U, V))
     while True:
-        relax, effort = pace.relax, pace.effort
-        U, V = _rebalanced(problem, U, V) if problem.regularized else _rebased(problem, U, V)
-        V, _, _ = columns.solve(U, V, relax, effort)
-        V, U = _rebased(problem, V, U)
-        U, _, after = rows.solve(V, U, relax, effort)
-        residual = math.sqrt(after) / problem.norm if problem.norm > 0.0 else 0.0
-        enough = pace.after(residual, tol, problem.penalised(after, U, V) if problem.regularized else None)
+        U, V, square, objective = model.sweep(U, V, pace.relax, pace.effort)
+        residual = math.sqrt(square) / model.norm if model.norm > 0.0 else 0.0
+        enough = pace.after(residual, tol, objective, model.floor)
         if watch.tick(residual=residual) or enough:
             return U, V
-
-
-def _rebased(problem, B, X):
-    """Orthonormal `B` and the other factor with the same product; both as they are where λ belongs to them."""
-    if problem.regularized:
-        return B, X
-    R = be.cholesky_upper(be.gram(B))
-    if R is None or not _well_conditioned(R):
-        Q, R = orthonormalize(B)
-    else:
-        Q = be.right_solve_upper(B, R)
-    return Q, be.matmul(X, be.mH(R))
-
-
-def _well_conditioned(R):
-    xp = be.namespace(R)
-    pivots = xp.abs(xp.linalg.diagonal(R))
-    return float(xp.min(pivots)) > be.eps(R.dtype) ** 0.25 * float(xp.max(pivots))
-
-
-def _rebalanced(problem, U, V):
-    """Of all factors with the same product those with the least penalty; as they are where there is no least one.
-
-    The penalties are ``tr(Tᴴ A T) + tr(T⁻¹ B T⁻ᴴ)`` for ``U T, V T⁻ᴴ``, least where T Tᴴ is the geometric mean of the
-    inverse of A and of B.
-    """
-    A, B = (be.gram(X * root) for X, root in zip((U, V), problem.penalty_roots(), strict=True))
-    R = be.cholesky_upper(A)
-    if R is None or not _well_conditioned(R):
-        return U, V
-    w, W = be.small_eigh(be.matmul(be.matmul(R, B), be.mH(R)))
-    xp = be.namespace(w)
-    if float(xp.min(w)) <= be.eps(U.dtype) * float(xp.max(w)):
-        return U, V
-    root = xp.astype(w**0.25, U.dtype)[None, :]
-    return be.right_solve_upper(U, R) @ (W * root), be.matmul(V, be.mH(R)) @ (W / root)
 
 
 @dataclass
@@ -120,21 +95,22 @@ class _Pace:
     done: bool = False
     reason: str = ""
     history: list = field(default_factory=list)
+    objectives: list = field(default_factory=list)
 
     @property
     def effort(self):
         """How exactly the lines of the next sweep are solved."""
         return Effort(_EXACT * self.ratio, _MOST_STEPS)
 
-    def after(self, residual, tol, objective=None):
+    def after(self, residual, tol, objective=None, floor=0.0):
         """Take in the residual after a sweep; whether `tol` is met or the residual no longer falls.
 
-        With an `objective` that is what has to fall, by more than the part `tol` of it.
+        With an `objective` that is what has to fall, by more than the part `tol` of it and more than `floor`.
         """
         last = self.history[-1] if self.history else math.inf
         self.history.append(residual)
         if objective is not None:
-            return self._after_objective(objective, tol)
+            return self._after_objective(objective, max(tol, floor))
         self.waited = 0 if residual < (1.0 - self.stalled) * self.best else self.waited + 1
         self.best = min(self.best, residual)
         stuck = self.waited >= _PATIENCE
@@ -145,6 +121,7 @@ class _Pace:
         return residual <= tol or stuck
 
     def _after_objective(self, objective, tol):
+        self.objectives.append(objective)
         fall = (self.best - objective) / objective if objective > 0.0 else 0.0
         self.waited = self.waited + 1 if fall <= tol else 0
         self.best = min(self.best, objective)

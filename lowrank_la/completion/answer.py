@@ -51,7 +51,22 @@ class CompletionResult(Result):
             raise ValueError(f"rows and cols must be of one length, got {places[0].shape[0]} and {places[1].shape[0]}")
         return xp.astype(entries_at(U, V, *places), self.U.dtype, copy=False)
 
-    def transform(self, new_rows, *, shape=None, regularization=None):
+    @property
+    def biases(self):
+        """``(mean, rows, columns)`` of a fit with biases, a `Biases` with arrays (m,) and (n,); None otherwise.
+
+        They are ``U[:, -2] - mean`` and ``conj(V[:, -1])``: `U` ends with the columns ``mean + rows, 1`` and `V` with
+        ``1, conj(columns)``.
+        """
+        if self.info.details.get("form") != "biases":
+            return None
+        from .biased import Biases
+
+        mean = (complex if be.is_complex(self.U.dtype) else float)(self.info.mean)
+        last = self.V[:, -1]
+        return Biases(mean, self.U[:, -2] - mean, be.namespace(last).conj(last) if be.is_complex(last.dtype) else last)
+
+    def transform(self, new_rows, *, shape=None, regularization=None, confidence=None):
         """Factors of rows that the fit has not seen, from the entries that are known of them.
 
         Parameters
@@ -61,17 +76,24 @@ class CompletionResult(Result):
             Of triples.
         regularization : float, optional
             λ of ``Σ |y - u Vᴴ|² + λ ‖u‖²``, by default that of the rows of the fit.
+        confidence : float or array, optional
+            As for `complete`, for an answer that was fitted with it; the number of the fit by default.
 
         Returns
         -------
         array, shape (p, k)
-            ``transform(X) @ V.mH`` completes `X`. A row without entries is zero, one with fewer than k has (nearly)
-            the factor of least norm.
+            ``transform(X) @ V.mH`` completes `X`. What the fit minimised is minimised: with biases that of the row is
+            found too and the answer ends with the columns ``mean + bias, 1``; nothing is negative after a fit with
+            ``nonneg=True``. A row without entries is zero, or mean and one; one with fewer than k has (nearly) the
+            factor of least norm.
         """
         from .fold_in import fold_in
 
-        given = self.info.details.get("regularization", 0.0) if regularization is None else regularization
-        return fold_in(self._working()[1], new_rows, shape, be.check_positive("regularization", given, zero=True))
+        details = self.info.details
+        given = details.get("regularization", 0.0) if regularization is None else regularization
+        penalty = be.check_positive("regularization", given, zero=True)
+        confidence = _confidence_of(details, confidence)
+        return fold_in(self._working()[1], new_rows, shape, penalty, details, confidence)
 
     def svd(self):
         """The singular value decomposition of ``U Vᴴ``, an `SVDResult`; `info` is that of the completion."""
@@ -85,6 +107,19 @@ class CompletionResult(Result):
         """The factors in the precision in which they are worked with."""
         xp, device = be.namespace(self.U), be.device(self.U)
         return tuple(xp.astype(x, be.compute_dtype(xp, x.dtype, device), copy=False) for x in (self.U, self.V))
+
+
+def _confidence_of(details, confidence):
+    """The confidence of new rows, given or that of the fit."""
+    if details.get("form") != "implicit":
+        if confidence is not None:
+            raise ValueError("confidence belongs to answers that were fitted with it; leave it out")
+        return None
+    confidence = details.get("confidence") if confidence is None else confidence
+    if confidence is None:
+        raise ValueError("the fit had an array of confidences: pass confidence= for the new rows")
+    array = be.is_sparse(confidence) or getattr(confidence, "ndim", 0) or isinstance(confidence, list | tuple)
+    return confidence if array else be.check_positive("confidence", confidence)
 
 
 def balanced_parts_of(U, V):

@@ -6,14 +6,14 @@ from typing import Any
 
 from .. import _backend as be
 from ..factor.iteration import Watch, settle
-from .answer import CompletionResult
+from . import implicit
+from .arguments import Form, checked_form, checked_rank, checked_share, starting_factors
 from .entries import read_entries
 from .holdout import hold_out
 from .methods import METHODS, run
 from .penalties import checked_penalties
 from .problem import Problem, Settings
 from .rank import estimated_rank
-from .start import spectral_start
 from .verdict import assembled
 
 _SOLVERS = ("auto", "cholesky", "cg", "sketch")
@@ -34,6 +34,9 @@ def complete(
     maxiter=None,
     regularization=0.0,
     weights=None,
+    bias=False,
+    confidence=None,
+    nonneg=False,
     init="spectral",
     duplicates="raise",
     holdout=None,
@@ -55,7 +58,8 @@ def complete(
     shape : tuple of int, optional
         (m, n), needed for triples.
     method : {"auto", "altmin", "irls", "gauss_newton", "scaled_gd", "riemannian", "soft_impute", "lmafit"}
-        See Notes; ``info.method`` says what ran. Weights and `regularization` are for "altmin".
+        See Notes; ``info.method`` says what ran. `weights` and `regularization` are for "altmin", the latter as one
+        number also for "soft_impute"; `bias`, `confidence` and `nonneg` are for "altmin".
     solver : {"auto", "cholesky", "cg", "sketch"}
         How "altmin" solves for rows and columns; ``info.solver`` says which.
     tol : float
@@ -67,8 +71,17 @@ def complete(
         each column its own.
     weights : array, optional
         w ≥ 0 of each entry, in the order of the values given: a vector, or a matrix of the same layout.
+    bias : bool
+        ``A ≈ μ + b_i + c_j + U Vᴴ`` with μ the (weighted) mean of the values and λ for b and c too. The factors have
+        two columns more at the end, ``μ + b, 1`` and ``1, conj(c)``; ``result.biases`` has the three apart.
+    confidence : float or array, optional
+        Implicit feedback: all places count, ``Σ c |p - u vᴴ|² + λ (‖U‖² + ‖V‖²)`` with p = 0 and c = 1 where nothing is
+        observed. A number α > 0 takes the values for counts y ≥ 0: p = 1 and ``c = 1 + α y``. An array like `weights`
+        holds c > 1 of the entries, whose values are p.
+    nonneg : bool
+        Factors without negative numbers.
     init : "spectral" or (U, V)
-        Where to start.
+        Where to start: factors, with biases also those of an earlier answer.
     duplicates : {"raise", "average"}
         What a place that is given twice means.
     holdout : float, optional
@@ -112,16 +125,24 @@ def complete(
     far more entries than others scaled down [2]_. Sweeps are over-relaxed by Young's formula [3]_, which halves
     their number. Lines are solved by Cholesky factors or by conjugate gradients from where they are, O(N k) a sweep,
     whatever costs less by a model; long sums in double precision start in single. With `regularization` the iteration
-    ends where the penalised residual falls by less than the part `tol` of it, and that counts as converged.
+    ends where the penalised residual falls by less than the part `tol` of it, and that counts as converged; a small λ
+    is reached by way of larger ones. ``info.objectives`` has what is minimised, for values at a safe scale.
+    "soft_impute" takes the geometric mean of the two λ for its nuclear norm, which has the same minimum.
 
     "auto" takes it from 2.2 times as many entries on as there are parameters, else IRLS. Where it ends above `tol` it
     starts again from factors that grew to the rank step by step: two starts that end at one residual found what there
-    is, and the rest is noise; where they differ IRLS goes on. A rank that is larger than needed is tried to be done
+    is, and the rest is noise; where they differ IRLS goes on. From ``tol=1e-4`` on, the size of noise, sweeps go on to
+    half of it or until the residual no longer falls. A rank that is larger than needed is tried to be done
     without: columns of the factors that the entries don't ask for become zeros (``info.numerical_rank``).
 
     Without `rank`, one entry in twenty is kept back, and ranks are tried in turn, each from the factors of the last and
     the leading pair of what they leave over, until the error on those entries falls no further (``info.rank_path``);
     ``info.rank_by_gap`` is where the singular values of the entries with zeros in between have their largest gap.
+
+    With `confidence`, `tol` is about the fall of the penalised sum over all places, nothing is kept back
+    (``info.error`` is None), and ``info.train_error`` and ``info.history`` are the root of ``Σ c |p - x|²`` over that
+    of ``Σ c |p|²`` [4]_. With `nonneg`, lines are solved by coordinate descent to a small part of what they move by,
+    and both factors are prolonged along their last step [5]_; the minimum found is a local one.
 
     Rows and columns without an entry get zero factors. Few entries, fewer than ``k (m + n - k)``, leave the matrix
     undetermined, and ``info.converged`` is False unless `regularization` chooses. Gross outliers are not this
@@ -132,6 +153,8 @@ def complete(
     .. [1] gu_song_yin_zhang_2024
     .. [2] keshavan_montanari_oh_2010
     .. [3] young_1954
+    .. [4] hu_koren_volinsky_2008
+    .. [5] ang_gillis_2019
 
     Examples
     --------
@@ -147,20 +170,24 @@ def complete(
     be.check_option("solver", solver, _SOLVERS)
     be.check_option("duplicates", duplicates, ("raise", "average"))
     be.check_option("on_failure", on_failure, ("warn", "raise"))
-    share, check_finite = _checked_share(holdout), be.check_flag("check_finite", check_finite)
-    settings = Settings(be.check_tol(tol), solver, be.resolve_rng(rng))
+    share, check_finite = checked_share(holdout), be.check_flag("check_finite", check_finite)
+    form = checked_form(bias, confidence, nonneg, weights, share, solver)
+    settings = Settings(be.check_tol(tol), solver, be.resolve_rng(rng), warm=not isinstance(init, str))
     maxiter = be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "complete")
     with be.single_blas(), watch:
-        entries, weights, source, shared = read_entries(observed, shape, weights, duplicates, check_finite)
-        rank = _checked_rank(rank, init, entries.shape)
-        penalties = checked_penalties(regularization, entries)
+        entries, weights, source, shared = _read(observed, shape, weights, form, duplicates, check_finite)
+        rank = checked_rank(rank, init, entries.shape, form.name)
+        penalties = checked_penalties(regularization, entries, form.name)
         entries, factor, shared = _at_safe_scale(entries, shared)
-        call = Call(settings, watch, factor, source, penalties[0] if isinstance(penalties[0], float) else 0.0)
-        entries, weights, held = hold_out(
-            entries, weights, rank or 1, _RANK_SHARE if rank is share is None else share, settings.key, shared
-        )  # fmt: skip
-        problem = Problem(entries, rank or 1, weights, tuple(part / factor for part in penalties))
+        call = Call(settings, watch, factor, source, penalties[0] if isinstance(penalties[0], float) else 0.0, form)
+        if form.name == "implicit":
+            entries, held = implicit.targets_for(entries, weights), None
+        else:
+            unknowns = (rank or 1) + (form.name == "biases")
+            share = _RANK_SHARE if rank is share is None else share
+            entries, weights, held = hold_out(entries, weights, unknowns, share, settings.key, shared)
+        problem = Problem(entries, rank or 1, weights, tuple(part / factor for part in penalties), form.name)
         result = _completed(problem, rank is None, method, init, held, call)
     settle(result.info, on_failure, result.info.advice or "")
     return result
@@ -175,6 +202,7 @@ class Call:
     factor: float
     source: Any
     row_penalty: float
+    form: Form
     method: str = ""
 
 
@@ -182,27 +210,25 @@ def _completed(problem, rank_unknown, method, init, held, call):
     found = {}
     if rank_unknown:
         problem, U, V, found = estimated_rank(problem, held, call.settings)
+        call.settings = replace(call.settings, warm=held is not None)
     else:
-        U, V = _start(problem, init, call.factor, call.settings.key)
+        U, V = starting_factors(problem, init, call.factor, call.settings.key)
     outcome, call.method = run(problem, method, U, V, call.settings, call.watch)
     return assembled(problem, replace(outcome, details={**outcome.details, **found}), held, call)
 
 
-def _checked_rank(rank, init, shape):
-    """`rank`, that of `init` where there is none, or None."""
-    if rank is None and not isinstance(init, str) and len(init) == 2 and getattr(init[0], "ndim", 0) == 2:
-        rank = init[0].shape[1]
-    if rank is None:
-        be.check_rank(1, shape)
-        return None
-    return be.check_rank(rank, shape)
-
-
-def _checked_share(holdout):
-    """One entry in how many is kept back: None for the default, 0 for none."""
-    if holdout is None or holdout == 0:
-        return holdout
-    return max(1, round(1.0 / be.check_tol(holdout, "holdout")))
+def _read(observed, shape, weights, form, duplicates, check_finite):
+    """`read_entries`, and for implicit feedback the targets and what their confidences exceed 1 by."""
+    if form.name != "implicit":
+        found = read_entries(observed, shape, weights, duplicates, check_finite)
+        if form.name == "nonnegative" and be.is_complex(found[0].dtype):
+            raise TypeError("nonneg=True needs real values, got complex ones")
+        return found
+    entries, given, source, shared = read_entries(
+        observed, shape, form.array, duplicates, check_finite, "confidence"
+    )  # fmt: skip
+    entries, weights = implicit.reformulated(entries, None if form.array is not None else form.confidence, given)
+    return entries, weights, source, shared
 
 
 def _at_safe_scale(entries, shared):
@@ -213,20 +239,3 @@ def _at_safe_scale(entries, shared):
     limit = 120 if not be.is_double(entries.dtype) else 1000
     factor = 2.0 ** max(-limit, min(limit, math.frexp(size)[1]))
     return entries.with_values(entries.values * (1.0 / factor)), factor, shared
-
-
-def _start(problem, init, factor, key):
-    if isinstance(init, str):
-        be.check_option("init", init, ("spectral",))
-        return spectral_start(problem, key)
-    if not isinstance(init, tuple | list | CompletionResult) or len(init) != 2:
-        raise TypeError(f"init must be 'spectral' or a pair (U, V), got {type(init).__name__}")
-    xp, wanted = problem.xp, [(size, problem.rank) for size in problem.shape]
-    if any(not be.is_array(x) or be.namespace(x) is not xp for x in init):
-        raise TypeError(f"init must hold arrays of the namespace of the values, {be.kind(xp)!r}")
-    if [tuple(x.shape) for x in init] != wanted:
-        raise ValueError(f"init must have the shapes {wanted[0]} and {wanted[1]}, got {[tuple(x.shape) for x in init]}")
-    for x in init:
-        be.require_finite(x, "init")
-    U, V = (xp.astype(x, problem.dtype, copy=True) for x in init)
-    return U, V * (1.0 / factor)

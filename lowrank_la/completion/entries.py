@@ -11,10 +11,11 @@ _EXPECTED = (
 )
 
 
-def read_entries(observed, shape, weights, duplicates, check_finite):
+def read_entries(observed, shape, weights, duplicates, check_finite, name="weights"):
     """``(entries, weights, source dtype, shared)``.
 
-    `shared` says that arrays of the entries belong to the caller. Weights come in the order of the entries.
+    `shared` says that arrays of the entries belong to the caller. Weights come in the order of the entries; `name` is
+    what the caller calls them.
     """
     be.require_untracked(observed if be.is_array(observed) else None, "complete")
     if be.is_sparse(observed):
@@ -28,7 +29,7 @@ def read_entries(observed, shape, weights, duplicates, check_finite):
         raise ValueError("no entry is observed: there is nothing to complete from")
     if check_finite:
         be.require_finite(entries.values, "the observed entries")
-    return entries, _checked_weights(weights, entries), source, shared
+    return entries, _checked_weights(weights, entries, name), source, shared
 
 
 def _is_table(observed):
@@ -178,12 +179,12 @@ def _same_shape(found, shape):
         raise ValueError(f"shape={shape!r} was given for data of shape {tuple(found)}; leave it out")
 
 
-def _checked_weights(weights, entries):
+def _checked_weights(weights, entries, name):
     if weights is None:
         return None
     xp = entries.xp
     weights = xp.astype(weights, be.real_dtype(xp, entries.dtype), copy=False)
-    be.require_finite(weights, "weights")
+    be.require_finite(weights, name)
     if float(xp.min(weights)) < 0.0 or float(xp.max(weights)) == 0.0:
-        raise ValueError("weights must not be negative, and not all zero")
+        raise ValueError(f"{name} must not be negative, and not all zero")
     return weights

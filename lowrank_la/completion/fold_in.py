@@ -1,31 +1,93 @@
 """Factors of new rows for a completed matrix."""
 
+from dataclasses import replace
+
 from .. import _backend as be
+from . import implicit
 from .entries import read_entries
 from .problem import Problem
 from .row_solvers import Effort, Lines
 
 _ROUNDS = 3  # the second and third undo what damping did to the first
+_STILL = 16.0  # in units of rounding: coordinate descent ends where a cycle moves a row by no more
+_CYCLES = 2000
 
 
-def fold_in(V, new_rows, shape, regularization):
-    """Least squares factors (p, k) of rows with some entries known, given `V` (n, k)."""
-    entries, _, _, _ = read_entries(new_rows, shape, None, "raise", True)
+def fold_in(V, new_rows, shape, regularization, details, confidence=None):
+    """Rows (p, k) of the left factor for rows with some entries known, given the right one, `V` (n, k).
+
+    Parameters
+    ----------
+    V : array (n, k)
+        With biases the last two columns are those of `biased.whole`, and so are those of the answer.
+    new_rows, shape
+        As for `read_entries`.
+    regularization : float
+    details : dict
+        Of the fit: its ``form``, with biases the ``mean``, and ``confidence``.
+    confidence : float or array, optional
+    """
+    form = details.get("form", "factors")
+    entries, weights = _read(new_rows, shape, form, confidence)
     if entries.shape[1] != V.shape[0]:
         raise ValueError(f"new rows must have {V.shape[0]} columns like the completed matrix, got {entries.shape[1]}")
     if entries.xp is not be.namespace(V):
         raise TypeError(f"new rows must live in the namespace of the factors, {be.kind(be.namespace(V))!r}")
-    xp, k = entries.xp, V.shape[1]
+    xp = entries.xp
     V = xp.astype(V, xp.result_type(V.dtype, entries.dtype), copy=False)
     entries = entries.with_values(xp.astype(entries.values, V.dtype, copy=False))
     with be.single_blas():
-        basis, turn = (V, None) if regularization else be.householder_qr(V)
-        problem = Problem(entries, k, None, (float(regularization), 0.0))
-        rows = Lines.of(problem, "cholesky")[0]
-        X = xp.zeros((entries.shape[0], k), dtype=V.dtype, device=entries.device)
-        for _ in range(_ROUNDS):
-            X = rows.solve(basis, X, 1.0, Effort(0.0, k))[0]
-        return X if turn is None else _unturned(X, turn)
+        if form == "implicit":
+            return _implicit(V, implicit.targets_for(entries, weights), weights, regularization)
+        if form == "nonnegative":
+            return _nonnegative(V, entries, regularization)
+        if form == "biases":
+            return _with_biases(V, entries, regularization, details["mean"])
+        return _least_squares(V, entries, regularization)
+
+
+def _read(new_rows, shape, form, confidence):
+    if form != "implicit":
+        return read_entries(new_rows, shape, None, "raise", True)[:2]
+    alone = isinstance(confidence, float)
+    given = None if alone else confidence
+    entries, weights, _, _ = read_entries(new_rows, shape, given, "raise", True, "confidence")
+    return implicit.reformulated(entries, confidence if alone else None, weights)
+
+
+def _rows(V, entries, regularization, solver, weights=None):
+    """The rows of a problem, and zeros to start from."""
+    problem = Problem(entries, V.shape[1], weights, (float(regularization), 0.0))
+    X = entries.xp.zeros((entries.shape[0], V.shape[1]), dtype=V.dtype, device=entries.device)
+    return Lines.of(problem, solver)[0], X
+
+
+def _least_squares(V, entries, regularization):
+    basis, turn = (V, None) if regularization else be.householder_qr(V)
+    rows, X = _rows(basis, entries, regularization, "cholesky")
+    for _ in range(_ROUNDS):
+        X = rows.solve(basis, X, 1.0, Effort(0.0, V.shape[1]))[0]
+    return X if turn is None else _unturned(X, turn)
+
+
+def _nonnegative(V, entries, regularization):
+    rows, X = _rows(V, entries, regularization, "nonneg")
+    return rows.solve(V, X, 1.0, Effort(_STILL * be.eps(V.dtype), _CYCLES))[0]
+
+
+def _implicit(V, entries, weights, regularization):
+    rows, X = _rows(V, entries, 1.0, "cholesky", weights)
+    return implicit.half_sweep(replace(rows, damped=False), V, X, regularization, 1.0, Effort(0.0, V.shape[1]))[0]
+
+
+def _with_biases(V, entries, regularization, mean):
+    """``[U, μ + b, 1]`` from the entries less μ and the biases of their columns."""
+    xp = entries.xp
+    mean = (complex if be.is_complex(V.dtype) else float)(mean)
+    left = xp.ones((entries.shape[0], 1), dtype=V.dtype, device=entries.device)
+    shifted = entries.residual(left, V[:, -1:] + mean.conjugate())
+    X = _least_squares(V[:, :-1], entries.with_values(shifted), regularization)
+    return xp.concat([X[:, :-1], X[:, -1:] + mean, left], axis=1)
 
 
 def _unturned(X, turn):

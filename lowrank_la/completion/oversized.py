@@ -1,9 +1,13 @@
 """Rows and columns of an answer that are far larger than their entries say."""
 
+import math
+
 from .. import _backend as be
 
 _FACTOR = 16.0  # in squares
-_NOISY = 1e-4  # a tolerance from which the data are taken to be noisy: exact data show such lines by their residual
+_CHANCE = 1e-6  # that the entries of a line are so much smaller than the line by luck
+_MANY = 32  # entries from which luck is no explanation
+NOISY = 1e-4  # a tolerance from which the data are taken to be noisy: exact data show such lines by their residual
 _ENTRIES = 1 << 15  # worked on at a time
 
 
@@ -13,7 +17,7 @@ def oversized(problem, U, V, tol):
     Where entries are few and noisy, the residual can meet a tolerance while single lines are far off: a line that
     leans on directions which its own entries hardly see. Nothing is suspected where a penalty holds lines down.
     """
-    if tol < _NOISY or not problem.plain:
+    if tol < NOISY or not problem.plain:
         return False
     observed, (m, n) = problem.observed, problem.shape
     rows, columns = _sums_of_squares(observed)
@@ -24,8 +28,21 @@ def oversized(problem, U, V, tol):
 
 def _any_above(means, sums, counts):
     xp = be.namespace(means)
-    counts = xp.astype(counts, means.dtype)
-    return bool(xp.any((counts > 0) & (means * counts > _FACTOR * sums)))
+    limits = xp.asarray(_LIMITS, dtype=means.dtype, device=be.device(means))
+    limits = xp.take(limits, xp.clip(counts, 0, _MANY))
+    return bool(xp.any(means * xp.astype(counts, means.dtype) > limits * sums))
+
+
+def _limit(count):
+    """What the mean square of a line may be over that of its `count` entries.
+
+    The mean square of so many Gaussian numbers is below x times their variance with a probability of at most
+    ``(x count / 2)^(count / 2) / Γ(count / 2 + 1)``.
+    """
+    return max(_FACTOR, count / (2.0 * (_CHANCE * math.gamma(count / 2 + 1)) ** (2 / count)))
+
+
+_LIMITS = [0.0, *(_limit(count) for count in range(1, _MANY)), _FACTOR]
 
 
 def _line_squares(X, G):

@@ -1,13 +1,20 @@
 """What `regularization` may be."""
 
+from dataclasses import replace
+
 from .. import _backend as be
 
+_FIRST = 0.01  # the first λ of a path, in units of the leading singular value of the entries
+_STEP = 0.1  # each λ of a path over the one before
 
-def checked_penalties(regularization, entries):
-    """λ of the rows and of the columns, floats or arrays."""
+
+def checked_penalties(regularization, entries, form="factors"):
+    """λ of the rows and of the columns, floats or arrays; floats alone where squares are summed over all places."""
     pair = regularization if isinstance(regularization, tuple | list) else (regularization, regularization)
     if len(pair) != 2:
         raise ValueError(f"regularization must be a number or a pair for rows and columns, got {len(pair)} parts")
+    if form == "implicit" and any(getattr(part, "ndim", 0) for part in pair):
+        raise ValueError("regularization must be a number or a pair of numbers with confidence, got an array")
     return tuple(_penalty(part, size, entries) for part, size in zip(pair, entries.shape, strict=True))
 
 
@@ -23,3 +30,26 @@ def _penalty(part, size, entries):
     if float(xp.min(part)) < 0.0:
         raise ValueError(f"regularization must not be negative, got {float(xp.min(part))!r}")
     return part
+
+
+def path_to(problem, V):
+    """Problems with larger λ, falling to that of `problem`; none where it is not small, or there is none.
+
+    With few entries and a small λ alternating minimisation runs into factors whose lines with few entries are far too
+    large, and takes ever so many sweeps to come back; from the solution of a larger λ it does not.
+
+    Parameters
+    ----------
+    problem : Problem
+    V : array (n, k)
+        The right factor of the spectral start, which has the scale of the values.
+    """
+    sizes = [part if isinstance(part, float) else float(problem.xp.mean(part)) for part in problem.regularization]
+    target = (sizes[0] * sizes[1]) ** 0.5
+    if target == 0.0 or problem.form not in ("factors", "biases"):
+        return
+    m, n = problem.shape
+    times = _FIRST * be.fro_norm(V) * problem.observed.count / (m * n) / target
+    while times * _STEP > 1.0:
+        yield replace(problem, regularization=tuple(times * part for part in problem.regularization))
+        times *= _STEP

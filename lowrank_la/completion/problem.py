@@ -22,12 +22,15 @@ class Problem:
         Positive, real, in the order of the values; None for ones.
     regularization : tuple of two, each a float or an array
         λ of the rows (m,) and of the columns (n,).
+    form : {"factors", "biases", "implicit", "nonnegative"}
+        What the unknowns are, and what is summed over: see the modules `factors`, `biased`, `implicit`, `nonnegative`.
     """
 
     observed: Observed
     rank: int
     weights: Any = None
     regularization: tuple = (0.0, 0.0)
+    form: str = "factors"
 
     @property
     def xp(self):
@@ -46,14 +49,16 @@ class Problem:
 
     @property
     def oversampling(self):
-        """Entries over the number of parameters of a matrix of this rank, r (m + n - r)."""
-        m, n = self.shape
-        return self.observed.count / (self.rank * (m + n - self.rank))
+        """Entries over the number of parameters: r (m + n - r) for a matrix of this rank, biases counted."""
+        (m, n), r = self.shape, self.rank
+        if self.form == "biases":
+            return self.observed.count / (r * max(m + n - 2 - r, 0) + m + n - 1)
+        return self.observed.count / (r * (m + n - r))
 
     @property
     def plain(self):
-        """Whether there are neither weights nor regularization: least squares on the entries."""
-        return self.weights is None and not self.regularized
+        """Whether there are two factors without weights and regularization: least squares on the entries."""
+        return self.form == "factors" and self.weights is None and not self.regularized
 
     @property
     def regularized(self):
@@ -64,6 +69,16 @@ class Problem:
     def norm(self):
         """Norm of the values, weighted."""
         return self.size(self.observed.values)
+
+    @cached_property
+    def mean(self):
+        """Mean of the values, weighted."""
+        xp, values = self.xp, self.observed.values
+        if self.weights is None:
+            total, count = xp.sum(values), self.observed.count
+        else:
+            total, count = xp.sum(values * xp.astype(self.weights, self.dtype)), float(xp.sum(self.weights))
+        return (complex if be.is_complex(self.dtype) else float)(total) / count
 
     def size(self, z):
         """Norm of the vector `z` of N numbers, each weighted with the root of its weight."""
@@ -103,12 +118,15 @@ class Settings:
         Where random numbers come from.
     stalled : float
         Relative fall of the residual below which a sweep of alternating minimisation counts as no progress.
+    warm : bool
+        Whether the factors to start from were given.
     """
 
     tol: float
     solver: str = "auto"
     key: Any = None
     stalled: float = 1e-4
+    warm: bool = False
 
 
 @dataclass(frozen=True, eq=False)

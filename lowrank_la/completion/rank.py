@@ -46,7 +46,8 @@ def estimated_rank(problem, held, settings):
     U, V = spectral_start(current, settings.key)
     best, errors, waited = None, [], 0
     while True:
-        found = altmin(current, U, V, replace(settings, stalled=_STALLED), Watch(_SWEEPS))
+        stage = replace(settings, stalled=_STALLED, warm=best is not None)
+        found = altmin(current, U, V, stage, Watch(_SWEEPS))
         error = held.error(found.U, found.V)
         errors.append((k, error))
         if best is None or error < _BETTER * best[0]:

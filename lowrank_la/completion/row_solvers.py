@@ -4,6 +4,7 @@ Each solver moves the lines of `X` towards ``argmin Σ w |y - x bᴴ|² + λ ‖
 On the host lines are solved one by one by a compiled kernel; portable forms (`row_twins`) solve all of them together.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,12 @@ from .row_twins import BUCKETS, SKETCH_SEED, solve_together
 
 _GATHERED = 1 << 18  # numbers of a line held at once by a kernel
 _KERNEL_FROM = 1 << 12
-_COSTS = {"gather": 1.6, "pass": 0.22, "gram": 0.08, "factor": 0.4, "line": 60.0}
-"""Nanoseconds measured on one core: per number gathered, per number and product, per number and other number of a Gram
-matrix, per k³/3 of a factorisation, per line and unknown of one."""
+_CHOLESKY = {"entry": 2.6, "number": 0.22, "product": 0.04, "line number": 37.0, "line product": 0.52, "factor": 0.06}
+_CG = {"entry": 2.1, "number": 0.48, "step": 0.18, "line number": 27.0, "line step": 9.7}
+"""Nanoseconds measured on one core, k numbers an entry: per entry, number, and product of two numbers of one entry; per
+number and step of conjugate gradients; the same per line; and per k³/3 of a factorisation."""
+_WHITENED_STEPS = 4  # where the places that are not observed give most of the normal equations
+_STEP_FALL = 200.0  # what a half sweep gains, times what its lines are solved to
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,18 @@ class Effort:
 
 @dataclass(frozen=True, eq=False)
 class Lines:
-    """One side of a problem: its entries, and what does not change from sweep to sweep."""
+    """One side of a problem: its entries, and what does not change from sweep to sweep.
+
+    `solver` is one of `complete`, or "nonneg": coordinate descent on lines that are not negative. Gram matrices are
+    not `damped` beyond rounding where a ridge keeps those of short lines definite.
+    """
 
     problem: Any
     side: Any
     mirrored: bool
     ridge: Any
     solver: str
+    damped: bool = True
 
     @classmethod
     def of(cls, problem, solver):
@@ -57,7 +66,7 @@ class Lines:
     @property
     def damping(self):
         """Multiple of the mean diagonal added to Gram matrices: keeps those of short lines definite."""
-        return be.eps(self.problem.dtype) ** 0.6
+        return be.eps(self.problem.dtype) ** 0.6 if self.damped else 16 * be.eps(self.problem.dtype)
 
 
 def kernel_pays(problem):
@@ -66,16 +75,23 @@ def kernel_pays(problem):
 
 
 def choose_solver(problem):
-    """The cheaper of "cholesky" and "cg" by a model of one sweep with the costs above."""
-    k, entries = problem.rank, problem.observed.count
-    lines = sum(problem.shape)
+    """The cheaper of "cholesky" and "cg" by a model of one sweep with the costs above.
+
+    With q² unknowns an entry, lines of random entries have normal equations of condition about ((1 + q) / (1 - q))²,
+    and each step of conjugate gradients gains the factor q.
+    """
     parts = 2 if be.is_complex(problem.dtype) else 1
-    k, entries = k * parts, entries * parts
-    shared = entries * k * (_COSTS["gather"] / 2 + 2 * _COSTS["pass"])
-    cholesky = (
-        shared + entries * k * k * _COSTS["gram"] + lines / 2 * (k**3 / 3 * _COSTS["factor"] + k * _COSTS["line"])
-    )
-    cg = shared + entries * k * (1 + 2 * 5) * _COSTS["pass"]
+    k, entries, lines = parts * problem.rank, 2 * parts * problem.observed.count, sum(problem.shape)
+    excess = max(entries / (lines * k), 1.5)
+    steps = min(2.0 * math.log(_STEP_FALL) / math.log(excess), k)
+    if problem.form == "implicit":
+        steps = min(steps, _WHITENED_STEPS)
+    cost = _CHOLESKY
+    cholesky = entries * (cost["entry"] + k * (cost["number"] + k * cost["product"]))
+    cholesky += lines * k * (cost["line number"] + k * (cost["line product"] + k * cost["factor"] / 3))
+    cost = _CG
+    cg = entries * (cost["entry"] + k * (cost["number"] + steps * cost["step"]))
+    cg += lines * k * (cost["line number"] + steps * cost["line step"])
     return "cholesky" if cholesky <= cg else "cg"
 
 
@@ -99,6 +115,8 @@ def _by_kernel(lines, B, X, relax, effort):
         kernel, options = _kernels.lookup("rows_by_cholesky", "numpy"), (lines.damping,)
     elif lines.solver == "cg":
         kernel, options = _kernels.lookup("rows_by_cg", "numpy"), (effort.tol, effort.steps)
+    elif lines.solver == "nonneg":
+        kernel, options = _kernels.lookup("rows_by_descent", "numpy"), (effort.tol, effort.steps)
     else:
         buckets = 8 * -(-BUCKETS * size // 8)
         kernel = _kernels.lookup("rows_by_sketch", "numpy")

@@ -22,6 +22,8 @@ def solve_together(lines, B, X, relax, effort):
         step, left = _by_cholesky(system, rhs, lines.damping)
     elif lines.solver == "cg":
         step, left = _by_cg(system, rhs, effort, _jacobi(system))
+    elif lines.solver == "nonneg":
+        step, left = _by_descent(system, X, rhs, effort)
     else:
         step, left = _by_cg(system, rhs, effort, _of_sketch(system, rhs.shape[1], lines.damping))
     along = _inner(xp, step, h)
@@ -134,19 +136,52 @@ def _by_cg(system, rhs, effort, precondition):
 
 def _by_cholesky(system, rhs, damping):
     """Gram matrices of a range of lines at a time, each solved with."""
-    xp, k = system.xp, rhs.shape[1]
-    steps, left = [], []
-    for lines, rows, _ in _gathered(system, k):
-        conjugate = xp.conj(rows) if be.is_complex(rows.dtype) else rows
-        outer = xp.reshape(conjugate[:, :, None] * rows[:, None, :], (-1, k * k))
-        local, size = be.line_numbers(_pointers(system, lines), xp), lines.stop - lines.start
-        gram = xp.reshape(be.segment_sum(outer, local, size, xp), (size, k, k))
+    xp, steps, left = system.xp, [], []
+    for lines, gram in _grams(system):
         here = rhs[lines, :]
         step = xp.linalg.solve(_penalised(system, gram, lines, damping).mT, here[:, :, None])[:, :, 0]
         steps.append(step)
         own = system.ridge if isinstance(system.ridge, float) else system.ridge[lines, :]
         left.append(here - (step[:, None, :] @ gram)[:, 0, :] - own * step)
     return xp.concat(steps, axis=0), xp.concat(left, axis=0)
+
+
+def _by_descent(system, X, rhs, effort):
+    """Coordinate descent on a range of lines at a time, a coordinate of all of them at once; nothing turns negative."""
+    xp, steps, left = system.xp, [], []
+    for lines, gram in _grams(system):
+        own = system.ridge if isinstance(system.ridge, float) else system.ridge[lines, :]
+        start, r = X[lines, :], xp.asarray(rhs[lines, :], copy=True)
+        x, diagonal = xp.asarray(start, copy=True), xp.linalg.diagonal(gram) + own
+        active = xp.ones((x.shape[0],), dtype=xp.bool, device=be.device(x))
+        for _ in range(effort.steps):
+            moved, size = xp.zeros_like(diagonal[:, 0]), xp.zeros_like(diagonal[:, 0])
+            for l in range(x.shape[1]):
+                pivot = diagonal[:, l]
+                free = active & (pivot > 0.0)
+                wanted = x[:, l] + r[:, l] / xp.where(free, pivot, xp.ones_like(pivot))
+                fresh = xp.where(free, xp.where(wanted > 0.0, wanted, xp.zeros_like(wanted)), x[:, l])
+                step = fresh - x[:, l]
+                r = r - step[:, None] * gram[:, l, :]
+                r[:, l] = r[:, l] - (own if isinstance(own, float) else own[:, 0]) * step
+                x[:, l] = fresh
+                moved, size = xp.maximum(moved, pivot * step**2), xp.maximum(size, pivot * fresh**2)
+            active = active & (moved > effort.tol**2 * size)
+            if not bool(xp.any(active)):
+                break
+        steps.append(x - start)
+        left.append(r)
+    return xp.concat(steps, axis=0), xp.concat(left, axis=0)
+
+
+def _grams(system):
+    """``(lines, Gram matrices)`` for ranges of lines."""
+    xp, k = system.xp, system.B.shape[1]
+    for lines, rows, _ in _gathered(system, k):
+        conjugate = xp.conj(rows) if be.is_complex(rows.dtype) else rows
+        outer = xp.reshape(conjugate[:, :, None] * rows[:, None, :], (-1, k * k))
+        local, size = be.line_numbers(_pointers(system, lines), xp), lines.stop - lines.start
+        yield lines, xp.reshape(be.segment_sum(outer, local, size, xp), (size, k, k))
 
 
 def _penalised(system, gram, lines, damping):

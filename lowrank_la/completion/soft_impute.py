@@ -19,7 +19,8 @@ def soft_impute(problem, U, _, settings, watch):
     -----
     Hastie, Mazumder, Lee and Zadeh (2015). λ is the geometric mean of the two of the problem, for which its factors
     have the same minimum; 0 follows the path until the residual meets the tolerance. A last step thresholds singular
-    values, so that the rank shows.
+    values, so that the rank shows. The minimum is over matrices of the rank of the problem: where fewer singular values
+    than that are left it is the one over all matrices.
     """
     target = math.sqrt(problem.regularization[0] * problem.regularization[1])
     state = _Shrunk.start(problem, U)
@@ -39,6 +40,9 @@ def soft_impute(problem, U, _, settings, watch):
         elif not last and (change <= _ROUGH or sweeps >= _SWEEPS):
             lam, sweeps = max(target, _PATH * lam), 0
     U, V = state.thresholded(lam) if target > 0.0 else state.factors
+    if target > 0.0:
+        tilt = (problem.regularization[1] / problem.regularization[0]) ** 0.25
+        U, V = U * tilt, V * (1.0 / tilt)
     return Outcome(U, V, reason != watch.reason, reason, history, {"path_end": lam})
 
 

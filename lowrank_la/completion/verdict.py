@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from .. import _backend as be
 from ..results import Info
+from . import biased
 from .answer import CompletionResult, balanced
 from .oversized import oversized
 
@@ -21,13 +22,11 @@ def assembled(problem, outcome, held, call):
     held : HeldOut or None
     call : Call
     """
-    U, V = outcome.U, outcome.V
-    train = problem.error_of(outcome)
+    U, V = biased.whole(problem, outcome.U, outcome.V) if problem.form == "biases" else (outcome.U, outcome.V)
+    train = problem.misfit(U, V) if outcome.error is None else outcome.error
     error = None if held is None else held.error(U, V)
     converged, reason, advice = _verdict(problem, outcome, train, error, call.settings.tol)
-    if not problem.regularized:
-        U, V = balanced(U, V)
-    U, V = (x * call.factor**0.5 for x in (U, V))
+    U, V = _at_scale(problem, outcome, call.factor)
     if be.is_half(call.source):
         U, V = (problem.xp.astype(x, call.source) for x in (U, V))
     details = {
@@ -37,6 +36,7 @@ def assembled(problem, outcome, held, call):
         "oversampling": problem.oversampling,
         "regularization": call.row_penalty,
         "advice": advice,
+        **_form_details(problem, call),
         **outcome.details,
     }
     info = Info(
@@ -52,11 +52,35 @@ def assembled(problem, outcome, held, call):
     return CompletionResult(U, V, info)
 
 
+def _at_scale(problem, outcome, factor):
+    """The factors of the answer for values that were divided by `factor`."""
+    U, V = outcome.U, outcome.V
+    if problem.form == "biases":
+        return biased.whole(problem, U, V, factor)
+    if not problem.regularized and problem.form != "nonnegative":
+        U, V = balanced(U, V)
+    return tuple(x * factor**0.5 for x in (U, V))
+
+
+def _form_details(problem, call):
+    """What `transform` and `biases` have to know."""
+    if problem.form == "factors":
+        return {}
+    details = {"form": problem.form}
+    if problem.form == "biases":
+        details["mean"] = problem.xp.asarray(
+            problem.mean * call.factor, dtype=problem.dtype, device=problem.observed.device
+        )
+    if problem.form == "implicit" and call.form.array is None:
+        details["confidence"] = call.form.confidence
+    return details
+
+
 def _verdict(problem, outcome, train, error, tol):
     """``(converged, reason, advice)``."""
     if not outcome.converged:
         return False, outcome.reason, "allow a larger maxiter"
-    if problem.regularized:
+    if problem.regularized or problem.form == "implicit":
         return True, outcome.reason, None
     if not train <= tol * _ROUNDED:
         advice = (

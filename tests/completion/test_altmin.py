@@ -157,7 +157,7 @@ def test_random_places_and_rank_are_recovered(seed):
 
 def test_the_cost_model_takes_cg_where_the_rank_is_large():
     class Sizes:
-        shape, dtype = (10_000, 10_000), np.dtype("float64")
+        shape, dtype, form = (10_000, 10_000), np.dtype("float64"), "factors"
 
         class observed:
             count = 5_000_000
@@ -165,3 +165,17 @@ def test_the_cost_model_takes_cg_where_the_rank_is_large():
     for rank, solver in ((10, "cholesky"), (128, "cg")):
         Sizes.rank = rank
         assert row_solvers.choose_solver(Sizes) == solver
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_small_penalty_is_reached_by_way_of_larger_ones(seed):
+    A, given = sampled(300, 300, 5, 3.0, condition=10.0, seed=seed)
+    result = lr.complete(given, 5, shape=A.shape, rng=0, regularization=1e-6, maxiter=150)
+    assert result.info.converged
+    assert relative_error(result, A) <= 1e-6
+    assert len(result.info.history) == result.info.iterations
+    objectives = np.array(result.info.objectives)
+    assert objectives.size < result.info.iterations
+    assert np.all(objectives[1:] <= objectives[:-1] * (1 + 1e-9))
+    again = lr.complete(given, 5, shape=A.shape, rng=0, regularization=1e-6, init=result)
+    assert again.info.iterations <= 5

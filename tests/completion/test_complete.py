@@ -279,3 +279,20 @@ def test_nothing_of_the_size_of_the_matrix_is_formed():
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak <= 24 * values.size + 4 * 8 * k * (m + n) + 3e5
+
+
+@pytest.mark.parametrize("options", [{"bias": True}, {"confidence": 2.0}, {"nonneg": True}])
+def test_nothing_of_the_size_of_the_matrix_is_formed_for_other_models(options):
+    m, n, k = 3000, 2500, 4
+    generator = np.random.default_rng(0)
+    S = scipy.sparse.random_array((m, n), density=0.01, rng=generator, format="csr")
+    S.sort_indices()
+    options = {"rng": 0, "regularization": 0.1, "maxiter": 3, **options}
+    with pytest.warns(lr.ConvergenceWarning):
+        lr.complete(S, k, **options)  # kernels are compiled
+    tracemalloc.start()
+    with pytest.warns(lr.ConvergenceWarning):
+        lr.complete(S, k, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= 64 * S.nnz + 12 * 8 * k * (m + n) + 3e5

@@ -1,7 +1,6 @@
 """Noisy data whose residual meets the tolerance while single rows are far off."""
 
 import numpy as np
-import pytest
 
 import lowrank_la as lr
 from lowrank_la.completion.oversized import oversized
@@ -23,16 +22,12 @@ def noisy(seed, kappa=10.0):
     return A, (rows, columns, A[rows, columns] + SIGMA * generator.standard_normal(count))
 
 
-@pytest.mark.filterwarnings("ignore::lowrank_la.ConvergenceWarning")
 def test_a_tolerance_just_above_the_noise_is_not_met_by_rows_that_are_blown_up():
-    converged = 0
     for seed in range(5):
         A, given = noisy(seed)
         U, V = found = lr.complete(given, RANK, shape=A.shape, tol=1.02 * FLOOR, rng=seed)
-        good = np.linalg.norm(U @ V.T - A) / N <= 1.6 * SIGMA / OVERSAMPLING**0.5
-        assert good == found.info.converged
-        converged += good
-    assert converged >= 4
+        assert found.info.converged
+        assert np.linalg.norm(U @ V.T - A) / N <= 1.5 * SIGMA / OVERSAMPLING**0.5
 
 
 def test_an_answer_with_a_row_that_its_entries_deny_is_not_converged():

@@ -23,6 +23,11 @@ PUBLISHED = {
     "10": "MatrixIRLS 1.5, R2RILS 1.5, R3MC 2.2, RTRMC 2.3, ScaledASD 2.6, LMaFit 2.7, LRGeomCG 2.7, ScaledGD 2.9",
     "100000": "MatrixIRLS 1.9, R2RILS 3.1, no other",
 }
+REACHED = {
+    10.0: {"MatrixIRLS, R2RILS": 1.5, "R3MC": 2.2, "ScaledASD": 2.6, "ScaledGD": 2.9},
+    1e5: {"MatrixIRLS": 1.9, "R2RILS": 3.1},
+}
+"""Published least ρ of some methods, drawn as dotted lines."""
 CURVES = {
     (10.0, "irls"): (1.3, 1.4, 1.5, 1.6, 1.8, 2.0),
     (10.0, "gauss_newton"): (1.4, 1.5, 1.6, 2.0),
@@ -131,17 +136,45 @@ def problems(found, expected):
     return wrong
 
 
+def draw_figure(rows, path):
+    """One panel a condition number: the share of recovered matrices against the oversampling."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(9.0, 3.4), sharey=True, layout="constrained")
+    for ax, kappa in zip(axes, (10.0, 1e5), strict=True):
+        for place, method in enumerate(MOST):
+            points = [(row["rho"], row["recovered"] / row["seeds"]) for row in rows if _is_of(row, kappa, method)]
+            if points:
+                ax.plot(*zip(*points, strict=True), marker="o^sDvP"[place], color=f"C{place}", label=method)
+        for name, rho in REACHED[kappa].items():
+            ax.axvline(rho, color="0.6", linestyle=":", linewidth=1)
+            ax.annotate(name, (rho, 0.5), rotation=90, fontsize=7, color="0.4", ha="right", va="center")
+        ax.set(title=f"κ = {kappa:g}", xlabel="entries over parameters, ρ", xlim=(1.2, 4.1))
+    axes[0].set_ylabel("share recovered")
+    axes[0].legend(fontsize=8, loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
+def _is_of(row, kappa, method):
+    return (row["kappa"], row["method"]) == (kappa, method)
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="all curves; without it some points, in a minute or two")
     parser.add_argument("--seeds", type=int, help="matrices a point: 50 with --full, else 3")
     parser.add_argument("--methods", help="names separated by commas; all by default")
+    parser.add_argument("--figure", action="store_true", help="draw what is stored")
     parser.add_argument("--store", action="store_true", help="store what was found, point by point")
     options = parser.parse_args(arguments)
     chosen = MOST if options.methods is None else options.methods.split(",")
     settings = {key: rhos for key, rhos in (CURVES if options.full else SMALL).items() if key[1] in chosen}
     path = HERE / "expected.json"
     expected = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+
+    if options.figure:
+        draw_figure(expected, HERE / "recovered.png")
+        return
 
     def keep(rows):
         if options.store:

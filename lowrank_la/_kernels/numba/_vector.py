@@ -117,6 +117,34 @@ def total_of(typing_context, vector):
 
 
 @intrinsic
+def add_totals(typing_context, array, offset, a, b, c, d):
+    """Add the sums of the lanes of four vectors, each as `total_of` has it, to four numbers of `array` in a row."""
+
+    def codegen(context, builder, signature, args):
+        def mixed(first, second, lanes):
+            return builder.shuffle_vector(first, second, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
+
+        parts, lanes = list(args[2:]), a.lanes
+        while lanes > 4:
+            lanes //= 2
+            halves = (list(range(lanes)), list(range(lanes, 2 * lanes)))
+            parts = [builder.fadd(*(mixed(part, part, half) for half in halves)) for part in parts]
+        low = [mixed(parts[i], parts[i + 1], [0, 4, 1, 5]) for i in (0, 2)]
+        high = [mixed(parts[i], parts[i + 1], [2, 6, 3, 7]) for i in (0, 2)]
+        even, odd = (builder.fadd(*pair) for pair in zip(
+            (mixed(*low, lanes=[0, 1, 4, 5]), mixed(*low, lanes=[2, 3, 6, 7])),
+            (mixed(*high, lanes=[0, 1, 4, 5]), mixed(*high, lanes=[2, 3, 6, 7])), strict=True,
+        ))  # fmt: skip
+        total = builder.fadd(even, odd)
+        address = _address(context, builder, signature.args[0], args[0], args[1], total.type)
+        old = builder.load(address, align=_alignment(context, a))
+        builder.store(builder.fadd(old, total), address, align=_alignment(context, a))
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, a, b, c, d), codegen
+
+
+@intrinsic
 def subtract_product(typing_context, total, first, second):
     """``total - first * second``, lane by lane, rounded twice."""
 

@@ -13,6 +13,7 @@ from .row_gather import (
     subtract_image,
     weigh,
 )
+from .row_steps import advance, inner, moved, multiply, turn
 
 
 @jit
@@ -66,51 +67,28 @@ def rows_by_cg(
     """
     k = X.shape[1]
     G, y, root = np.empty(k * stride_of(chunk), B.dtype), np.empty(chunk, B.dtype), np.empty(chunk, B.dtype)
-    work = np.empty((6, k), B.dtype)
-    h, r, d, p, z, scale = work[0], work[1], work[2], work[3], work[4], work[5]
+    work = np.empty((7, k), B.dtype)
+    h, r, d, p, q, z, scale = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
     for i in range(start, stop):
         x, own = X[i], ridge[min(i, ridge.size - 1)]
         h[:], d[:], scale[:] = 0.0, 0.0, 0.0
         before = first_pass(
             pointers, indices, order, values, roots, parts, B, x, chunk, i, G, y, root, h, scale
         )  # fmt: skip
-        first = 0.0
         for l in range(k):
             scale[l] = 1.0 / (scale[l] + own) if scale[l] + own > 0.0 else 0.0
             r[l] = h[l] - own * x[l]
-            p[l] = scale[l] * r[l]
-            first += r[l] * p[l]
-        rho = first
+        multiply(scale, r, p)
+        rho = inner(r, p)
+        least = tol * tol * rho
         for _ in range(steps):
-            if not rho > tol * tol * first:
+            if not rho > least:
                 break
             z[:] = 0.0
             normal_image(pointers, indices, order, roots, parts, B, p, chunk, i, G, y, root, z)
-            curved = 0.0
-            for l in range(k):
-                z[l] += own * p[l]
-                curved += p[l] * z[l]
-            if not curved > 0.0:
+            if not advance(d, r, p, z, own, rho):
                 break
-            alpha, old = rho / curved, rho
-            rho = 0.0
-            for l in range(k):
-                d[l] += alpha * p[l]
-                r[l] -= alpha * z[l]
-                rho += scale[l] * r[l] * r[l]
-            for l in range(k):
-                p[l] = scale[l] * r[l] + (rho / old) * p[l]
+            multiply(scale, r, q)
+            rho = turn(p, q, r, rho)
         sums[part, 0] += before
         sums[part, 1] += max(before - moved(x, h, r, d, own, relax), 0.0)
-
-
-@jit
-def moved(x, h, r, d, own, relax):
-    """``x += relax * d``; returns by how much the squared residual falls, `r` being what is left of the right side."""
-    along, curved = 0.0, 0.0
-    for l in range(x.size):
-        along += d[l] * h[l]
-        curved += d[l] * (h[l] - own * x[l] - r[l] - own * d[l])
-    for l in range(x.size):
-        x[l] += relax * d[l]
-    return relax * (2.0 * along - relax * curved)

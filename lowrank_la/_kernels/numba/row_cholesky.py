@@ -12,7 +12,7 @@ from .row_gather import add_adjoint_image, gather, gather_values, square_of, str
 
 
 @jit
-def _add_gram(G, stride, width, k, size, L, q):
+def add_gram(G, stride, width, k, size, L, q):
     """Add ``G Gᵀ``, lower triangle of its leading `size` rows, to lane `q` of `L`."""
     zero = zeros_8(G)
     for i in range(0, size, 2):
@@ -114,7 +114,7 @@ def rows_by_cholesky(
                 subtract_image(G, stride, width, k, X[i], -1.0, y)
                 before[q] += square_of(y, width)
                 add_adjoint_image(G, stride, width, k, y, h[q])
-                _add_gram(G, stride, width, k, size, L, q)
+                add_gram(G, stride, width, k, size, L, q)
             own = ridge[min(i, ridge.size - 1)]
             penalty[q] = _penalise(L, k, size, own, damping, q)
             for l in range(size):

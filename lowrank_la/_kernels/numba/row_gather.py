@@ -11,6 +11,7 @@ from ._jit import jit
 from ._vector import (
     add_product,
     add_scaled,
+    add_totals,
     load,
     product,
     store,
@@ -19,6 +20,7 @@ from ._vector import (
     zeros_4,
     zeros_8,
     zeros_16,
+    zeros_32,
 )
 
 
@@ -93,8 +95,14 @@ def weigh(roots, order, low, count, parts, width, k, G, stride, y, root):
 @jit
 def subtract_image(G, stride, width, k, x, scale, y):
     """``y[:width] += scale * Gᵀ x``."""
-    e, wide, zero = 0, zeros_16(G), zeros_8(G)
-    while e + 16 <= width:
+    e, widest, wide, zero = 0, zeros_32(G), zeros_16(G), zeros_8(G)
+    while e + 32 <= width:
+        total = load(widest, y, e)
+        for l in range(k):
+            total = add_scaled(total, scale * x[l], load(widest, G, l * stride + e))
+        store(y, e, total)
+        e += 32
+    if e + 16 <= width:
         total = load(wide, y, e)
         for l in range(k):
             total = add_scaled(total, scale * x[l], load(wide, G, l * stride + e))
@@ -120,23 +128,22 @@ def add_adjoint_image(G, stride, width, k, y, out):
             second = add_product(second, load(zero, G, at + stride + e), number)
             third = add_product(third, load(zero, G, at + 2 * stride + e), number)
             fourth = add_product(fourth, load(zero, G, at + 3 * stride + e), number)
-        out[l] += total_of(first)
-        out[l + 1] += total_of(second)
-        out[l + 2] += total_of(third)
-        out[l + 3] += total_of(fourth)
+        add_totals(out, l, first, second, third, fourth)
 
 
 @jit
 def add_squares(G, stride, width, k, out):
-    """Add the squared norm of each row of `G` to `out`."""
+    """Add the squared norm of each row of `G` to `out`, for `k` a multiple of four."""
     zero = zeros_8(G)
-    for l in range(0, k, 2):
-        first, second = zero, zero
+    for l in range(0, k, 4):
+        first, second, third, fourth = zero, zero, zero, zero
+        at = l * stride
         for e in range(0, width, 8):
-            a, b = load(zero, G, l * stride + e), load(zero, G, (l + 1) * stride + e)
+            a, b = load(zero, G, at + e), load(zero, G, at + stride + e)
+            c, d = load(zero, G, at + 2 * stride + e), load(zero, G, at + 3 * stride + e)
             first, second = add_product(first, a, a), add_product(second, b, b)
-        out[l] += total_of(first)
-        out[l + 1] += total_of(second)
+            third, fourth = add_product(third, c, c), add_product(fourth, d, d)
+        add_totals(out, l, first, second, third, fourth)
 
 
 @jit

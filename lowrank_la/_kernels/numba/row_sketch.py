@@ -7,8 +7,9 @@ import numpy as np
 
 from ._jit import jit
 from ._vector import add_product, load, store, total_of, zeros_4, zeros_8
-from .row_cg import first_pass, moved, normal_image
+from .row_cg import first_pass, normal_image
 from .row_gather import gather, stride_of, weigh
+from .row_steps import advance, inner, moved, turn
 
 
 @jit
@@ -119,30 +120,16 @@ def rows_by_sketch(
         for l in range(k):
             r[l] = h[l] - own * x[l]
         _solve(L, size, r, p)
-        first = 0.0
-        for l in range(k):
-            first += r[l] * p[l]
-        rho = first
+        rho = inner(r, p)
+        least = tol * tol * rho
         for _ in range(steps):
-            if not rho > tol * tol * first:
+            if not rho > least:
                 break
             z[:] = 0.0
             normal_image(pointers, indices, order, roots, parts, B, p, chunk, i, G, y, root, z)
-            curved = 0.0
-            for l in range(k):
-                z[l] += own * p[l]
-                curved += p[l] * z[l]
-            if not curved > 0.0:
+            if not advance(d, r, p, z, own, rho):
                 break
-            alpha, old = rho / curved, rho
-            for l in range(k):
-                d[l] += alpha * p[l]
-                r[l] -= alpha * z[l]
             _solve(L, size, r, scaled)
-            rho = 0.0
-            for l in range(k):
-                rho += r[l] * scaled[l]
-            for l in range(k):
-                p[l] = scaled[l] + (rho / old) * p[l]
+            rho = turn(p, scaled, r, rho)
         sums[part, 0] += before
         sums[part, 1] += max(before - moved(x, h, r, d, own, relax), 0.0)
