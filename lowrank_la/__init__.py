@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from lowrank_la.operators import LowRank, SparsePlusLowRank, as_operator, operator
     from lowrank_la.references import cite
     from lowrank_la.results import load
+    from lowrank_la.robust.anchors import anchor_estimate
+    from lowrank_la.robust.rank_one import RankOne
+    from lowrank_la.robust.recover import recover
+    from lowrank_la.robust.robust_pca import robust_pca
+    from lowrank_la.robust.select_anchors import select_anchors
     from lowrank_la.sampling.dpp import DPP, KDPP
     from lowrank_la.sampling.embedding import embedding_distortion
     from lowrank_la.sampling.leverage import leverage_scores
@@ -55,8 +60,10 @@ _HOME = {
     "LowRank": "operators",
     "NystromPosterior": "skeleton.posterior",
     "ProjectionDPP": "sampling.projection_dpp",
+    "RankOne": "robust.rank_one",
     "RankWarning": "exceptions",
     "SparsePlusLowRank": "operators",
+    "anchor_estimate": "robust.anchors",
     "as_operator": "operators",
     "cite": "references",
     "complete": "completion.complete",
@@ -72,9 +79,12 @@ _HOME = {
     "nystrom": "factor.nystrom",
     "operator": "operators",
     "qb": "factor.qb",
+    "recover": "robust.recover",
     "ridge_nystrom": "skeleton.ridge_nystrom",
+    "robust_pca": "robust.robust_pca",
     "rpcholesky": "skeleton.rpcholesky",
     "sample_rows": "sampling.rows",
+    "select_anchors": "robust.select_anchors",
     "show_versions": "versions",
     "svd": "factor.svd",
     "tall_qr": "factor.tall_qr",
@@ -96,9 +106,11 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "LowRank",
     "NystromPosterior",
     "ProjectionDPP",
+    "RankOne",
     "RankWarning",
     "SparsePlusLowRank",
     "__version__",
+    "anchor_estimate",
     "as_operator",
     "cite",
     "complete",
@@ -116,9 +128,12 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "operator",
     "plot",
     "qb",
+    "recover",
     "ridge_nystrom",
+    "robust_pca",
     "rpcholesky",
     "sample_rows",
+    "select_anchors",
     "show_versions",
     "sketch",
     "svd",

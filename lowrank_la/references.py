@@ -18,6 +18,7 @@ SOFTWARE = "lowrank_la"
 METHODS: dict[str, tuple[str, ...]] = {
     "altmin": ("gu_song_yin_zhang_2024", "keshavan_montanari_oh_2010", "young_1954"),
     "arp": ("cortinovis_kressner_2024",),
+    "asymmetric": ("xiong_ding_du_2024",),
     "bless": ("rudi_calandriello_carratino_rosasco_2018",),
     "cholesky": ("epperly_meier_nakatsukasa_2024",),
     "cholesky_qr2": ("yamamoto_et_al_2015",),
@@ -30,20 +31,25 @@ METHODS: dict[str, tuple[str, ...]] = {
     "lmafit": ("wen_yin_zhang_2012",),
     "lsqr": ("paige_saunders_1982",),
     "maxvol": ("goreinov_oseledets_savostyanov_tyrtyshnikov_zamarashkin_2010",),
+    "polyak": ("tong_ma_chi_2021_nonsmooth",),
     "qb": ("halko_martinsson_tropp_2011", "yu_gu_li_2018"),
     "qdeim": ("drmac_gugercin_2016",),
+    "rebalanced": ("xiong_ding_du_2024",),
     "recursive": ("musco_musco_2017",),
     "refined": ("duersch_gu_2017",),
     "riemannian": ("vandereycken_2013",),
     "rpcholesky": ("chen_epperly_tropp_webber_2025", "epperly_tropp_webber_2024"),
     "rrqr": ("gu_eisenstat_1996",),
     "scaled_gd": ("tanner_wei_2016",),
+    "scaled_gradient": ("tong_ma_chi_2021",),
     "sketch": ("tropp_yurtsever_udell_cevher_2017", "epperly_tropp_2024"),
     "sketched": ("melnichenko_et_al_2023",),
     "sketched_qr": ("duersch_gu_2017",),
     "soft_impute": ("hastie_mazumder_lee_zadeh_2015",),
     "spir": ("epperly_meier_nakatsukasa_2024",),
+    "subgradient": ("ma_fattahi_2023",),
     "subspace": ("halko_martinsson_tropp_2011", "feng_yu_xie_tang_2024"),
+    "symmetric": ("xiong_ding_du_2024",),
 }
 """Sources of the algorithm that `info.method` of a result names; textbook methods have none."""
 

@@ -43,7 +43,7 @@ from .entries import (
     without,
 )
 from .hashing import hash_rows, split_draws
-from .indexing import host_indices, index_array
+from .indexing import host_indices, index_array, order_of
 from .linalg import (
     all_finite,
     cholesky_upper,
@@ -84,6 +84,7 @@ from .sparse import CSR, csr_of, is_sparse, sparse_kind, sparse_take, stored_ent
 from .supports import SUPPORT, Support, supports
 from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
+from .thresholds import clip_step, keep_small
 
 __all__ = [
     "CSR",
@@ -105,6 +106,7 @@ __all__ = [
     "check_tol",
     "cholesky_qr2",
     "cholesky_upper",
+    "clip_step",
     "column_sums",
     "complex_dtype",
     "compute_dtype",
@@ -139,6 +141,7 @@ __all__ = [
     "is_sparse",
     "is_tracked",
     "itemsize",
+    "keep_small",
     "kernel_pays",
     "kernel_words",
     "kind",
@@ -150,6 +153,7 @@ __all__ = [
     "named_namespace",
     "namespace",
     "on_accelerator",
+    "order_of",
     "places_without",
     "rademacher",
     "real_dtype",

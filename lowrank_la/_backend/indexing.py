@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .namespace import is_array, kind, to_numpy
+from .namespace import device, is_array, kind, namespace, to_numpy
 
 
 def host_indices(indices, size):
@@ -26,3 +26,10 @@ def index_array(indices, size, xp, device=None):
         return host
     dtype = xp.__array_namespace_info__().default_dtypes(device=device)["indexing"]
     return xp.asarray(host.astype(str(dtype).rsplit(".", 1)[-1]), dtype=dtype, device=device)
+
+
+def order_of(x, *, descending=False):
+    """Index array that sorts the vector `x`; the order is found on the host, equal numbers stay as they are."""
+    host = to_numpy(x)
+    order = (-host if descending else host).argsort(kind="stable")
+    return order if isinstance(x, np.ndarray) else index_array(order, host.shape[0], namespace(x), device(x))

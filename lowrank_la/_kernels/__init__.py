@@ -25,6 +25,9 @@ _NUMPY_KERNELS = {
     "scan_proposals": "determinantal",
     "projection_draws": "determinantal",
     "bernoulli_until": "determinantal",
+    "keep_small": "thresholds",
+    "keep_small_known": "thresholds",
+    "clip_step": "thresholds",
 }
 
 

@@ -27,6 +27,11 @@ CALLS = {
     "cur": lambda A: lr.cur(A, N, rng=0),
     "NystromPosterior": lambda A: posterior(A).predict(A),
     "complete": lambda A: lr.complete(A, N, tol=completion_tol(A), holdout=0, rng=0),
+    "recover": lambda A: lr.recover(
+        np.divmod(np.arange(N * N), N), flattened(A), (N, N), N, loss="l2", preconditioned=True, rng=0
+    ),
+    "robust_pca": lambda A: lr.robust_pca(A, N, tol=1e-15, rng=0),
+    "anchor_estimate": lambda A: lr.anchor_estimate(A, A, A),
     "lstsq": lambda A: lr.lstsq(A, right_side(A), rng=0),
     "leverage_scores": lambda A: lr.leverage_scores(A, ridge=1.0),
     "lewis_weights": lambda A: lr.lewis_weights(A, 1),
@@ -52,6 +57,12 @@ def positive(dtype="float64"):
 def completion_tol(A):
     """A residual that factors in the precision of `A` reach."""
     return 1e-13 if str(getattr(A, "dtype", "")).endswith(("float64", "complex128")) else 1e-6
+
+
+def flattened(A):
+    """The entries of an array by rows; anything else as it is."""
+    whole = be.is_array(A) and not be.is_sparse(A) and be.kind(be.namespace(A)) != "other"
+    return be.namespace(A).reshape(A, (-1,)) if whole else A
 
 
 def right_side(A):
@@ -216,11 +227,11 @@ def check_rows(_name, result, data):
     assert sorted(rows.tolist()) == sorted({int(row) for row in rows} & set(range(N)))
 
 
-def check_skeleton(_name, result, data):
+def check_skeleton(_name, result, data, op=None):
     """Row or column numbers and factors in the library of the data, and an operator equal to the matrix."""
     for part in result:
         assert be.kind(be.namespace(part)) == data.kind
-    op = result.__lowrank_operator__()
+    op = result.__lowrank_operator__() if op is None else op
     found = op @ op.xp.eye(N, dtype=op.dtype, device=op.device)
     dtype = {"bfloat16": "float32"}.get(data.dtype, data.dtype)
     eps = 2.0**-7 if data.dtype == "bfloat16" else oracles.eps(data.dtype)
@@ -228,11 +239,17 @@ def check_skeleton(_name, result, data):
     assert oracles.relative_error(positive(dtype), found) <= 500 * eps
 
 
+def check_parts(_name, result, data):
+    """A low-rank and a sparse part in the library of the data whose sum is the matrix."""
+    check_skeleton(_name, (result.U, result.s, result.Vh), data, lr.as_operator(result) + lr.as_operator(result.S))
+
+
 CHECKS = dict.fromkeys(
     ("leverage_scores", "lewis_weights", "lp_sensitivities", "sample_rows", "embedding_distortion", "NystromPosterior"),
     check_numbers,
 )
-CHECKS |= dict.fromkeys(("rpcholesky", "ridge_nystrom", "interpolative", "cur", "complete"), check_skeleton)
+CHECKS |= dict.fromkeys(("rpcholesky", "ridge_nystrom", "interpolative", "cur", "complete", "recover"), check_skeleton)
+CHECKS |= {"robust_pca": check_parts, "anchor_estimate": check_skeleton}
 CHECKS |= dict.fromkeys(("lstsq", "weighted_lstsq"), check_ones)
 CHECKS |= dict.fromkeys(("ProjectionDPP", "DPP", "KDPP", "volume_sample", "volume_rescaled_sample"), check_rows)
 

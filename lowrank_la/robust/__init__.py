@@ -1,0 +1,1 @@
+"""Recovery from data that lie: sub-gradient methods, robust principal components, anchors."""

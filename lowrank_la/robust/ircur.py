@@ -1,0 +1,182 @@
+"""Iterated robust CUR: outliers are told apart on some rows and columns alone."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
+from .accaltproj import LARGEST_STEP, STEADY, Ending, Pace, doubtful_lines
+from .gauge import Gauge
+from .outcome import Outcome
+from .panels import Data, entries_of_product, kept
+from .start import clipped, start
+
+_LINES = 3.0  # rows and columns that are read: so many times k log m and k log n
+_HEADROOM = 40.0
+_ELSEWHERE = 10.0
+_PACE = Pace(0.7, 100.0)
+_TINY = 1e-10
+
+
+def ircur(data, rank, settings, watch):
+    """`Outcome` of a fit to some rows and columns; where lines speak against it of others, at a slower pace."""
+    outcome = _attempt(data, rank, _PACE, settings, watch, settings.key.child("cross"))
+    if outcome.sound or watch.over:
+        return outcome
+    other = _attempt(data, rank, STEADY, settings, watch, settings.key.child("other cross"))
+    return other.joined(outcome) if other.better_than(outcome) else outcome.joined(other)
+
+
+def _attempt(data, rank, pace, settings, watch, key):
+    cross = Cross.drawn(data, rank, key)
+    fit, top = cross.first(rank, key)
+    gauges = [Gauge(part, key.child(label)) for label, part in (("columns", cross.C), ("rows", cross.R))]
+    decay, ending = 1.0, Ending(cross, settings.tol)
+    while True:
+        sides = fit.on_columns(cross), fit.on_rows(cross)
+        spread = max(gauge.spread(*side) for gauge, side in zip(gauges, sides, strict=True))
+        limit = pace.limit(top * decay, spread)
+        found = [
+            kept(part, U, s, V, limit, products=wanted)
+            for part, (U, s, V), wanted in zip((cross.C, cross.R), sides, ("right", "left"), strict=True)
+        ]
+        norm = math.hypot(*(part.norm for part in found))
+        over = watch.tick(residual=norm / cross.norm, threshold=limit * settings.factor)
+        size = math.hypot(be.fro_norm(sides[0][0]), be.fro_norm(sides[1][2]))
+        if ending.after(norm, limit, size, watch if over else None):
+            break
+        fit = fit.moved(cross, sides, found)
+        decay *= pace.decay
+    doubts = [
+        doubtful_lines(part, seen.row_counts, seen.column_counts)
+        for part, seen in zip((cross.C, cross.R), found, strict=True)
+    ]
+    counts = [sum(part) for part in zip(*doubts, strict=True)]
+    return _judged(data, fit.triplets(), limit, ending, counts, cross, settings)
+
+
+def _judged(data, factors, limit, ending, doubts, cross, settings):
+    """The outcome, with residual and share of outliers at places that the fit has mostly not seen."""
+    rows, columns, values = data.sampled(settings.key.child("judge"))
+    U, s, V = factors
+    misfits = np.abs(be.to_numpy(values - entries_of_product(U, s, V, rows, columns)))
+    spread = float(np.median(misfits))
+    limit = max(limit, _HEADROOM * spread if spread < limit else limit)
+    small = misfits[misfits <= limit]
+    size = float(np.linalg.norm(be.to_numpy(values).astype(np.complex128)))
+    residual = float(np.linalg.norm(small.astype(np.float64))) / size if size > 0 else 0.0
+    share, reason = 1.0 - small.shape[0] / max(1, misfits.shape[0]), ending.reason
+    if reason == "tolerance met" and residual > _ELSEWHERE * max(settings.tol, ending.history[-1]):
+        reason = "the fit of the chosen rows and columns does not hold elsewhere"
+    details = {"rows_read": cross.R.shape[0], "columns_read": cross.C.shape[1]}
+    return Outcome(
+        U, s, V, limit, residual, reason, ending.history, share, doubts[0], spread, suspect=doubts[1],
+        kind="estimate", details=details,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Cross:
+    """Columns `C` and rows `R` of the data, and their numbers `J` and `I`."""
+
+    C: Data
+    R: Data
+    I: Any
+    J: Any
+
+    @classmethod
+    def drawn(cls, data, rank, key):
+        """Uniform rows and columns, ``3 k log m`` and ``3 k log n``, and 2 k more."""
+        chosen = []
+        for label, size in zip(("rows", "columns"), data.shape, strict=True):
+            count = min(size, math.ceil(_LINES * rank * math.log(size + 1)) + 2 * rank)
+            order = be.uniform(key.child(label), slice(0, size), slice(0, 1))[:, 0].argsort(kind="stable")
+            chosen.append(be.index_array(np.sort(order[:count]), size, data.xp, data.device))
+        I, J = chosen
+        return cls(_part(data, J, 1), _part(data, I, 0), I, J)
+
+    @property
+    def dtype(self):
+        """Dtype of the data."""
+        return self.C.dtype
+
+    @property
+    def norm(self):
+        """Norm of rows and columns together."""
+        return math.hypot(self.C.norm, self.R.norm) or 1.0
+
+    def first(self, rank, key):
+        """A `Fit` to the rows, with columns by least squares, and the threshold to begin with."""
+        gauge = Gauge(self.R, key.child("first"))
+        _, s, V = start(self.R, rank, gauge, key)
+        (m, q), (p, n) = self.C.shape, self.R.shape
+        top = 0.5 * float(s[0]) * math.sqrt(m / p) / (m * n) ** 0.25
+        xp = self.C.xp
+        Q, T = orthonormalize(xp.take(V, self.J, axis=0))
+        bound = 3.0 * gauge.size()
+        a, sigma, bh = be.small_svd(T)
+        inverse = be.matmul(be.mH(bh) * _inverse(sigma, a.dtype)[None, :], be.mH(a))
+        F = be.matmul(be.matmul(clipped(self.C.matrix, bound), Q), be.mH(inverse)) / (self.C.count / (m * q))
+        return Fit(F, be.mH(V)), top
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """``L = F H`` with `F` (m, k) and `H` (k, n)."""
+
+    F: Any
+    H: Any
+
+    def on_columns(self, cross):
+        """``U, s, V`` of the chosen columns of L, `V` orthonormal."""
+        xp = be.namespace(self.F)
+        Q, T = orthonormalize(be.mH(xp.take(self.H, cross.J, axis=1)))
+        return be.matmul(self.F, be.mH(T)), _ones(T), Q
+
+    def on_rows(self, cross):
+        """``U, s, V`` of the chosen rows of L, `U` orthonormal."""
+        xp = be.namespace(self.F)
+        Q, T = orthonormalize(xp.take(self.F, cross.I, axis=0))
+        return Q, _ones(T), be.mH(be.matmul(T, self.H))
+
+    def moved(self, cross, sides, found):
+        """The skeleton ``C v (uᴴ C[I] v)⁺ uᴴ R`` of the rows and columns less their outliers."""
+        (left, _, _), (u, _, right) = sides
+        steps = [
+            min(part.shape[0] * part.shape[1] / max(seen.count, 1), LARGEST_STEP)
+            for part, seen in zip((cross.C, cross.R), found, strict=True)
+        ]
+        Cv = left + steps[0] * found[0].right
+        uR = be.mH(right + steps[1] * found[1].left)
+        a, sigma, bh = be.small_svd(be.adjoint_matmul(u, be.namespace(Cv).take(Cv, cross.I, axis=0)))
+        F = be.matmul(Cv, be.mH(bh) * _inverse(sigma, Cv.dtype)[None, :])
+        return Fit(F, be.matmul(be.mH(a), uR))
+
+    def triplets(self):
+        """``U, s, V`` with orthonormal factors."""
+        (Q, R), (P, T) = orthonormalize(self.F), orthonormalize(be.mH(self.H))
+        a, s, bh = be.small_svd(be.matmul(R, be.mH(T)))
+        return be.matmul(Q, a), s, be.matmul(P, be.mH(bh))
+
+
+def _part(data, indices, axis):
+    xp = data.xp
+    matrix = xp.take(data.matrix, indices, axis=axis)
+    known = None if data.known is None else xp.take(data.known, indices, axis=axis)
+    be.require_finite(matrix, "M")
+    return Data(matrix, known, be.fro_norm(matrix))
+
+
+def _inverse(sigma, dtype):
+    """Reciprocals of singular values, zero for those that are rounding."""
+    xp = be.namespace(sigma)
+    large = sigma > _TINY * xp.max(sigma)
+    return xp.astype(xp.where(large, 1.0 / xp.where(large, sigma, xp.ones_like(sigma)), xp.zeros_like(sigma)), dtype)
+
+
+def _ones(T):
+    xp = be.namespace(T)
+    return xp.ones(T.shape[0], dtype=be.real_dtype(xp, T.dtype), device=be.device(T))

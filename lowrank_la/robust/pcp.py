@@ -1,0 +1,134 @@
+"""Principal component pursuit by the inexact augmented Lagrangian method, with truncated decompositions."""
+
+import math
+
+from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
+from .gauge import Gauge
+from .outcome import Outcome
+from .panels import entries_of
+from .start import clipped
+
+_GROWTH = 1.5
+_FIRST = 1.25
+_LARGEST = 1e7
+_EXTRA = 5  # columns of the subspace beyond the rank predicted
+_COLD, _WARM = 4, 2  # steps of subspace iteration, from Gaussian columns and from the vectors of the step before
+
+
+def pcp(data, rank, settings, watch):
+    """Minimise ``‖L‖_* + λ ‖S‖_1`` with ``L + S = M`` on the known entries.
+
+    Besides the data one array of their size is kept, the matrix X whose singular values are shrunk: the multiplier is
+    the penalty times ``X - L``.
+    """
+    (m, n), most = data.shape, min(data.shape) if rank is None else rank
+    weight = 1.0 / math.sqrt(max(m, n) * data.count / (m * n))
+    key = settings.key.child("pcp")
+    top = float(_leading(data.matrix, None, 1 + _EXTRA, _COLD, key.child("norm"))[1][0])
+    largest = max(part for group in data.swept(lambda _, panels: [_largest(data, p) for p in panels]) for part in group)
+    penalty = _FIRST / top
+    ceiling, predicted, guess, history = _LARGEST * penalty, min(2 * _EXTRA, most), None, []
+    work, residual = _initial(data, penalty, max(top, largest / weight), weight), 1.0
+    while True:
+        U, s, Vh, guess = _shrunk(work, 1.0 / penalty, predicted, most, guess, key.child(len(history)))
+        predicted, following = min(s.shape[0] + 1, most), min(_GROWTH * penalty, ceiling)
+        residual = _stepped(data, work, U, s, Vh, penalty / following, weight / following)
+        penalty = following
+        history.append(residual)
+        over = watch.tick(residual=residual, rank=s.shape[0])
+        if residual <= settings.tol or over:
+            break
+    reason = "tolerance met" if residual <= settings.tol else watch.reason
+    V = be.mH(Vh)
+    limit = weight / penalty
+    places, residual = _support(data, work, U, s, Vh, limit)
+    spread = Gauge(data, settings.key).spread(U, s, V)
+    share = places[0].shape[0] / data.count
+    details = {"weight": weight}
+    return Outcome(U, s, V, limit, residual, reason, history, share, 0, spread, details=details, places=places)
+
+
+def _largest(data, part):
+    return float(data.xp.max(data.xp.abs(data.matrix[part, :])))
+
+
+def _initial(data, penalty, dual, weight):
+    """The first matrix to be shrunk, for the multiplier M / `dual`."""
+    bound, factor = weight / penalty, 1.0 + 1.0 / (dual * penalty)
+    parts = data.swept(lambda _, panels: [clipped(data.matrix[p, :] * factor, bound) for p in panels])
+    return data.xp.concat([panel for group in parts for panel in group], axis=0)
+
+
+def _leading(work, guess, width, steps, key):
+    """Leading triplets ``U, s, V`` of `work` by subspace iteration from `guess` and Gaussian columns."""
+    xp, n = be.namespace(work), work.shape[1]
+    width = min(width, *work.shape)
+    have = 0 if guess is None else min(guess.shape[1], width)
+    V = None if guess is None else guess[:, :have]
+    if have < width:
+        fresh = be.gaussian(key, slice(0, n), slice(0, width - have), be.dtype_name(work.dtype), xp, be.device(work))
+        V = fresh if V is None else xp.concat([V, orthonormalize(fresh)[0]], axis=1)
+    for _ in range(steps):
+        Q = orthonormalize(be.matmul(work, V))[0]
+        V, R = orthonormalize(be.adjoint_matmul(work, Q))
+    a, s, bh = be.small_svd(be.mH(R))
+    return be.matmul(Q, a), s, be.matmul(V, be.mH(bh))
+
+
+def _shrunk(work, floor, predicted, most, guess, key):
+    """Triplets ``U, s, Vh`` of `work` above `floor`, lowered by it, and columns to start from next time."""
+    steps = _COLD if guess is None else _WARM
+    while True:
+        U, s, V = _leading(work, guess, predicted + _EXTRA, steps, key)
+        count = int((be.to_numpy(s[:most]) > floor).sum())
+        if count < predicted + _EXTRA - 1 or s.shape[0] >= min(most + 1, *work.shape):
+            break
+        predicted, guess = 2 * predicted + _EXTRA, V
+    kept, xp = max(count, 1), be.namespace(s)
+    return U[:, :kept], xp.clip(s[:kept] - floor, 0.0, None), be.mH(V[:, :kept]), V
+
+
+def _stepped(data, work, U, s, Vh, share, bound):
+    """Move the multiplier and `work` one step, in place, panel by panel; the relative residual."""
+
+    def visit(_, panels):
+        square = 0.0
+        for part in panels:
+            product = _product(U, s, Vh, part)
+            moved, change = be.clip_step(
+                data.matrix[part, :], data.known_rows(part), product, work[part, :], share, bound
+            )
+            work[part, :] = moved
+            square += be.vdot_real(change)
+        return square
+
+    return math.sqrt(sum(data.swept(visit))) / data.norm
+
+
+def _product(U, s, Vh, part):
+    return (U[part, :] * be.namespace(U).astype(s, U.dtype)[None, :]) @ Vh
+
+
+def _support(data, work, U, s, Vh, limit):
+    """Places and values of ``M - L`` where the multiplier is at its bound, and the relative residual elsewhere."""
+    xp = data.xp
+
+    def visit(_, panels):
+        found, square = [], 0.0
+        for part in panels:
+            product = _product(U, s, Vh, part)
+            gap, at_bound = data.matrix[part, :] - product, xp.abs(work[part, :] - product) >= limit * (1 - 1e-4)
+            if data.known is not None:
+                at_bound = at_bound & data.known[part, :]
+                gap = xp.where(data.known[part, :], gap, xp.zeros_like(gap))
+            rest = xp.where(at_bound, xp.zeros_like(gap), gap)
+            square += be.vdot_real(rest)
+            rows, columns = be.true_places(at_bound, xp)
+            found.append((rows + part.start, columns, entries_of(gap, rows, columns)))
+        return found, square
+
+    groups = data.swept(visit)
+    parts = [part for group, _ in groups for part in group]
+    places = tuple(x[0] if len(x) == 1 else xp.concat(list(x)) for x in zip(*parts, strict=True))
+    return places, math.sqrt(sum(square for _, square in groups)) / data.norm

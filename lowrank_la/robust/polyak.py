@@ -1,0 +1,104 @@
+"""Sub-gradient steps whose length comes from the loss that is left: Polyak's where the optimum is known."""
+
+from .. import _backend as be
+from .gradient import preconditioned
+from .schedule import median_ratio
+from .subgradient import Found
+
+_PATIENCE = 15  # steps without enough progress after which the level is raised
+
+
+def polyak(task, optimum, scaled, tol, watch):
+    """Steps of length ``(f - level) / ‖g‖²``, in the metric of the other factor where `scaled`.
+
+    Notes
+    -----
+    The level is the optimum where that is known (Tong, Ma and Chi 2021). Else it is the best loss found less a gap
+    that is halved whenever fifteen steps have not closed half of it.
+    """
+    U, V = spectral_start(task)
+    level = _Level(optimum, tol)
+    reason, converged, best = "", None, (float("inf"), U, V)
+    history = []
+    while True:
+        z, image = task.residual_image(U, V, be.namespace(task.y).sign)
+        loss = float(be.namespace(z).sum(be.namespace(z).abs(z))) / z.shape[0]
+        history.append(loss)
+        best = (loss, U, V) if loss < best[0] else best
+        step, over = level.after(loss), watch.tick(loss=loss)
+        if over or level.reached:
+            converged = None if tol == 0.0 else level.reached
+            reason = "the loss is at its optimum within tol" if level.reached else watch.reason
+            return Found(best[1], best[2], converged, reason, history, {"level": level.value})
+        if level.raised:
+            U, V = best[1:]
+            continue
+        U, V = _moved(task, U, V, image, step, scaled, loss / history[0])
+
+
+class _Level:
+    """The loss to aim for."""
+
+    def __init__(self, optimum, tol):
+        self.optimum, self.tol = optimum, tol
+        self.first = self.best = self.gap = None
+        self.idle, self.raised, self.reached = 0, False, False
+
+    @property
+    def value(self):
+        """The loss aimed for."""
+        return self.optimum if self.optimum is not None else max(self.best - self.gap, 0.0)
+
+    def after(self, loss):
+        """Take in a loss; what is to be gained."""
+        if self.first is None:
+            self.first = self.best = loss
+            self.gap = loss / 2
+        self.raised = False
+        if self.optimum is None:
+            self._adapt(loss)
+            self.reached = self.tol > 0.0 and self.gap <= self.tol * self.first
+        else:
+            self.reached = self.tol > 0.0 and loss - self.optimum <= self.tol * self.first
+        return max(loss - self.value, 0.0)
+
+    def _adapt(self, loss):
+        if loss < self.best - self.gap / 2:
+            self.best, self.idle = loss, 0
+            return
+        self.idle += 1
+        if self.idle >= _PATIENCE:
+            self.gap, self.idle, self.raised = self.gap / 2, 0, True
+
+
+def _moved(task, U, V, image, excess, scaled, share):
+    """One step; `image` belongs to the sum of absolute residuals, the loss is their mean."""
+    count = task.y.shape[0]
+    left, right = image.times(V), image.adjoint_times(U)
+    along_left, along_right = left, right
+    if scaled:
+        damping = min(share, 1.0) * 1e-3 * max(be.fro_norm(V) ** 2, be.fro_norm(U) ** 2) / U.shape[1]
+        along_left, along_right = preconditioned(left, V, damping), preconditioned(right, U, damping)
+    xp = be.namespace(U)
+    slope = float(xp.sum(left * along_left)) + float(xp.sum(right * along_right))
+    if slope <= 0.0:
+        return U, V
+    length = excess * count / slope
+    if task.symmetric:
+        U = U - length * along_left
+        return U, U
+    return U - length * along_left, V - length * along_right
+
+
+def spectral_start(task):
+    """Balanced factors of the image of those data that are not large, scaled to fit half of them."""
+    xp, y = be.namespace(task.y), task.y
+    sizes = xp.abs(y)
+    limit = xp.sort(sizes)[y.shape[0] // 2]
+    kept = xp.astype(sizes <= limit, y.dtype)
+    image = task.image(task.measurement.adjoint(y * kept / y.shape[0]))
+    left, values, right = image.leading(task.rank, task.symmetric, task.key)
+    values = xp.maximum(values, xp.zeros_like(values))
+    size = median_ratio(y, task.measurement.forward(left * values[None, :], right))
+    root = xp.sqrt(values * max(size, 0.0))[None, :]
+    return left * root, right * root

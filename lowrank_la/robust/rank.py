@@ -1,0 +1,24 @@
+"""How many singular values stand out."""
+
+import numpy as np
+
+from .. import _backend as be
+from .gauge import Gauge
+from .start import start
+
+_MOST = 40
+_GAP = 1.5
+
+
+def rank_by_gap(data, key):
+    """Rank at the largest ratio of two neighbouring singular values of the clipped data; None without a clear one."""
+    most = min(_MOST, *data.shape)
+    if most == 1:
+        return 1
+    _, s, _ = start(data, most, Gauge(data, key), key.child("rank"))
+    host = np.asarray(be.to_numpy(s), np.float64)
+    half = max(1, most // 2 if most == _MOST else most - 1)
+    if not host[0] > 0:
+        return 1
+    ratios = host[:half] / np.maximum(host[1 : half + 1], 1e-12 * host[0])
+    return int(ratios.argmax()) + 1 if ratios.max() >= _GAP else None
