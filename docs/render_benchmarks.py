@@ -14,12 +14,15 @@ ROOMS = {
     "solve": "Least squares",
     "completion": "Matrix completion",
     "ratings": "Ratings",
+    "robust": "Robust principal components",
+    "recover": "Linear measurements",
 }
 FIGURES = {
     "setting": ("setting", str),
     "error": ("error", "{:.1e}".format),
     "error_over_best": ("error over the best possible", "{:.3f}".format),
     "rmse": ("error of a rating", "{:.4f}".format),
+    "over_products": ("over the fastest two products", "{:.2f}".format),
     "nanoseconds": ("an entry and column", "{:.2f} ns".format),
     "columns": ("columns", "{:.0f}".format),
     "law_p_value": ("p value of its law", "{:.2f}".format),
