@@ -151,7 +151,7 @@ def draw_figure(rows, path):
             ax.annotate(name, (rho, 0.5), rotation=90, fontsize=7, color="0.4", ha="right", va="center")
         ax.set(title=f"κ = {kappa:g}", xlabel="entries over parameters, ρ", xlim=(1.2, 4.1))
     axes[0].set_ylabel("share recovered")
-    axes[0].legend(fontsize=8, loc="lower right")
+    axes[0].legend(fontsize=8, loc="center right")
     figure.savefig(path, dpi=110)
 
 
