@@ -116,10 +116,7 @@ class Result:
         arrays = {prefix + k: to_host(v) for prefix, group in groups.items() for k, v in group.items() if _is_array(v)}
         if any(array.dtype.hasobject for array in arrays.values()):
             raise TypeError("arrays of objects can't be saved without pickle")
-        plain = {
-            prefix: {k: v for k, v in group.items() if v is not None and not _is_array(v)}
-            for prefix, group in groups.items()
-        }
+        plain = {prefix: {k: v for k, v in group.items() if not _is_array(v)} for prefix, group in groups.items()}
         kind = f"{type(self).__module__}:{type(self).__qualname__}"
         header = json.dumps({"format": _FORMAT, "result": kind, "plain": plain}, default=_plain_number)
         with replacing(path) as stream:

@@ -11,6 +11,7 @@ from .implicit import Implicit
 from .nonnegative import Nonnegative
 from .penalties import path_to
 from .problem import Outcome
+from .replenish import replenished
 from .row_solvers import Effort, kernel_pays
 
 _LARGEST_RELAXATION = 1.9
@@ -19,6 +20,8 @@ _MOST_STEPS = 60
 _PATIENCE = 5
 _SINGLE = 1e-5  # relative residual down to which sweeps run in single precision
 _SINGLE_FROM = 1 << 21  # entries times rank
+_REVIVALS = 10
+_SLOWEST = 0.9  # ratio of two falls of the objective that is still taken for the rate of those to come
 _ROUGH = 1e-3  # relative fall of the objective that ends a stage of the path to a small λ
 _FORMS: dict[str, Any] = {"factors": Factors, "biases": Biased, "implicit": Implicit, "nonnegative": Nonnegative}
 
@@ -33,6 +36,7 @@ def altmin(problem, U, V, settings, watch):
     """
     model = _FORMS[problem.form](problem, settings.solver)
     pace = _Pace(settings.tol, settings.stalled, prior=0.8 / problem.oversampling**0.5)
+    pace.slowest = _SLOWEST if problem.form in ("factors", "biases") else 0.0
     search = None
     if _single_pays(problem) and settings.tol < _SINGLE:
         search = "single"
@@ -47,11 +51,23 @@ def altmin(problem, U, V, settings, watch):
     exact = not (watch.over and pace.history)
     if exact:
         U, V = _sweeps(model, U, V, pace, settings.tol, watch)
+        U, V = _completed(model, U, V, pace, settings, watch)
     details = {"solver": model.solver, "relaxation": pace.relax, "search": search}
     if pace.objectives:
         details["objectives"] = pace.objectives
     error = pace.history[-1] if exact else None
     return Outcome(U, V, pace.done, pace.reason or watch.reason, pace.history, details, error)
+
+
+def _completed(model, U, V, pace, settings, watch):
+    """The sweeps after each time that columns which a penalty has wiped out have something to say again."""
+    for turn in range(_REVIVALS if model.problem.regularized and pace.done else 0):
+        found = None if watch.over else replenished(model.problem, U, V, settings.key.child(f"revived {turn}"))
+        if found is None:
+            break
+        pace.again()
+        U, V = _sweeps(model, found[0], found[1], pace, settings.tol, watch)
+    return U, V
 
 
 def _single_pays(problem):
@@ -69,9 +85,12 @@ def _sweeps(model, U, V, pace, tol, watch):
     """Factors after the sweeps that bring the residual to `tol`, or to where it no longer falls."""
     U, V = (model.problem.xp.astype(factor, model.problem.dtype, copy=False) for factor in (U, V))
     while True:
-        U, V, square, objective = model.sweep(U, V, pace.relax, pace.effort)
+        found = model.sweep(U, V, pace.relax, pace.effort)
+        if pace.rises(found[3]):
+            found = model.sweep(U, V, pace.relax, pace.effort)
+        U, V, square, objective = found
         residual = math.sqrt(square) / model.norm if model.norm > 0.0 else 0.0
-        enough = pace.after(residual, tol, objective, model.floor)
+        enough = pace.after(residual, tol, objective, max(model.floor, 4 * be.eps(model.problem.dtype)))
         if watch.tick(residual=residual) or enough:
             return U, V
 
@@ -88,9 +107,11 @@ class _Pace:
     tol: float
     stalled: float
     prior: float
+    slowest: float = 0.0
     relax: float = 1.0
     ratio: float = 0.5
     best: float = math.inf
+    fall: float = math.inf
     waited: int = 0
     done: bool = False
     reason: str = ""
@@ -105,12 +126,13 @@ class _Pace:
     def after(self, residual, tol, objective=None, floor=0.0):
         """Take in the residual after a sweep; whether `tol` is met or the residual no longer falls.
 
-        With an `objective` that is what has to fall, by more than the part `tol` of it and more than `floor`.
+        With an `objective` that is what has to fall, by more than the part `tol` of it, what the falls so far say of
+        those to come included, and by more than `floor`.
         """
         last = self.history[-1] if self.history else math.inf
         self.history.append(residual)
         if objective is not None:
-            return self._after_objective(objective, max(tol, floor))
+            return self._after_objective(objective, tol, floor)
         self.waited = 0 if residual < (1.0 - self.stalled) * self.best else self.waited + 1
         self.best = min(self.best, residual)
         stuck = self.waited >= _PATIENCE
@@ -120,11 +142,25 @@ class _Pace:
             self._adapt(residual / last)
         return residual <= tol or stuck
 
-    def _after_objective(self, objective, tol):
+    def rises(self, objective):
+        """Whether an over-relaxed step has raised the objective; the next one is then a plain one."""
+        risen = objective is not None and self.relax > 1.0 and objective > self.best
+        if risen:
+            self.relax = 1.0
+        return risen
+
+    def again(self):
+        """Go on after the iteration was done."""
+        self.waited, self.done, self.reason, self.relax, self.fall = 0, False, "", 1.0, math.inf
+
+    def _after_objective(self, objective, tol, floor):
         self.objectives.append(objective)
         fall = (self.best - objective) / objective if objective > 0.0 else 0.0
-        self.waited = self.waited + 1 if fall <= tol else 0
-        self.best = min(self.best, objective)
+        ratio = min(fall / self.fall, self.slowest) if 0.0 < fall < math.inf else 0.0
+        self.waited = self.waited + 1 if fall <= max(tol * (1.0 - ratio), floor) else 0
+        if 0.0 < fall < math.inf and self.fall < math.inf:
+            self._adapt((fall / self.fall) ** 0.5)
+        self.best, self.fall = min(self.best, objective), fall if fall > 0.0 else math.inf
         self.done = self.waited >= 2
         self.reason = "the penalised residual no longer falls" if self.done else ""
         return self.done

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import _backend as be
 from ..factor.signs import fix_phases
 from ..factor.svd import SVDResult
@@ -35,14 +37,20 @@ class CompletionResult(Result):
         Returns
         -------
         array, shape (p,)
+            In the dtype of the factors, half precision too; `transform` and ``result @ x`` are single precision then.
 
         Raises
         ------
         IndexError
             If a place lies outside the matrix.
+        ValueError
+            If `rows` and `cols` are not one-dimensional and of one length.
         """
         U, V = self._working()
         xp, device = be.namespace(U), be.device(U)
+        for name, x in (("rows", rows), ("cols", cols)):
+            if (x.ndim if hasattr(x, "ndim") else np.ndim(x)) != 1:
+                raise ValueError(f"{name} must be a one-dimensional array or sequence of integers, got {x!r}")
         places = [
             be.index_array(be.host_indices(x, size), size, xp, device)
             for x, size in ((rows, U.shape[0]), (cols, V.shape[0]))
@@ -75,7 +83,8 @@ class CompletionResult(Result):
         shape : tuple of int, optional
             Of triples.
         regularization : float, optional
-            λ of ``Σ |y - u Vᴴ|² + λ ‖u‖²``, by default that of the rows of the fit.
+            λ of ``Σ |y - u Vᴴ|² + λ ‖u‖²``, by default that of the rows of the fit; needed where these had different
+            ones.
         confidence : float or array, optional
             As for `complete`, for an answer that was fitted with it; the number of the fit by default.
 
@@ -90,7 +99,9 @@ class CompletionResult(Result):
         from .fold_in import fold_in
 
         details = self.info.details
-        given = details.get("regularization", 0.0) if regularization is None else regularization
+        given = details.get("regularization") if regularization is None else regularization
+        if given is None:
+            raise ValueError("rows of the fit had different penalties: pass regularization= for the new rows")
         penalty = be.check_positive("regularization", given, zero=True)
         confidence = _confidence_of(details, confidence)
         return fold_in(self._working()[1], new_rows, shape, penalty, details, confidence)

@@ -44,11 +44,35 @@ def checked_form(bias, confidence, nonneg, weights, holdout, solver):
     return Form("implicit", confidence if array else be.check_positive("confidence", confidence))
 
 
+def checked_init(init, method, solver):
+    """``"spectral"`` or a tuple of two matrices; with it, that `solver` is asked of a method that has one."""
+    if solver != "auto" and method not in ("auto", "altmin"):
+        raise ValueError(f"solver={solver!r} belongs to method='altmin', got method={method!r}; leave solver out")
+    if isinstance(init, str):
+        return be.check_option("init", init, ("spectral",))
+    if not isinstance(init, tuple | list | CompletionResult) or len(init) != 2:
+        raise TypeError(f"init must be 'spectral' or a pair (U, V) of arrays, got {_described(init)}")
+    for x in init:
+        if not be.is_array(x) or x.ndim != 2:
+            raise TypeError(
+                f"init must be 'spectral' or a pair (U, V) of two-dimensional arrays, got {_described(x)} in it"
+            )
+        be.require_untracked(x, "complete")
+    return tuple(init)
+
+
+def _described(x):
+    kind = type(x).__name__
+    if hasattr(x, "ndim"):
+        return f"{kind} with {x.ndim} dimensions"
+    return f"{kind} of length {len(x)}" if isinstance(x, tuple | list | dict | str) else f"{x!r} ({kind})"
+
+
 def checked_rank(rank, init, shape, form):
     """`rank`, that of `init` where there is none, or None."""
-    if rank is None and not isinstance(init, str) and len(init) == 2 and getattr(init[0], "ndim", 0) == 2:
+    if rank is None and not isinstance(init, str):
         rank = init[0].shape[1]
-        if form == "biases" and getattr(init[1], "ndim", 0) == 2 and biased.is_whole(*init):
+        if form == "biases" and biased.is_whole(*init):
             rank -= 2
     if rank is not None:
         return be.check_rank(rank, shape)
@@ -73,7 +97,6 @@ def checked_share(holdout):
 def starting_factors(problem, init, factor, key):
     """Factors to start from in the form of the problem: those of `init`, or found from the entries."""
     if isinstance(init, str):
-        be.check_option("init", init, ("spectral",))
         return _STARTS.get(problem.form, spectral_start)(problem, key)
     U, V = _given(problem, init)
     if problem.form == "nonnegative" and min(float(problem.xp.min(X)) for X in (U, V)) < 0.0:
@@ -85,10 +108,8 @@ def starting_factors(problem, init, factor, key):
 
 def _given(problem, init):
     """Copies of the arrays of `init` in the dtype of the problem."""
-    if not isinstance(init, tuple | list | CompletionResult) or len(init) != 2:
-        raise TypeError(f"init must be 'spectral' or a pair (U, V), got {type(init).__name__}")
     xp, k = problem.xp, problem.rank
-    if any(not be.is_array(x) or be.namespace(x) is not xp for x in init):
+    if any(be.namespace(x) is not xp for x in init):
         raise TypeError(f"init must hold arrays of the namespace of the values, {be.kind(xp)!r}")
     allowed = [
         [(size, width) for size in problem.shape] for width in ((k, k + 2) if problem.form == "biases" else (k,))
@@ -99,4 +120,9 @@ def _given(problem, init):
         raise ValueError(f"init must have the shapes {wanted}, got {found}")
     for x in init:
         be.require_finite(x, "init")
+    if (problem.regularized or problem.form in ("implicit", "nonnegative")) and not bool(xp.any(init[0][:, :k] != 0)):
+        raise ValueError(
+            "init must have a U that is not all zero with regularization, confidence or nonneg: zeros stay; "
+            "pass init='spectral', or other factors"
+        )
     return tuple(xp.astype(x, problem.dtype, copy=True) for x in init)

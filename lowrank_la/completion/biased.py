@@ -32,7 +32,8 @@ class Biased:
     def __init__(self, problem, solver):
         self.problem, self.norm = problem, problem.norm
         self.solver = choose_solver(replace(problem, rank=problem.rank + 1)) if solver == "auto" else solver
-        self.rows, self.columns = Lines.of(problem, self.solver)
+        damped = not problem.regularized  # by a part of the factors, beside which biases may be small
+        self.rows, self.columns = (replace(lines, damped=damped) for lines in Lines.of(problem, self.solver))
 
     def sweep(self, U, V, relax, effort):
         """``(U, V, square, objective)`` after least squares for the columns and for the rows, biases among them."""

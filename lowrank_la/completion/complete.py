@@ -7,11 +7,11 @@ from typing import Any
 from .. import _backend as be
 from ..factor.iteration import Watch, settle
 from . import implicit
-from .arguments import Form, checked_form, checked_rank, checked_share, starting_factors
+from .arguments import Form, checked_form, checked_init, checked_rank, checked_share, starting_factors
 from .entries import read_entries
 from .holdout import hold_out
 from .methods import METHODS, run
-from .penalties import checked_penalties
+from .penalties import any_positive, checked_penalties, scaled_penalties, shared_number
 from .problem import Problem, Settings
 from .rank import estimated_rank
 from .verdict import assembled
@@ -19,6 +19,7 @@ from .verdict import assembled
 _SOLVERS = ("auto", "cholesky", "cg", "sketch")
 _MAXITER = 500
 _SAFE = 2.0**20
+_APART = 40  # powers of two that values may be away from 1 where biases and factors have penalties
 _RANK_SHARE = 20  # one entry in so many is kept back where the rank has to be found
 
 
@@ -61,16 +62,19 @@ def complete(
         See Notes; ``info.method`` says what ran. `weights` and `regularization` are for "altmin", the latter as one
         number also for "soft_impute"; `bias`, `confidence` and `nonneg` are for "altmin".
     solver : {"auto", "cholesky", "cg", "sketch"}
-        How "altmin" solves for rows and columns; ``info.solver`` says which.
+        How "altmin" solves for rows and columns, by itself or as part of "auto" (IRLS has no choice); ``info.solver``
+        says which. Refused with any other method.
     tol : float
         Relative residual ``‖y - ŷ‖ / ‖y‖`` of the returned factors on the entries that were fitted, in (0, 1).
     maxiter : int, optional
-        Sweeps, or outer steps of other methods, 500 by default.
+        Sweeps, or outer steps of other methods, 500 by default. Like `callback` and `progress` it is about the fit
+        itself: the search for the rank, where that is None, and other starts have limits of their own.
     regularization : float or pair
         λ ≥ 0 of ``Σ w |y - ŷ|² + λ (‖U‖² + ‖V‖²)``; a pair of arrays (m,) and (n,), or of numbers, gives each row and
-        each column its own.
+        each column its own. Positive on both sides, or 0.
     weights : array, optional
-        w ≥ 0 of each entry, in the order of the values given: a vector, or a matrix of the same layout.
+        w ≥ 0 of each entry, in the order of the values given: a vector, or a matrix of the same layout. An entry of
+        weight 0 counts as not observed.
     bias : bool
         ``A ≈ μ + b_i + c_j + U Vᴴ`` with μ the (weighted) mean of the values and λ for b and c too. The factors have
         two columns more at the end, ``μ + b, 1`` and ``1, conj(c)``; ``result.biases`` has the three apart.
@@ -81,7 +85,8 @@ def complete(
     nonneg : bool
         Factors without negative numbers.
     init : "spectral" or (U, V)
-        Where to start: factors, with biases also those of an earlier answer.
+        Where to start: factors, with biases also those of an earlier answer. Zeros in all of U stay zeros with a
+        penalty, `confidence` or `nonneg`, and are refused there.
     duplicates : {"raise", "average"}
         What a place that is given twice means.
     holdout : float, optional
@@ -125,8 +130,9 @@ def complete(
     far more entries than others scaled down [2]_. Sweeps are over-relaxed by Young's formula [3]_, which halves
     their number. Lines are solved by Cholesky factors or by conjugate gradients from where they are, O(N k) a sweep,
     whatever costs less by a model; long sums in double precision start in single. With `regularization` the iteration
-    ends where the penalised residual falls by less than the part `tol` of it, and that counts as converged; a small λ
-    is reached by way of larger ones. ``info.objectives`` has what is minimised, for values at a safe scale.
+    ends where the penalised residual is to fall by less than the part `tol` of it, and that counts as converged unless
+    entries kept back contradict it; a small λ is reached by way of larger ones, and directions lost to these come back.
+    ``info.objectives`` has what is minimised, for values and weights at a safe scale.
     "soft_impute" takes the geometric mean of the two λ for its nuclear norm, which has the same minimum.
 
     "auto" takes it from 2.2 times as many entries on as there are parameters, else IRLS. Where it ends above `tol` it
@@ -172,22 +178,24 @@ def complete(
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     share, check_finite = checked_share(holdout), be.check_flag("check_finite", check_finite)
     form = checked_form(bias, confidence, nonneg, weights, share, solver)
+    init = checked_init(init, method, solver)
     settings = Settings(be.check_tol(tol), solver, be.resolve_rng(rng), warm=not isinstance(init, str))
     maxiter = be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "complete")
     with be.single_blas(), watch:
-        entries, weights, source, shared = _read(observed, shape, weights, form, duplicates, check_finite)
+        entries, weights, source, shared, heaviest = _read(observed, shape, weights, form, duplicates, check_finite)
         rank = checked_rank(rank, init, entries.shape, form.name)
         penalties = checked_penalties(regularization, entries, form.name)
-        entries, factor, shared = _at_safe_scale(entries, shared)
-        call = Call(settings, watch, factor, source, penalties[0] if isinstance(penalties[0], float) else 0.0, form)
+        entries, factor, shared = _at_safe_scale(entries, shared, form.name == "biases" and any_positive(penalties))
+        call = Call(settings, watch, factor, source, shared_number(penalties[0]), form)
         if form.name == "implicit":
             entries, held = implicit.targets_for(entries, weights), None
         else:
             unknowns = (rank or 1) + (form.name == "biases")
             share = _RANK_SHARE if rank is share is None else share
             entries, weights, held = hold_out(entries, weights, unknowns, share, settings.key, shared)
-        problem = Problem(entries, rank or 1, weights, tuple(part / factor for part in penalties), form.name)
+        penalties = scaled_penalties(penalties, (factor, heaviest), entries)
+        problem = Problem(entries, rank or 1, weights, penalties, form.name)
         result = _completed(problem, rank is None, method, init, held, call)
     settle(result.info, on_failure, result.info.advice or "")
     return result
@@ -201,7 +209,7 @@ class Call:
     watch: Watch
     factor: float
     source: Any
-    row_penalty: float
+    row_penalty: float | None
     form: Form
     method: str = ""
 
@@ -221,21 +229,35 @@ def _read(observed, shape, weights, form, duplicates, check_finite):
     """`read_entries`, and for implicit feedback the targets and what their confidences exceed 1 by."""
     if form.name != "implicit":
         found = read_entries(observed, shape, weights, duplicates, check_finite)
-        if form.name == "nonnegative" and be.is_complex(found[0].dtype):
+        if form.name == "nonnegative" and be.is_complex(found.entries.dtype):
             raise TypeError("nonneg=True needs real values, got complex ones")
         return found
-    entries, given, source, shared = read_entries(
-        observed, shape, form.array, duplicates, check_finite, "confidence"
-    )  # fmt: skip
-    entries, weights = implicit.reformulated(entries, None if form.array is not None else form.confidence, given)
-    return entries, weights, source, shared
+    found = read_entries(observed, shape, form.array, duplicates, check_finite, "confidence")
+    alpha = None if form.array is not None else form.confidence
+    entries, weights = implicit.reformulated(found.entries, alpha, found.weights)
+    return found._replace(entries=entries, weights=weights)
 
 
-def _at_safe_scale(entries, shared):
-    """``(entries, factor, shared)``: the values divided by a power of two where their squares would leave the range."""
+def _at_safe_scale(entries, shared, fixed):
+    """``(entries, factor, shared)``: the values divided by a power of two where their squares would leave the range.
+
+    They are `fixed` where biases have a penalty: that of the factors weighs by the size of the values, that of the
+    biases does not.
+    """
     size = float(entries.xp.max(entries.xp.abs(entries.values)))
     if 1.0 / _SAFE < size < _SAFE or size == 0.0 or not math.isfinite(size):
         return entries, 1.0, shared
-    limit = 120 if not be.is_double(entries.dtype) else 1000
-    factor = 2.0 ** max(-limit, min(limit, math.frexp(size)[1]))
+    exponent = math.frexp(size)[1]
+    double = be.is_double(entries.dtype)
+    if fixed:
+        apart = _APART if double else _APART // 2
+        if abs(exponent) > apart:
+            raise ValueError(
+                f"bias=True with regularization needs values whose largest is between 2**-{apart} and 2**{apart}, got "
+                f"{size:.2e}: the penalty of the biases would be nothing beside that of the factors, or all; scale the "
+                "values"
+            )
+        return entries, 1.0, shared
+    limit = 1000 if double else 120
+    factor = 2.0 ** max(-limit, min(limit, exponent))
     return entries.with_values(entries.values * (1.0 / factor)), factor, shared

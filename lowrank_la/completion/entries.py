@@ -1,5 +1,8 @@
 """Observed entries out of whatever holds them."""
 
+import math
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from .. import _backend as be
@@ -11,25 +14,93 @@ _EXPECTED = (
 )
 
 
-def read_entries(observed, shape, weights, duplicates, check_finite, name="weights"):
-    """``(entries, weights, source dtype, shared)``.
+_SAFE = 2.0**20  # weights up to that size stay as they are
+_FURTHEST = 1000  # powers of two that weights are scaled by at most
 
-    `shared` says that arrays of the entries belong to the caller. Weights come in the order of the entries; `name` is
-    what the caller calls them.
+
+class Read(NamedTuple):
+    """What was read.
+
+    Attributes
+    ----------
+    entries : Observed
+    weights : array (N,) or None
+        In the order of the entries, divided by `weight_factor`.
+    source : dtype
+        Of the data.
+    shared : bool
+        Whether arrays of the entries belong to the caller.
+    weight_factor : float
+        A power of two, other than 1 where weights are very large or very small.
     """
-    be.require_untracked(observed if be.is_array(observed) else None, "complete")
+
+    entries: Observed
+    weights: Any
+    source: Any
+    shared: bool
+    weight_factor: float
+
+
+class _Stored(NamedTuple):
+    """Entries as they are stored: `pointers` of sorted rows, or the row of each entry."""
+
+    rows: Any
+    columns: Any
+    values: Any
+    pointers: Any
+    size: tuple[int, int]
+    weights: Any
+    source: Any
+
+
+def read_entries(observed, shape, weights, duplicates, check_finite, name="weights", caller="complete"):
+    """The entries and their weights, those of weight zero left out.
+
+    `name` is what the caller calls the weights; "confidence" has no zeros and keeps its scale. Only `caller`
+    "complete" needs an entry.
+    """
+    for given in (observed, weights):
+        be.require_untracked(given if be.is_array(given) else None, caller)
     if be.is_sparse(observed):
-        found = _from_sparse(observed, shape, weights, duplicates)
+        stored = _from_sparse(observed, shape, weights, name)
     elif isinstance(observed, tuple | list) and len(observed) == 3 and not _is_table(observed):
-        found = _from_triple(*observed, shape=shape, weights=weights, duplicates=duplicates)
+        stored = _from_triple(*observed, shape=shape, weights=weights, name=name, caller=caller)
     else:
-        found = _from_dense(*_array_and_mask(observed), shape=shape, weights=weights)
-    entries, weights, source, shared = found
-    if entries.count == 0:
+        stored = _from_dense(*_array_and_mask(observed, caller), shape=shape, weights=weights, name=name, caller=caller)
+    if stored.values.shape[0] == 0 and caller == "complete":
         raise ValueError("no entry is observed: there is nothing to complete from")
+    checked, factor = _checked_weights(stored.weights, stored.values, name)
+    entries, kept, shared = _ordered(stored, checked, duplicates)
     if check_finite:
         be.require_finite(entries.values, "the observed entries")
-    return entries, _checked_weights(weights, entries, name), source, shared
+    return Read(entries, kept, stored.source, shared, factor)
+
+
+def _ordered(stored, weights, duplicates):
+    """``(entries, weights, shared)`` by rows, without those of weight zero: they say nothing, and have no part."""
+    rows, columns, values, pointers, size = stored[:5]
+    xp, chosen = be.namespace(values), None
+    if values.shape[0] == 0:
+        return _none(values, size), weights, False
+    if weights is not None and bool(xp.any(weights == 0.0)):
+        chosen = be.true_places((weights > 0.0)[None, :], xp)[1]
+        weights = xp.take(weights, chosen)
+    if pointers is not None:
+        entries = Observed.from_rows(pointers, columns, values, size)
+        return entries if chosen is None else entries.subset(chosen), weights, chosen is None
+    if chosen is not None:
+        rows, columns, values = (xp.take(x, chosen) for x in (rows, columns, values))
+    made = Observed.from_entries(rows, columns, values, size, duplicates, weights)
+    return (*made, False) if weights is not None else (made, None, False)
+
+
+def _none(values, size):
+    """No entries at all."""
+    xp, device = be.namespace(values), be.device(values)
+    nothing, *pointers = (
+        be.index_array(np.zeros(n, np.int64), max(size), xp, device) for n in (0, size[0] + 1, size[1] + 1)
+    )
+    return Observed(values, pointers[0], nothing, pointers[1], nothing, nothing, size, xp, device)
 
 
 def _is_table(observed):
@@ -38,7 +109,7 @@ def _is_table(observed):
     return isinstance(observed, list) and len(lengths) == 1 and all(isinstance(part, list) for part in observed)
 
 
-def _from_sparse(A, shape, weights, duplicates):
+def _from_sparse(A, shape, weights, name):
     if A.ndim != 2:
         raise ValueError(f"a two-dimensional sparse matrix was expected, got shape {tuple(A.shape)}")
     _same_shape(A.shape, shape)
@@ -48,10 +119,7 @@ def _from_sparse(A, shape, weights, duplicates):
     size = tuple(int(side) for side in A.shape)
     if be.is_sparse(weights):
         weights = _weights_of(weights, size, rows if pointers is None else None, columns, values)
-    weights = _vector("weights", weights, values)
-    if pointers is not None:
-        return Observed.from_rows(pointers, columns, values, size), weights, source, True
-    return *_sorted(rows, columns, values, size, duplicates, weights), source, False
+    return _Stored(rows, columns, values, pointers, size, _vector(name, weights, values), source)
 
 
 def _weights_of(weights, size, rows, columns, values):
@@ -67,26 +135,19 @@ def _weights_of(weights, size, rows, columns, values):
     return numbers
 
 
-def _from_triple(rows, columns, values, shape, weights, duplicates):
+def _from_triple(rows, columns, values, shape, weights, name, caller):
     if shape is None:
         raise ValueError("a triple (rows, columns, values) needs shape=(m, n): the last rows may be empty")
     size = _checked_shape(shape)
     values = _vector("values", values, None)
-    be.require_untracked(values, "complete")
+    be.require_untracked(values, caller)
     source = values.dtype
     values = _promoted(values)
     places = [
-        _places(name, x, limit, values)
-        for name, x, limit in zip(("rows", "columns"), (rows, columns), size, strict=True)
+        _places(side, x, limit, values)
+        for side, x, limit in zip(("rows", "columns"), (rows, columns), size, strict=True)
     ]
-    weights = _vector("weights", weights, values)
-    made = _sorted(*places, values=values, size=size, duplicates=duplicates, weights=weights)
-    return *made, source, False
-
-
-def _sorted(rows, columns, values, size, duplicates, weights):
-    made = Observed.from_entries(rows, columns, values, size, duplicates, weights)
-    return made if weights is not None else (made, None)
+    return _Stored(places[0], places[1], values, None, size, _vector(name, weights, values), source)
 
 
 def _places(name, x, limit, values):
@@ -107,7 +168,10 @@ def _vector(name, x, values):
         return None
     x = x if be.is_array(x) else np.asarray(x)
     if x.ndim != 1:
-        raise ValueError(f"{name} must be one-dimensional here, got shape {tuple(x.shape)}")
+        raise ValueError(
+            f"{name} must be a vector with one number an entry, in the order of the values given (a matrix is taken "
+            f"beside a dense array alone), got shape {tuple(x.shape)}"
+        )
     if values is None:
         return x
     if x.shape[0] != values.shape[0]:
@@ -116,7 +180,7 @@ def _vector(name, x, values):
     return x if be.namespace(x) is xp else be.from_numpy(be.to_numpy(x), xp, be.device(values))
 
 
-def _array_and_mask(observed):
+def _array_and_mask(observed, caller):
     if isinstance(observed, np.ma.MaskedArray):
         return observed.data, ~np.ma.getmaskarray(observed)
     if isinstance(observed, tuple) and len(observed) == 2 and getattr(observed[1], "ndim", 0) == 2:
@@ -128,13 +192,13 @@ def _array_and_mask(observed):
             return np.asarray(observed, dtype=None), None
         except ValueError as error:
             raise ValueError(f"nested lists must have rows of equal length: {error}") from None
-    raise TypeError(f"complete needs {_EXPECTED}; got {type(observed).__name__}")
+    raise TypeError(f"{caller} needs {_EXPECTED}; got {type(observed).__name__}")
 
 
-def _from_dense(A, mask, shape, weights):
-    be.require_untracked(A, "complete")
+def _from_dense(A, mask, shape, weights, name, caller):
+    be.require_untracked(A, caller)
     if not be.is_array(A) or A.ndim != 2:
-        raise ValueError(f"complete needs {_EXPECTED}; got an array of shape {tuple(getattr(A, 'shape', ()))}")
+        raise ValueError(f"{caller} needs {_EXPECTED}; got an array of shape {tuple(getattr(A, 'shape', ()))}")
     _same_shape(A.shape, shape)
     xp, source = be.namespace(A), A.dtype
     A = _promoted(A)
@@ -148,11 +212,12 @@ def _from_dense(A, mask, shape, weights):
                 f"{be.dtype_name(mask.dtype)} of shape {tuple(mask.shape)}"
             )
     rows, columns = be.true_places(mask, xp)
-    if weights is not None and getattr(weights, "ndim", 0) == 2:
+    if be.is_array(weights) and weights.ndim == 2:
+        if tuple(weights.shape) != tuple(A.shape):
+            raise ValueError(f"{name} as a matrix must have the shape {tuple(A.shape)}, got {tuple(weights.shape)}")
         weights = _taken(weights, rows, columns)
     values = _taken(A, rows, columns)
-    weights = _vector("weights", weights, values)
-    return *_sorted(rows, columns, values, tuple(A.shape), "raise", weights), source, False
+    return _Stored(rows, columns, values, None, tuple(A.shape), _vector(name, weights, values), source)
 
 
 def _taken(A, rows, columns):
@@ -179,12 +244,21 @@ def _same_shape(found, shape):
         raise ValueError(f"shape={shape!r} was given for data of shape {tuple(found)}; leave it out")
 
 
-def _checked_weights(weights, entries, name):
+def _checked_weights(weights, values, name):
+    """Weights in the precision of the values, and the power of two that they were divided by."""
     if weights is None:
-        return None
-    xp = entries.xp
-    weights = xp.astype(weights, be.real_dtype(xp, entries.dtype), copy=False)
+        return None, 1.0
+    xp, kind = be.namespace(values), be.dtype_name(weights.dtype)
+    if not kind.startswith(("bool", "int", "uint", "float", "bfloat")):
+        raise TypeError(f"{name} must be real numbers, got {kind}")
+    weights, real = _promoted(weights), be.real_dtype(xp, values.dtype)
     be.require_finite(weights, name)
-    if float(xp.min(weights)) < 0.0 or float(xp.max(weights)) == 0.0:
-        raise ValueError(f"{name} must not be negative, and not all zero")
-    return weights
+    if weights.shape[0] == 0:
+        return xp.astype(weights, real), 1.0
+    low, high = float(xp.min(weights)), float(xp.max(weights))
+    if low < 0.0 or high == 0.0:
+        raise ValueError(f"{name} must not be negative, and not all zero, got numbers from {low!r} to {high!r}")
+    if name != "weights" or 1.0 / _SAFE < high < _SAFE:
+        return xp.astype(weights, real, copy=False), 1.0
+    factor = 2.0 ** max(-_FURTHEST, min(_FURTHEST, math.frexp(high)[1]))
+    return xp.astype(weights * (1.0 / factor), real, copy=False), factor

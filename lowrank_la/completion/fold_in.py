@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from .. import _backend as be
 from . import implicit
 from .entries import read_entries
@@ -36,6 +38,8 @@ def fold_in(V, new_rows, shape, regularization, details, confidence=None):
     xp = entries.xp
     V = xp.astype(V, xp.result_type(V.dtype, entries.dtype), copy=False)
     entries = entries.with_values(xp.astype(entries.values, V.dtype, copy=False))
+    if entries.count == 0 or (form == "implicit" and weights is None):
+        return _of_nothing(V, entries, form, details)
     with be.single_blas():
         if form == "implicit":
             return _implicit(V, implicit.targets_for(entries, weights), weights, regularization)
@@ -47,12 +51,29 @@ def fold_in(V, new_rows, shape, regularization, details, confidence=None):
 
 
 def _read(new_rows, shape, form, confidence):
-    if form != "implicit":
-        return read_entries(new_rows, shape, None, "raise", True)[:2]
+    """Entries and weights; no weights with confidences where nothing is known."""
     alone = isinstance(confidence, float)
     given = None if alone else confidence
-    entries, weights, _, _ = read_entries(new_rows, shape, given, "raise", True, "confidence")
-    return implicit.reformulated(entries, confidence if alone else None, weights)
+    read = read_entries(new_rows, shape, given, "raise", True, "confidence", "transform")
+    if form != "implicit" or read.entries.count == 0:
+        return read.entries, None
+    if alone and not bool(read.entries.xp.any(read.entries.values != 0)):
+        return read.entries, None
+    return implicit.reformulated(read.entries, confidence if alone else None, read.weights)
+
+
+def _of_nothing(V, entries, form, details):
+    """The answer for rows of which nothing is known: zeros, with biases the mean and one beside them."""
+    xp = entries.xp
+    X = xp.zeros((entries.shape[0], V.shape[1]), dtype=V.dtype, device=entries.device)
+    if form != "biases":
+        return X
+    ones = xp.ones_like(X[:, :1])
+    return xp.concat([X[:, :-2], ones * _number(details["mean"], V.dtype), ones], axis=1)
+
+
+def _number(mean, dtype):
+    return (complex if be.is_complex(dtype) else float)(mean)
 
 
 def _rows(V, entries, regularization, solver, weights=None):
@@ -63,11 +84,27 @@ def _rows(V, entries, regularization, solver, weights=None):
 
 
 def _least_squares(V, entries, regularization):
-    basis, turn = (V, None) if regularization else be.householder_qr(V)
+    if regularization:
+        return _solved(V, entries, regularization)
+    sizes = _powers_of_two(V)
+    basis, turn = be.householder_qr(V / sizes)
+    return _unturned(_solved(basis, entries, 0.0), turn) / sizes
+
+
+def _solved(basis, entries, regularization):
     rows, X = _rows(basis, entries, regularization, "cholesky")
+    rows = replace(rows, damped=not regularization)
     for _ in range(_ROUNDS):
-        X = rows.solve(basis, X, 1.0, Effort(0.0, V.shape[1]))[0]
-    return X if turn is None else _unturned(X, turn)
+        X = rows.solve(basis, X, 1.0, Effort(0.0, basis.shape[1]))[0]
+    return X
+
+
+def _powers_of_two(V):
+    """About the sizes of the columns, shape (1, k): columns of ones stand beside those of factors of any scale."""
+    xp = be.namespace(V)
+    largest = be.to_numpy(xp.max(xp.abs(V), axis=0))
+    powers = np.exp2(np.where(largest > 0.0, np.frexp(largest)[1], 0)).astype(largest.dtype)
+    return xp.astype(be.from_numpy(powers, xp, be.device(V)), V.dtype)[None, :]
 
 
 def _nonnegative(V, entries, regularization):
@@ -83,7 +120,7 @@ def _implicit(V, entries, weights, regularization):
 def _with_biases(V, entries, regularization, mean):
     """``[U, μ + b, 1]`` from the entries less μ and the biases of their columns."""
     xp = entries.xp
-    mean = (complex if be.is_complex(V.dtype) else float)(mean)
+    mean = _number(mean, V.dtype)
     left = xp.ones((entries.shape[0], 1), dtype=V.dtype, device=entries.device)
     shifted = entries.residual(left, V[:, -1:] + mean.conjugate())
     X = _least_squares(V[:, :-1], entries.with_values(shifted), regularization)

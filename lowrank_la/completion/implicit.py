@@ -94,7 +94,7 @@ def reformulated(entries, confidence, weights):
         if float(xp.min(weights)) <= 1.0:
             raise ValueError(
                 "confidence of an observed entry must be above 1, that of all other places, got "
-                f"{float(xp.min(weights))!r}"
+                f"{float(xp.min(weights))!r}; in a dense array a zero is observed, and NaN says that nothing was"
             )
         return entries, xp.clip(weights - 1.0, be.eps(weights.dtype) ** 0.5, None)
     if be.is_complex(entries.dtype):

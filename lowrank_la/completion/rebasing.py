@@ -20,16 +20,34 @@ def least_penalised(problem, U, V):
     The penalties are ``tr(Tᴴ A T) + tr(T⁻¹ B T⁻ᴴ)`` for ``U T, V T⁻ᴴ``, least where T Tᴴ is the geometric mean of the
     inverse of A and of B.
     """
-    A, B = (be.gram(X * root) for X, root in zip((U, V), problem.penalty_roots(), strict=True))
+    weighted = tuple(X * root for X, root in zip((U, V), problem.penalty_roots(), strict=True))
+    A, B = (be.gram(X) for X in weighted)
     R = be.cholesky_upper(A)
     if R is None or not _well_conditioned(R):
-        return U, V
+        return _least_by_parts(U, V, *weighted)
     w, W = be.small_eigh(be.matmul(be.matmul(R, B), be.mH(R)))
     xp = be.namespace(w)
-    if float(xp.min(w)) <= be.eps(U.dtype) * float(xp.max(w)):
-        return U, V
+    if float(xp.min(w)) <= be.eps(U.dtype) ** 0.5 * float(xp.max(w)):
+        return _least_by_parts(U, V, *weighted)
     root = xp.astype(w**0.25, U.dtype)[None, :]
     return be.right_solve_upper(U, R) @ (W * root), be.matmul(V, be.mH(R)) @ (W / root)
+
+
+def _least_by_parts(U, V, left, right):
+    """`least_penalised` where columns are nearly dependent: from the singular values of ``left rightᴴ``.
+
+    Columns beyond the numerical rank of that become zeros.
+    """
+    R, S = orthonormalize(left)[1], orthonormalize(right)[1]
+    turn, s, back = be.small_svd(be.matmul(R, be.mH(S)))
+    xp, k = be.namespace(s), U.shape[1]
+    largest = float(xp.max(s))
+    if not largest > 0.0:
+        return U, V
+    kept = s > 4 * k * be.eps(U.dtype) * largest
+    scale = xp.where(kept, 1.0 / xp.sqrt(xp.where(kept, s, xp.ones_like(s))), xp.zeros_like(s))
+    scale = xp.astype(scale[None, :], U.dtype)
+    return be.matmul(U, be.matmul(be.mH(S), be.mH(back))) * scale, be.matmul(V, be.matmul(be.mH(R), turn)) * scale
 
 
 def _well_conditioned(R):

@@ -1,15 +1,19 @@
 """Nuclear norm regularisation by alternating least squares on the filled-in matrix."""
 
 import math
+from dataclasses import replace
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
 from .problem import Outcome
+from .start import leading_triplets
 
 _PATH = 0.5  # each λ of the path over the one before
 _ROUGH = 1e-3
 _SWEEPS = 20
 _LAST = 1e-7
+_ABOVE = 0.1  # part of λ by which a singular value of the residual may be above it
+_LOST = "a singular value just above the penalty is lost beside far larger ones: method='altmin' finds it"
 
 
 def soft_impute(problem, U, _, settings, watch):
@@ -20,11 +24,14 @@ def soft_impute(problem, U, _, settings, watch):
     Hastie, Mazumder, Lee and Zadeh (2015). λ is the geometric mean of the two of the problem, for which its factors
     have the same minimum; 0 follows the path until the residual meets the tolerance. A last step thresholds singular
     values, so that the rank shows. The minimum is over matrices of the rank of the problem: where fewer singular values
-    than that are left it is the one over all matrices.
+    than that are left it is the one over all matrices. Singular values a little above λ beside others some 1e5 times
+    as large are lost to rounding; ``converged`` is False where the residual shows that a column without use missed one.
     """
     target = math.sqrt(problem.regularization[0] * problem.regularization[1])
     state = _Shrunk.start(problem, U)
     lam = max(target, _PATH * state.largest)
+    still = min(_LAST, settings.tol) * (min(target / state.largest, 1.0) if target > 0.0 and state.largest else 1.0)
+    still = max(still, 8 * be.eps(problem.dtype))
     history, sweeps, reason = [], 0, ""
     while not reason:
         last = lam == target
@@ -35,15 +42,17 @@ def soft_impute(problem, U, _, settings, watch):
             reason = watch.reason
         elif target == 0.0 and history[-1] <= settings.tol:
             reason = "tolerance met"
-        elif last and change <= min(_LAST, settings.tol):
+        elif last and change <= still:
             reason = "the factors no longer change"
         elif not last and (change <= _ROUGH or sweeps >= _SWEEPS):
             lam, sweeps = max(target, _PATH * lam), 0
     U, V = state.thresholded(lam) if target > 0.0 else state.factors
     if target > 0.0:
+        if reason != watch.reason and not _is_least(problem, U, V, lam, settings.key):
+            reason = _LOST
         tilt = (problem.regularization[1] / problem.regularization[0]) ** 0.25
         U, V = U * tilt, V * (1.0 / tilt)
-    return Outcome(U, V, reason != watch.reason, reason, history, {"path_end": lam})
+    return Outcome(U, V, reason not in (watch.reason, _LOST), reason, history, {"path_end": lam})
 
 
 class _Shrunk:
@@ -106,6 +115,23 @@ class _Shrunk:
         u, s, vh = be.small_svd(R)
         root = self.xp.astype(self.xp.sqrt(self.xp.clip(s - lam, 0.0, None)), self.d.dtype)
         return be.matmul(Q, u) * root[None, :], be.matmul(self.V, be.mH(vh)) * root[None, :]
+
+
+def _is_least(problem, U, V, lam, key):
+    """Whether singular values of the residual are λ for columns in use, and not above it where there are others.
+
+    One that is belongs to a direction which a larger λ has wiped out, and which is at rounding now.
+    """
+    xp = problem.xp
+    left = problem.observed.with_values(problem.observed.residual(U, V))
+    sizes = xp.linalg.vector_norm(U, axis=0)
+    unit = xp.astype(1.0 / xp.where(sizes > 0.0, sizes**2, xp.ones_like(sizes)), U.dtype)[None, :]
+    image = left.times(left.values, V) * unit
+    along = xp.abs(xp.sum((xp.conj(U) if be.is_complex(U.dtype) else U) * image, axis=0))
+    largest = float(xp.max(along))
+    if float(xp.min(sizes)) == 0.0:
+        largest = max(largest, float(leading_triplets(replace(problem, observed=left), key.child("residual"))[1][0]))
+    return largest <= (1.0 + _ABOVE) * lam
 
 
 def _relative_change(before, after):

@@ -30,11 +30,20 @@ def leading_values(problem, key, steps=2 * _STEPS):
     return _leading(problem, key, steps)[1]
 
 
-def _leading(problem, key, steps):
+def leading_triplets(problem, key, steps=_STEPS):
+    """The leading singular triplets ``(u, σ, v)`` of the entries, as many as the rank, approximately."""
+    U, s, V = _leading(problem, key, steps, trimmed=False)
+    k = problem.rank
+    return U[:, :k], s[:k], V[:, :k]
+
+
+def _leading(problem, key, steps, trimmed=True):
     observed, xp = problem.observed, problem.xp
     m, n = problem.shape
     z = observed.values if problem.weights is None else observed.values * problem.weights
-    left, right = _trimming(observed.row_counts, xp, z.dtype), _trimming(observed.column_counts, xp, z.dtype)
+    left, right = (
+        _trimming(counts, xp, z.dtype) if trimmed else None for counts in (observed.row_counts, observed.column_counts)
+    )
     width = min(m, n, problem.rank + _SPARE + (-problem.rank % 4))
     V = be.gaussian(key.child("start"), slice(0, n), slice(0, width), be.dtype_name(z.dtype), xp, observed.device)
     for _ in range(steps):

@@ -25,7 +25,7 @@ def assembled(problem, outcome, held, call):
     U, V = biased.whole(problem, outcome.U, outcome.V) if problem.form == "biases" else (outcome.U, outcome.V)
     train = problem.misfit(U, V) if outcome.error is None else outcome.error
     error = None if held is None else held.error(U, V)
-    converged, reason, advice = _verdict(problem, outcome, train, error, call.settings.tol)
+    converged, reason, advice = _verdict(problem, outcome, train, error, call)
     U, V = _at_scale(problem, outcome, call.factor)
     if be.is_half(call.source):
         U, V = (problem.xp.astype(x, call.source) for x in (U, V))
@@ -76,25 +76,34 @@ def _form_details(problem, call):
     return details
 
 
-def _verdict(problem, outcome, train, error, tol):
+def _verdict(problem, outcome, train, error, call):
     """``(converged, reason, advice)``."""
+    tol = call.settings.tol
     if not outcome.converged:
-        return False, outcome.reason, "allow a larger maxiter"
-    if problem.regularized or problem.form == "implicit":
+        stopped = "let the callback return False to go on" if call.watch.stopped else "allow a larger maxiter"
+        return False, outcome.reason, stopped
+    if problem.form == "implicit":
         return True, outcome.reason, None
+    found = None if problem.regularized else _unproven(problem, outcome, train, tol)
+    if found is None and error is not None and error > _CONTRADICTION * max(train, tol):
+        reason = f"the fit is {train:.1e} but the error on entries kept back {error:.1e}"
+        more = "raise regularization" if problem.regularized else "pass regularization"
+        found = reason, f"entries are too few for this rank: lower it, {more}, or observe more"
+    return (True, outcome.reason, None) if found is None else (False, *found)
+
+
+def _unproven(problem, outcome, train, tol):
+    """``(reason, advice)`` where the fitted entries alone speak against the answer, else None."""
     if not train <= tol * _ROUNDED:
         advice = (
             "where the data are noisy that is the size of the noise: set tol to it, or pass regularization; else raise "
             "rank, or try another method"
         )
-        return False, f"{outcome.reason} at {train:.1e}, above tol={tol:g}", advice
+        return f"{outcome.reason} at {train:.1e}, above tol={tol:g}", advice
     rank = outcome.details.get("numerical_rank", problem.rank)
     if replace(problem, rank=rank).oversampling < 1.0:
-        return False, "fewer entries than a matrix of this rank has parameters", "lower rank, or pass regularization"
+        return "fewer entries than a matrix of this rank has parameters", "lower rank, or pass regularization"
     if oversized(problem, outcome.U, outcome.V, tol):
         reason = "rows or columns of the answer are far larger than their entries say"
-        return False, reason, "leave tol at its default and read the residual, pass regularization, or observe more"
-    if error is not None and error > _CONTRADICTION * max(train, tol):
-        reason = f"the fit is {train:.1e} but the error on entries kept back {error:.1e}"
-        return False, reason, "entries are too few for this rank: lower it, pass regularization, or observe more"
-    return True, outcome.reason, None
+        return reason, "leave tol at its default and read the residual, pass regularization, or observe more"
+    return None
