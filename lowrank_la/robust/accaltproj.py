@@ -17,7 +17,8 @@ LARGEST_STEP = 1.9
 _STALLED, _WINDOW = 0.9, 8
 _DENIED = 0.3  # share of a line below which its kept entries say nothing of it
 _SUSPECT, _DEVIATIONS = 0.15, 5.0  # below the share of all lines by both: a line that chance does not explain
-_LEAST_LINE = 20  # entries: shorter lines say nothing
+_LEAST_LINE = 20  # entries, less at small ranks: shorter lines say nothing
+_CHANCE = 1.5, 5.0  # lines that may be denied: so many times those that chance explains, and so many deviations more
 _ROUNDING = 32.0
 _GAP = 4.0
 
@@ -58,7 +59,7 @@ def accaltproj(data, rank, settings, watch):
 def _attempt(data, rank, pace, settings, watch):
     (m, n), gauge = data.shape, Gauge(data, settings.key)
     U, s, V = start(data, rank, gauge, settings.key)
-    scale, decay, beyond, ending = 0.5 / (m * n) ** 0.25, 1.0, 0.0, Ending(data, settings.tol)
+    scale, decay, beyond, ending = 0.5 / (m * n) ** 0.25, 1.0, 0.0, Ending(data, settings.tol, gauge)
     while True:
         spread = gauge.spread(U, s, V)
         limit = pace.limit(scale * (float(s[0]) * decay + beyond), spread)
@@ -74,7 +75,7 @@ def _attempt(data, rank, pace, settings, watch):
 
 def concluded(data, factors, limit, found, ending, spread):
     """`Outcome` of factors, and of what the last pass found of them."""
-    denied, suspect = doubtful_lines(data, found.row_counts, found.column_counts)
+    denied, suspect = doubtful_lines(data, found.row_counts, found.column_counts, factors[1].shape[0])
     share = 1.0 - found.count / data.count
     U, s, V = factors
     return Outcome(
@@ -82,17 +83,35 @@ def concluded(data, factors, limit, found, ending, spread):
     )
 
 
-def doubtful_lines(data, row_counts, column_counts):
-    """Rows and columns of which most known entries were taken for outliers, and those of which unduly many were."""
+def doubtful_lines(data, row_counts, column_counts, rank):
+    """Rows and columns of which most known entries were taken for outliers, and those of which unduly many were.
+
+    A fit of the given rank keeps about so many entries of a line whatever they are, so short lines say nothing; and of
+    many lines that are nearly as short chance denies some, which are left out of the count.
+    """
     kept_share = row_counts.sum() / max(1, data.count)
     noise = _DEVIATIONS * math.sqrt(max(kept_share * (1.0 - kept_share), 0.0))
     denied = suspect = 0
     for counts, known in zip((row_counts, column_counts), data.counts, strict=True):
-        enough = known >= _LEAST_LINE
-        denied += int(((counts < _DENIED * known) & enough).sum())
+        enough = known >= min(_LEAST_LINE, 3 * rank + 2)
+        few = (counts < _DENIED * known) & enough
+        others = enough & ~few
+        if few.sum() > _explained(counts[others], known[others], known[few]):
+            denied += int(few.sum())
         expected = (kept_share - _SUSPECT) * known - noise * np.sqrt(known)
         suspect += int(((counts < expected) & enough).sum())
     return denied, suspect
+
+
+def _explained(counts, known, denied):
+    """How many lines chance may deny at the share of entries that the other lines keep."""
+    if counts.size == 0 or denied.size == 0:
+        return 0.0
+    from scipy.special import bdtr
+
+    share, sizes = counts.sum() / known.sum(), np.concatenate([known, denied])
+    expected = float(bdtr(np.ceil(_DENIED * sizes) - 1.0, sizes, share).sum())
+    return _CHANCE[0] * expected + _CHANCE[1] * math.sqrt(expected)
 
 
 class Falling:
@@ -114,26 +133,33 @@ class Falling:
 class Ending:
     """When an iteration ends: ‖W‖ at `tol` of the data and of L, or neither residual nor threshold falling any more.
 
+    Rounding is that of the clean entries, whose size `gauges` tell: outliers, however large, leave ‖W‖ alone.
+
     Attributes
     ----------
     history : list of float
         ‖W‖ over the norm of the data.
+    relative : float
+        ‖W‖ over the norm of L, or of as many clean entries where that is larger.
     reason : str
         Empty while the iteration goes on.
     """
 
-    def __init__(self, data, tol):
+    def __init__(self, data, tol, *gauges):
         self.norm, self.tol, self.eps = data.norm, tol, be.eps(data.dtype)
-        self.history, self.limits, self.reason = [], [], ""
+        self.clean = math.hypot(*(gauge.clean_norm() for gauge in gauges)) or data.norm
+        self.history, self.limits, self.reason, self.relative = [], [], "", math.inf
 
     def after(self, norm, limit, size, watch):
         """Take in ‖W‖, the threshold and ‖L‖; `watch` is given where no further iteration is allowed."""
         self.history.append(norm / self.norm)
         self.limits.append(limit)
-        if norm <= max(self.tol * min(size, self.norm), _ROUNDING * self.eps * self.norm):
+        reference = min(max(size, self.clean), self.norm)
+        self.relative = norm / reference
+        if norm <= max(self.tol * min(size, self.norm), _ROUNDING * self.eps * reference):
             self.reason = "tolerance met"
         elif watch is not None or self._stalled():
-            met = self.history[-1] <= self.tol
+            met = self.relative <= self.tol
             stalled = "the residual no longer falls" if watch is None else watch.reason
             self.reason = "tolerance met" if met else stalled
         return bool(self.reason)

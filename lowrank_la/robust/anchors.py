@@ -58,13 +58,15 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
     AnchorResult
         ``U`` (m, k) and ``V`` (n, k) with ``A ≈ U Vᴴ = cols pinv_k(cross) rows``, in the namespace, dtype and device of
         the data. ``info.error`` is a "bound" on the largest modulus of an entry of ``A - U Vᴴ``, in the units of `A`,
-        where `noise` and `magnitude` are given and the condition of Notes holds, None otherwise; ``info.condition`` is
-        x = √(p q) / σ_k(cross), ``info.singular_values`` those of `cross`.
+        where `rank`, `noise` and `magnitude` are given and the condition of Notes holds, None otherwise: no cross tells
+        whether `A` has directions that it does not see. ``info.condition`` is x = √(p q) / σ_k(cross),
+        ``info.singular_values`` those of `cross`.
 
     Raises
     ------
     ValueError
-        If shapes don't fit, values are not finite, `cross` is zero or an argument is out of range.
+        If shapes don't fit, values are not finite, `cross` is zero, an argument is out of range or `magnitude` is
+        smaller than the data by more than `noise`.
     TypeError
         If the data are no dense arrays.
 
@@ -75,7 +77,7 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
     σ_k - η, and the pseudo-inverses differ by at most (1 + √5)/2 (σ_{k+1} + η) / (σ_k (σ_k - η)) [2]_. It is the
     triangle inequality from there, with the norms of the observed rows and columns where they are smaller than those
     that `magnitude` allows. It is pessimistic, by a factor of a hundred and more on random matrices. If A has another
-    rank the bound says nothing.
+    rank than the `rank` given, the bound says nothing. In half precision it includes the rounding of U and V.
 
     Cost (m + n) k max(p, q) operations.
 
@@ -98,6 +100,8 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
     noise = None if noise is None else be.check_positive("noise", noise, zero=True)
     magnitude = None if magnitude is None else be.check_positive("magnitude", magnitude)
     rank = None if rank is None else be.check_rank(rank, W.shape)
+    if magnitude is not None:
+        _require_magnitude(magnitude, noise, rows=R, cols=C, cross=W)
     with be.single_blas():
         scale = _power_of_two(max(be.fro_norm(x) for x in (R, C, W)))
         R, C, W = (x * (1.0 / scale) for x in (R, C, W))
@@ -112,12 +116,13 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
         U = be.matmul(C, be.mH(bh[:k, :]) / xp.astype(s[:k], W.dtype)[None, :])
         Vh = be.matmul(be.mH(a[:, :k]), R)
         error = None
-        if noise is not None and magnitude is not None:
+        if rank == k and noise is not None and magnitude is not None:
             error = _bound(R, C, U, Vh, host, k, scaled_noise, magnitude / scale, W.shape)
-    V = be.mH(Vh) * scale
-    if be.is_half(source):
-        U, V = (xp.astype(x, source) for x in (U, V))
-    certified = error is not None
+        V = be.mH(Vh) * scale
+        if be.is_half(source):
+            exact, (U, V) = (U, V), (xp.astype(x, source) for x in (U, V))
+            error = None if error is None else error + _cast_error(*exact, U, V) / scale
+    certified = error is not None and math.isfinite(error)
     info = Info(
         error=error * scale if certified else None,
         error_kind="bound" if certified else None,
@@ -153,6 +158,24 @@ def _read(rows, cols, cross, check_finite):
     xp = be.namespace(R, C, W)
     dtype = xp.result_type(R.dtype, C.dtype, W.dtype)
     return *(xp.astype(x, dtype, copy=False) for x in parts), source
+
+
+def _require_magnitude(magnitude, noise, **parts):
+    """ValueError where an entry is larger than `magnitude` and `noise` allow."""
+    for name, X in parts.items():
+        largest = float(be.namespace(X).max(be.namespace(X).abs(X)))
+        if largest > (magnitude + (noise or 0.0)) * (1.0 + 64.0 * be.eps(X.dtype)):
+            raise ValueError(
+                f"magnitude must be at least max|A|: got {magnitude} with noise {noise or 0.0}, but {name} has an "
+                f"entry of modulus {largest}; give a larger magnitude"
+            )
+
+
+def _cast_error(U, V, cast_U, cast_V):
+    """Bound on the entries of ``U Vᴴ - cast_U cast_Vᴴ``."""
+    xp = be.namespace(U)
+    cast_U, cast_V = (xp.astype(x, U.dtype) for x in (cast_U, cast_V))
+    return _longest(U - cast_U, 1) * _longest(V, 1) + _longest(cast_U, 1) * _longest(V - cast_V, 1)
 
 
 def _power_of_two(size):

@@ -61,8 +61,18 @@ class RobustPCAResult(Result):
         if self.places is None:
             super().save(path)
         else:
-            rows, columns, values = self._entries
-            replace(self, places=None, rows=rows, columns=columns, values=values).save(path)
+            self._settled().save(path)
+
+    def __getstate__(self):
+        state = self._settled()
+        return {f.name: getattr(state, f.name) for f in fields(state)}
+
+    def _settled(self):
+        """The same with the entries of the sparse part in place of the way to compute them."""
+        if self.places is None:
+            return self
+        rows, columns, values = self._entries
+        return replace(self, places=None, rows=rows, columns=columns, values=values)
 
     def __getitem__(self, index):
         names = self._unpack[index]

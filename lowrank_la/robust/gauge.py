@@ -1,5 +1,7 @@
 """How large the errors of a fit are, told from some thousand of its entries."""
 
+import math
+
 import numpy as np
 
 from .. import _backend as be
@@ -14,6 +16,7 @@ class Gauge:
 
     def __init__(self, data, key):
         self.rows, self.columns, self.values = data.sampled(key.child("gauge"))
+        self.count = data.count
 
     def misfits(self, U, s, V):
         """Moduli of the residual at the places, a host array."""
@@ -34,6 +37,10 @@ class Gauge:
         median = float(np.median(moduli))
         nonzero = moduli[moduli > 0]
         return median if median > 0 or nonzero.size == 0 else float(np.median(nonzero))
+
+    def clean_norm(self):
+        """What the norm of the data less their outliers is about."""
+        return self.size() * math.sqrt(self.count)
 
     def exceeded(self, U, s, V, share):
         """The modulus that the part `share` of the misfits exceeds."""

@@ -16,7 +16,7 @@ def godec(data, rank, settings, watch):
     """
     gauge = Gauge(data, settings.key)
     U, s, V = start(data, rank, gauge, settings.key)
-    ending = Ending(data, settings.tol)
+    ending = Ending(data, settings.tol, gauge)
     falling = Falling(gauge, data, settings, float(s[0]))
     while True:
         limit = falling.next(U, s, V)

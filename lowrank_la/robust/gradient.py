@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import _backend as be
-from .subgradient import Found, product_svd
+from .subgradient import Found, median, points_elsewhere, product_svd
 
 _STEP = 0.1  # relative to the largest singular value of the answer
 _SCALED_STEP = 0.5
@@ -14,6 +14,10 @@ _SHORTER = 8  # times that a step may be halved
 _WINDOW = 20
 _FLOOR = 64.0
 _IMBALANCE = 3.0  # between the two small starts
+_SLOWLY = 0.97  # by how much the limit of residuals that count may fall in a step
+_WIDE = 10.0  # medians, where that limit starts
+_INDEFINITE = "the data belong to no positive semidefinite matrix of that rank"
+_MAJORITY = 0.6  # values that have to count in the end
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +46,7 @@ class Scales:
 def scales_of(task):
     """`Scales`, or None where the data say nothing."""
     xp, y = be.namespace(task.y), task.y
-    weights = y if task.truncate is None else y * task.kept(y)
+    weights = y if task.truncate is None else y * kept(y, _first_limit(task))
     image = task.image(task.measurement.adjoint(weights / y.shape[0]))
     left, values, right = image.leading(task.rank, task.symmetric, task.key)
     values = xp.maximum(values, xp.zeros_like(values))
@@ -53,6 +57,22 @@ def scales_of(task):
     if gain == 0.0:
         return None
     return Scales(gain, left, values * (y.shape[0] / gain / gain), right)
+
+
+def limit_of(task, z):
+    """The modulus above which a residual counts for nothing: so many medians."""
+    return task.truncate * median(z)
+
+
+def _first_limit(task):
+    """The limit that the values themselves are held to."""
+    return max(task.truncate, _WIDE) * median(task.y)
+
+
+def kept(z, limit):
+    """One where a residual counts, zero elsewhere."""
+    xp = be.namespace(z)
+    return xp.astype(xp.abs(z) <= limit, z.dtype)
 
 
 class Descent:
@@ -72,14 +92,28 @@ class Descent:
         self.shortened = shortened
         self.task, self.scales, self.tol, self.watch = task, scales, tol, watch
         self.step, self.history, self.reason, self.converged = step, [], "", None
-        self.size = be.fro_norm(task.y)
+        self.size, self.limit, self.share = be.fro_norm(task.y), 0.0, 1.0
 
     def gradient(self, U, V):
         """The image E of the residual; the relative residual is the last of `history`."""
-        gain = self.scales.gain
-        z, image = self.task.residual_image(U, V, lambda z: z / gain / gain)
+        gain, task = self.scales.gain, self.task
+        if task.truncate is None:
+            z, image = task.residual_image(U, V, lambda z: z / gain / gain)
+        else:
+            z = task.measurement.forward(U, V) - task.y
+            image = task.image(task.measurement.adjoint(self._truncated(z) / gain / gain))
         self.history.append(be.fro_norm(z) / self.size)
         return image
+
+    def _truncated(self, z):
+        """The residuals that count.
+
+        The limit falls slowly, since otherwise those that are met first make it so small that the others never count.
+        """
+        self.limit = max(limit_of(self.task, z), _SLOWLY * (self.limit or _first_limit(self.task)))
+        weights = kept(z, self.limit)
+        self.share = float(be.namespace(z).sum(weights)) / z.shape[0]
+        return z * weights
 
     @property
     def residual(self):
@@ -98,6 +132,14 @@ class Descent:
         elif self.tol > 0.0:
             self._judge()
         return bool(self.reason)
+
+    def judge_truncation(self, U, V):
+        """Take back the verdict where what was left out looks like a part of the answer."""
+        task = self.task
+        if self.share < _MAJORITY:
+            self.converged, self.reason = False, f"only {self.share:.0%} of the values are within `truncate` medians"
+        elif points_elsewhere(task, task.measurement.forward(U, V) - task.y, float(product_svd(U, V)[1][0])):
+            self.converged, self.reason = False, "the values beyond `truncate` medians point to directions not found"
 
     def _judge(self):
         if self.residual <= _FLOOR * be.eps(self.task.y.dtype):
@@ -126,10 +168,7 @@ def descend(task, method, init_scale, tol, watch):
         else:
             task = replace(task, symmetric=False)
     if scales is None:
-        zero = be.namespace(task.y).zeros
-        U, V = (
-            zero((side, task.rank), dtype=task.y.dtype, device=be.device(task.y)) for side in task.measurement.shape
-        )
+        U, V = task.zero()
         return Found(U, V, False, "the image of the data is zero")
     step = _SCALED_STEP if method == "scaled_gradient" else _STEP
     history = []
@@ -142,8 +181,14 @@ def descend(task, method, init_scale, tol, watch):
         step /= 2
     if run.diverged:
         run.converged, run.reason = False, "the steps diverge at any length"
+    if run.converged and task.truncate is not None:
+        run.judge_truncation(U, V)
     if given.symmetric and method in _PAIRED:
         U = V = _symmetric_factor(U, V, task.rank)
+        z = task.measurement.forward(U, V) - task.y
+        residual = be.fro_norm(z) / be.fro_norm(task.y)
+        if run.converged and residual > 1.01 * run.residual + be.eps(task.y.dtype) ** 0.5:
+            run.converged, run.reason = False, _INDEFINITE
     return Found(U, V, run.converged, run.reason, history, {"step": run.step, "gain": scales.gain}, method)
 
 

@@ -8,13 +8,14 @@ import numpy as np
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
-from .accaltproj import LARGEST_STEP, STEADY, Ending, Pace, doubtful_lines
+from .accaltproj import CAREFUL, LARGEST_STEP, STEADY, Ending, Pace, doubtful_lines
 from .gauge import Gauge
 from .outcome import Outcome
 from .panels import Data, entries_of_product, kept
 from .start import clipped, start
 
 _LINES = 3.0  # rows and columns that are read: so many times k log m and k log n
+_FEWEST = 100  # fewer do not tell outliers from the others
 _HEADROOM = 40.0
 _ELSEWHERE = 10.0
 _PACE = Pace(0.7, 100.0)
@@ -22,19 +23,21 @@ _TINY = 1e-10
 
 
 def ircur(data, rank, settings, watch):
-    """`Outcome` of a fit to some rows and columns; where lines speak against it of others, at a slower pace."""
+    """`Outcome` of a fit to some rows and columns; where lines speak against it of others, at slower paces."""
     outcome = _attempt(data, rank, _PACE, settings, watch, settings.key.child("cross"))
-    if outcome.sound or watch.over:
-        return outcome
-    other = _attempt(data, rank, STEADY, settings, watch, settings.key.child("other cross"))
-    return other.joined(outcome) if other.better_than(outcome) else outcome.joined(other)
+    for label, pace in (("other cross", STEADY), ("third cross", CAREFUL)):
+        if outcome.sound or watch.over:
+            break
+        other = _attempt(data, rank, pace, settings, watch, settings.key.child(label))
+        outcome = other.joined(outcome) if other.better_than(outcome) else outcome.joined(other)
+    return outcome
 
 
 def _attempt(data, rank, pace, settings, watch, key):
     cross = Cross.drawn(data, rank, key)
     fit, top = cross.first(rank, key)
     gauges = [Gauge(part, key.child(label)) for label, part in (("columns", cross.C), ("rows", cross.R))]
-    decay, ending = 1.0, Ending(cross, settings.tol)
+    decay, ending = 1.0, Ending(cross, settings.tol, *gauges)
     while True:
         sides = fit.on_columns(cross), fit.on_rows(cross)
         spread = max(gauge.spread(*side) for gauge, side in zip(gauges, sides, strict=True))
@@ -51,7 +54,7 @@ def _attempt(data, rank, pace, settings, watch, key):
         fit = fit.moved(cross, sides, found)
         decay *= pace.decay
     doubts = [
-        doubtful_lines(part, seen.row_counts, seen.column_counts)
+        doubtful_lines(part, seen.row_counts, seen.column_counts, rank)
         for part, seen in zip((cross.C, cross.R), found, strict=True)
     ]
     counts = [sum(part) for part in zip(*doubts, strict=True)]
@@ -66,16 +69,24 @@ def _judged(data, factors, limit, ending, doubts, cross, settings):
     spread = float(np.median(misfits))
     limit = max(limit, _HEADROOM * spread if spread < limit else limit)
     small = misfits[misfits <= limit]
-    size = float(np.linalg.norm(be.to_numpy(values).astype(np.complex128)))
-    residual = float(np.linalg.norm(small.astype(np.float64))) / size if size > 0 else 0.0
+    size = be.fro_norm(values)
+    rest = float(np.linalg.norm(small.astype(np.float64)))
+    residual = rest / size if size > 0 else 0.0
+    clean = _clean_norm(be.to_numpy(values), misfits <= limit)
     share, reason = 1.0 - small.shape[0] / max(1, misfits.shape[0]), ending.reason
-    if reason == "tolerance met" and residual > _ELSEWHERE * max(settings.tol, ending.history[-1]):
+    if reason == "tolerance met" and rest > _ELSEWHERE * max(settings.tol, ending.relative) * clean:
         reason = "the fit of the chosen rows and columns does not hold elsewhere"
     details = {"rows_read": cross.R.shape[0], "columns_read": cross.C.shape[1]}
     return Outcome(
         U, s, V, limit, residual, reason, ending.history, share, doubts[0], spread, suspect=doubts[1],
         kind="estimate", details=details,
     )  # fmt: skip
+
+
+def _clean_norm(values, kept):
+    """Norm of as many entries as there are `values`, told from those that were kept."""
+    part = values[kept].astype(np.complex128)
+    return float(np.linalg.norm(part)) * math.sqrt(values.shape[0] / max(1, part.shape[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +100,10 @@ class Cross:
 
     @classmethod
     def drawn(cls, data, rank, key):
-        """Uniform rows and columns, ``3 k log m`` and ``3 k log n``, and 2 k more."""
+        """Uniform rows and columns, ``3 k log m`` and ``3 k log n``, and 2 k more; 100 at least."""
         chosen = []
         for label, size in zip(("rows", "columns"), data.shape, strict=True):
-            count = min(size, math.ceil(_LINES * rank * math.log(size + 1)) + 2 * rank)
+            count = min(size, max(_FEWEST, math.ceil(_LINES * rank * math.log(size + 1)) + 2 * rank))
             order = be.uniform(key.child(label), slice(0, size), slice(0, 1))[:, 0].argsort(kind="stable")
             chosen.append(be.index_array(np.sort(order[:count]), size, data.xp, data.device))
         I, J = chosen

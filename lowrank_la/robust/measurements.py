@@ -152,18 +152,39 @@ class FunctionMeasurement(Measurement):
 
     def forward(self, U, V):
         """One call of `measure` with the matrix ``U Vᵀ``."""
-        return self._checked("measure", self.measure(be.matmul(U, V.mT)), (self.count,))
+        X = be.matmul(U, V.mT)
+        return self._checked("measure", self.measure(X), (self.count,), X)
 
     def adjoint(self, z):
         """One call of the adjoint."""
-        return DenseImage(self._checked("the adjoint", self.transpose(z), self.shape))
+        return DenseImage(self._checked("the adjoint", self.transpose(z), self.shape, z))
 
-    def _checked(self, name, out, shape):
+    def require_adjoint(self):
+        """ValueError where the functions are not adjoint to each other, told from one random pair."""
+        xp, name, device = be.namespace(self.like), be.dtype_name(self.like.dtype), be.device(self.like)
+        blocks = [
+            be.gaussian(be.resolve_rng(0).child(label), slice(0, size), slice(0, 1), name, xp, device)
+            for label, size in (("left", self.shape[0]), ("right", self.shape[1]), ("weights", self.count))
+        ]
+        U, V, z = *blocks[:2], blocks[2][:, 0]
+        measured, image = self.forward(U, V), self.adjoint(z)
+        there, back = float(xp.sum(measured * z)), float(xp.sum(U[:, 0] * image.times(V)[:, 0]))
+        size = be.fro_norm(measured) * be.fro_norm(z) + image.norm * be.fro_norm(U) * be.fro_norm(V)
+        if abs(there - back) > be.eps(self.like.dtype) ** 0.5 * size:
+            raise ValueError(
+                "measure and its adjoint don't fit: ⟨measure(X), z⟩ must equal ⟨X, adjoint(z)⟩ with adjoint(z) = "
+                f"Σ z_i A_i, but a random pair gives {there:.6g} and {back:.6g}; check sign, scale and order of axes"
+            )
+
+    def _checked(self, name, out, shape, given):
         if not be.is_array(out) or be.namespace(out) is not be.namespace(self.like):
             raise TypeError(f"{name} must return an array of the library of y, got {type(out).__name__}")
         if tuple(out.shape) != shape:
             raise ValueError(f"{name} must return shape {shape} here, got {tuple(out.shape)}")
-        return be.namespace(out).astype(out, self.like.dtype, copy=False)
+        out = be.namespace(out).astype(out, self.like.dtype, copy=False)
+        if not be.all_finite(out) and be.all_finite(given):
+            raise ValueError(f"{name} returned NaN or infinite values for finite ones")
+        return out
 
 
 @dataclass(frozen=True, eq=False)

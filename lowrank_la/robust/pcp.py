@@ -2,17 +2,21 @@
 
 import math
 
+import numpy as np
+
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
+from .accaltproj import doubtful_lines
 from .gauge import Gauge
 from .outcome import Outcome
-from .panels import entries_of
+from .panels import Data, entries_of
 from .start import clipped
 
 _GROWTH = 1.5
 _FIRST = 1.25
 _LARGEST = 1e7
 _EXTRA = 5  # columns of the subspace beyond the rank predicted
+_FAR = 1e4  # median moduli beyond which an entry is an outlier before anything is computed
 _COLD, _WARM = 4, 2  # steps of subspace iteration, from Gaussian columns and from the vectors of the step before
 
 
@@ -20,37 +24,65 @@ def pcp(data, rank, settings, watch):
     """Minimise ``‖L‖_* + λ ‖S‖_1`` with ``L + S = M`` on the known entries.
 
     Besides the data one array of their size is kept, the matrix X whose singular values are shrunk: the multiplier is
-    the penalty times ``X - L``.
+    the penalty times ``X - L``. Entries far beyond all others would set its scale, and leave nothing to the others
+    within the iterations allowed: they count as unknown until the end.
     """
+    gauge, whole = Gauge(data, settings.key), data
+    far = _FAR * gauge.size() or math.inf
+    data, largest = _without(data, far)
+    clean = gauge.clean_norm() or data.norm
     (m, n), most = data.shape, min(data.shape) if rank is None else rank
     weight = 1.0 / math.sqrt(max(m, n) * data.count / (m * n))
     key = settings.key.child("pcp")
     top = float(_leading(data.matrix, None, 1 + _EXTRA, _COLD, key.child("norm"))[1][0])
-    largest = max(part for group in data.swept(lambda _, panels: [_largest(data, p) for p in panels]) for part in group)
     penalty = _FIRST / top
     ceiling, predicted, guess, history = _LARGEST * penalty, min(2 * _EXTRA, most), None, []
-    work, residual = _initial(data, penalty, max(top, largest / weight), weight), 1.0
+    work = _initial(data, penalty, max(top, largest / weight), weight)
     while True:
         U, s, Vh, guess = _shrunk(work, 1.0 / penalty, predicted, most, guess, key.child(len(history)))
         predicted, following = min(s.shape[0] + 1, most), min(_GROWTH * penalty, ceiling)
-        residual = _stepped(data, work, U, s, Vh, penalty / following, weight / following)
+        norm = _stepped(data, work, U, s, Vh, penalty / following, weight / following)
+        relative = norm / min(max(be.fro_norm(s), clean), data.norm)
         penalty = following
-        history.append(residual)
-        over = watch.tick(residual=residual, rank=s.shape[0])
-        if residual <= settings.tol or over:
+        history.append(norm / whole.norm)
+        over = watch.tick(residual=history[-1], rank=s.shape[0])
+        if relative <= settings.tol or over:
             break
-    reason = "tolerance met" if residual <= settings.tol else watch.reason
+    reason = "tolerance met" if relative <= settings.tol else watch.reason
     V = be.mH(Vh)
     limit = weight / penalty
-    places, residual = _support(data, work, U, s, Vh, limit)
-    spread = Gauge(data, settings.key).spread(U, s, V)
-    share = places[0].shape[0] / data.count
-    details = {"weight": weight}
-    return Outcome(U, s, V, limit, residual, reason, history, share, 0, spread, details=details, places=places)
+    places, residual = _support(whole, work, U, s, Vh, limit, far)
+    row_counts, column_counts = _left(whole, places)
+    denied, suspect = doubtful_lines(whole, row_counts, column_counts, s.shape[0])
+    share = places[0].shape[0] / whole.count
+    return Outcome(
+        U, s, V, limit, residual, reason, history, share, denied, gauge.spread(U, s, V), suspect=suspect,
+        details={"weight": weight}, places=places,
+    )  # fmt: skip
 
 
-def _largest(data, part):
-    return float(data.xp.max(data.xp.abs(data.matrix[part, :])))
+def _without(data, far):
+    """The data with entries beyond `far` unknown, and the largest modulus of the others."""
+
+    def largest(part):
+        size = data.xp.abs(data.matrix[part, :])
+        return float(data.xp.max(size)), float(data.xp.max(data.xp.where(size > far, data.xp.zeros_like(size), size)))
+
+    found = [pair for group in data.swept(lambda _, panels: [largest(p) for p in panels]) for pair in group]
+    if not max(pair[0] for pair in found) > far:
+        return data, max(pair[1] for pair in found)
+    known = data.xp.abs(data.matrix) <= far
+    known = known if data.known is None else known & data.known
+    matrix = data.xp.where(known, data.matrix, data.xp.zeros_like(data.matrix))
+    return Data(matrix, known, be.fro_norm(matrix)), max(pair[1] for pair in found)
+
+
+def _left(data, places):
+    """Known entries of each row and of each column outside `places`."""
+    return tuple(
+        known - np.bincount(be.to_numpy(numbers), minlength=known.shape[0])
+        for known, numbers in zip(data.counts, places[:2], strict=True)
+    )
 
 
 def _initial(data, penalty, dual, weight):
@@ -90,7 +122,7 @@ def _shrunk(work, floor, predicted, most, guess, key):
 
 
 def _stepped(data, work, U, s, Vh, share, bound):
-    """Move the multiplier and `work` one step, in place, panel by panel; the relative residual."""
+    """Move the multiplier and `work` one step, in place, panel by panel; the norm of the residual."""
 
     def visit(_, panels):
         square = 0.0
@@ -103,15 +135,15 @@ def _stepped(data, work, U, s, Vh, share, bound):
             square += be.vdot_real(change)
         return square
 
-    return math.sqrt(sum(data.swept(visit))) / data.norm
+    return math.sqrt(sum(data.swept(visit)))
 
 
 def _product(U, s, Vh, part):
     return (U[part, :] * be.namespace(U).astype(s, U.dtype)[None, :]) @ Vh
 
 
-def _support(data, work, U, s, Vh, limit):
-    """Places and values of ``M - L`` where the multiplier is at its bound, and the relative residual elsewhere."""
+def _support(data, work, U, s, Vh, limit, far):
+    """Places and values of ``M - L`` at data beyond `far` or multipliers at their bound, and the residual elsewhere."""
     xp = data.xp
 
     def visit(_, panels):
@@ -119,6 +151,7 @@ def _support(data, work, U, s, Vh, limit):
         for part in panels:
             product = _product(U, s, Vh, part)
             gap, at_bound = data.matrix[part, :] - product, xp.abs(work[part, :] - product) >= limit * (1 - 1e-4)
+            at_bound = at_bound | (xp.abs(data.matrix[part, :]) > far)
             if data.known is not None:
                 at_bound = at_bound & data.known[part, :]
                 gap = xp.where(data.known[part, :], gap, xp.zeros_like(gap))

@@ -3,8 +3,9 @@
 from .. import _backend as be
 from .gradient import preconditioned
 from .schedule import median_ratio
-from .subgradient import Found
+from .subgradient import Found, emerged, fitted, median, parameters, points_elsewhere, product_svd
 
+_NEGLIGIBLE = 1e-7  # singular values beside the largest that don't count as rank, times ten
 _PATIENCE = 15  # steps without enough progress after which the level is raised
 
 
@@ -16,24 +17,63 @@ def polyak(task, optimum, scaled, tol, watch):
     The level is the optimum where that is known (Tong, Ma and Chi 2021). Else it is the best loss found less a gap
     that is halved whenever fifteen steps have not closed half of it.
     """
+    if optimum is not None and optimum * be.eps(task.y.dtype) > median(task.y) > 0.0:
+        raise ValueError(
+            "optimum must not be so large beside the median of |y| that rounding hides the values that are not spoilt: "
+            f"got {optimum / median(task.y):.3g} times that; leave it out"
+        )
     U, V = spectral_start(task)
+    weigh = _bounded_sign(task)
     level = _Level(optimum, tol)
     reason, converged, best = "", None, (float("inf"), U, V)
     history = []
     while True:
-        z, image = task.residual_image(U, V, be.namespace(task.y).sign)
-        loss = float(be.namespace(z).sum(be.namespace(z).abs(z))) / z.shape[0]
+        z, image = task.residual_image(U, V, weigh)
+        loss = float(be.namespace(z).sum(z * weigh(z))) / z.shape[0]
         history.append(loss)
         best = (loss, U, V) if loss < best[0] else best
         step, over = level.after(loss), watch.tick(loss=loss)
         if over or level.reached:
-            converged = None if tol == 0.0 else level.reached
-            reason = "the loss is at its optimum within tol" if level.reached else watch.reason
+            converged, reason = _verdict(task, level, watch, *best[1:])
             return Found(best[1], best[2], converged, reason, history, {"level": level.value})
         if level.raised:
             U, V = best[1:]
             continue
         U, V = _moved(task, U, V, image, step, scaled, loss / history[0])
+
+
+def _bounded_sign(task):
+    """The sign of a residual, 0 where it is so large that rounding would hide the others in the sum."""
+    xp, y = be.namespace(task.y), task.y
+    limit = median(y) / be.eps(y.dtype)
+    if limit == 0.0 or float(xp.max(xp.abs(y))) <= limit:
+        return xp.sign
+    return lambda z: xp.sign(z) * xp.astype(xp.abs(z) <= limit, z.dtype)
+
+
+def _verdict(task, level, watch, U, V):
+    """``(converged, reason)``: an estimated level is no optimum, so the fit has to speak for itself."""
+    if level.tol == 0.0:
+        return None, watch.reason
+    if not level.reached:
+        return False, watch.reason
+    if level.optimum is not None:
+        return True, "the loss is at its optimum within tol"
+    z = task.measurement.forward(U, V) - task.y
+    exact = float(be.namespace(z).sum(fitted(z, task.y)))
+    s = product_svd(U, V)[1]
+    rank, count = emerged(s, _NEGLIGIBLE) if float(s[0]) > 0.0 else 0, z.shape[0]
+    needed = parameters(task, rank)
+    if count < needed:
+        return False, f"fewer measurements than a matrix of rank {rank}, the rank found, has parameters"
+    if 2 * exact > count and exact > needed:
+        return True, "the loss is at its estimated level, and most values are met exactly"
+    largest = float(s[0])
+    if points_elsewhere(task, z, largest):
+        return False, "the loss is at its estimated level, and the residuals point to directions not found"
+    if task.symmetric and points_elsewhere(task, z, largest, negative=True):
+        return False, "the data belong to no positive semidefinite matrix"
+    return None, "the loss is at its estimated level, which need not be the optimum"
 
 
 class _Level:
@@ -77,7 +117,8 @@ def _moved(task, U, V, image, excess, scaled, share):
     left, right = image.times(V), image.adjoint_times(U)
     along_left, along_right = left, right
     if scaled:
-        damping = min(share, 1.0) * 1e-3 * max(be.fro_norm(V) ** 2, be.fro_norm(U) ** 2) / U.shape[1]
+        largest = max(be.fro_norm(V), be.fro_norm(U))
+        damping = min(share, 1.0) * 1e-3 * largest * largest / U.shape[1]
         along_left, along_right = preconditioned(left, V, damping), preconditioned(right, U, damping)
     xp = be.namespace(U)
     slope = float(xp.sum(left * along_left)) + float(xp.sum(right * along_right))

@@ -73,9 +73,24 @@ def _read_measure(measure, y, shape):
     if isinstance(measure, tuple | list) and len(measure) == 2:
         first, second = measure
         if callable(first) and callable(second):
-            return FunctionMeasurement(first, second, shape, y)
+            made = FunctionMeasurement(first, second, shape, y)
+            made.require_adjoint()
+            return made
+    if isinstance(measure, tuple | list):
+        if _depth(measure) == 3:
+            return _read_array(be.from_numpy(np.asarray(measure), be.namespace(y), be.device(y)), y, shape)
+        if len(measure) != 2:
+            raise TypeError(f"measure must be {_EXPECTED}; got a {type(measure).__name__} of {len(measure)}")
+        first, second = measure
         return _read_places(first, second, y, shape)
     raise TypeError(f"measure must be {_EXPECTED}; got {type(measure).__name__}")
+
+
+def _depth(nested):
+    """How many axes nested sequences have, followed along their first parts."""
+    if not isinstance(nested, tuple | list):
+        return int(getattr(nested, "ndim", 0))
+    return 1 + (_depth(nested[0]) if nested else 0)
 
 
 def _read_array(array, y, shape):

@@ -1,5 +1,6 @@
 """Low-rank matrices from linear measurements, some of them spoilt."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,6 +9,8 @@ from ..factor.iteration import Watch, settle
 from ..operators import LowRank
 from ..results import Info, Result
 from .gradient import descend
+from .lines import doubt_lines
+from .measurements import PairedMeasurement
 from .polyak import polyak
 from .reading import at_safe_scale, read_measurements
 from .subgradient import Found, Task, subgradient
@@ -15,6 +18,7 @@ from .subgradient import Found, Task, subgradient
 _LIMIT = {"subgradient": 200_000, "polyak": 5_000}
 _DESCENTS = 10_000
 _SMALL = 1e-9
+_LARGEST = 0.5
 _START = 0.1
 _ADVICE = "allow a larger maxiter, or give more measurements"
 
@@ -62,9 +66,9 @@ def recover(
     Parameters
     ----------
     measure : array (N, m, n), pair of functions, pair of integer arrays, or `lowrank_la.RankOne`
-        The matrices ``A_i``; ``(measure, adjoint)`` with ``measure(X)`` of shape (N,) for X (m, n) and
-        ``adjoint(z) = Σ z_i A_i``; ``(rows, cols)`` of observed entries, no place twice; or the vectors of quadratic
-        and bilinear forms.
+        The matrices ``A_i``, nested lists too; ``(measure, adjoint)`` with ``measure(X)`` of shape (N,) for X (m, n)
+        and ``adjoint(z) = Σ z_i A_i``; ``(rows, cols)`` of observed entries, no place twice; or the vectors of
+        quadratic and bilinear forms.
     y : array, shape (N,)
         The measured values, real.
     shape : tuple of int
@@ -76,18 +80,20 @@ def recover(
     symmetric : bool
         Find a positive semidefinite ``X = U Uᵀ``.
     init_scale : float, optional
-        Size of the start relative to the root of the answer, in (0, 1]; 1e-9 with "l1", 0.1 with "l2". The step
-        schedule follows from it and from the data.
+        Size of the start relative to the root of the answer, 1e-9 with "l1" and at most 0.5, 0.1 with "l2" and
+        at most 1. The step schedule follows from it and from the data. Not with `optimum` or `preconditioned`, which
+        start from a spectral estimate.
     rebalance : {"auto", True, False}
         With "l2": whether the factors are rebalanced once, which makes the rate independent of `init_scale`. False is
-        plain gradient descent.
+        plain gradient descent. Not with "l1" or `preconditioned`.
     preconditioned : bool
         Gradients in the metric of the other factor, for ill-conditioned X.
     optimum : float, optional
         With "l1": the mean absolute residual at the true X where it is known, 0 if no value is spoilt. Steps are then
-        Polyak's.
+        Polyak's. Quadratic forms take 0 only, since they are compared in pairs.
     truncate : float, optional
-        Residuals above `truncate` times their median count for nothing; makes "l2" withstand outliers.
+        With "l2" and `preconditioned`: residuals above `truncate` times their median count for nothing, after a limit
+        of ten medians that falls to that by 3 % a step, which withstands outliers.
     tol : float, optional
         With "l1" the size of the last step, relative to the factors, which bounds the relative change of the loss in
         it; with `optimum` or `preconditioned` the gap of the loss to its optimum or estimated optimum relative to the
@@ -111,9 +117,10 @@ def recover(
     -------
     RecoverResult
         ``U`` (m, k) with ``X ≈ U Uᵀ`` where `symmetric`, else ``U, V`` with ``X ≈ U Vᵀ``, in the namespace, dtype and
-        device of `y`. ``info.error`` is None: the measurements alone don't tell it. ``info.residual`` is the mean
-        absolute residual ("l1") or its root mean square ("l2") relative to that of `y`, ``info.median_residual`` the
-        median of the absolute residuals relative to that of `y`, at rounding where most values are exact.
+        device of `y`. ``info.error`` is None: the measurements alone don't tell it. ``info.converged`` is
+        None where steps from an estimated level ended and noise hides whether at an optimum. ``info.residual`` is the
+        mean absolute residual ("l1") or its root mean square ("l2") relative to that of `y`, ``info.median_residual``
+        the median of the absolute residuals relative to that of `y`, at rounding where most values are exact.
         ``info.history`` holds the loss before each step.
 
     Raises
@@ -172,10 +179,15 @@ def recover(
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "recover")
     with be.single_blas(), watch:
         measurement, y, source = read_measurements(measure, y, shape, options.symmetric, check_finite)
+        if options.optimum and isinstance(measurement, PairedMeasurement):
+            raise ValueError(
+                "optimum must be 0 with quadratic forms, which are compared in pairs; leave it out otherwise"
+            )
         rank, key = be.check_rank(rank, measurement.shape), be.resolve_rng(rng)
         measurement, y, exponent = at_safe_scale(measurement, y)
         task = Task(measurement, y, rank, options.symmetric, key, options.truncate)
         found = _run(task, options.scaled_by(y, exponent, measurement), watch)
+        doubt_lines(task, found)
         result = _assembled(task, found, options, watch, source, exponent)
     settle(result.info, on_failure, _ADVICE)
     return result
@@ -198,8 +210,15 @@ class _Options:
         optimum = self.optimum
         if optimum is not None:
             factor = getattr(measurement, "factor", 1.0)
-            optimum = optimum * factor * 2.0**-(exponent)
+            optimum = _times_power(optimum * factor, -exponent)
         return replace(self, tol=tol, optimum=optimum)
+
+
+def _times_power(value, exponent):
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.inf
 
 
 def _checked(loss, symmetric, init_scale, rebalance, preconditioned, optimum, truncate, tol, on_failure):
@@ -216,6 +235,11 @@ def _checked(loss, symmetric, init_scale, rebalance, preconditioned, optimum, tr
     truncate = None if truncate is None else be.check_positive("truncate", truncate)
     if truncate is not None and truncate < 1.0:
         raise ValueError(f"truncate must be at least 1, the median itself; got {truncate}")
+    if truncate is not None and (loss == "l1" or not preconditioned):
+        raise ValueError(
+            "truncate goes with loss='l2', preconditioned=True: 'l1' withstands outliers as it is, and a random start "
+            "does not tell them apart"
+        )
     if tol is not None and be.check_positive("tol", tol, zero=True) != 0.0:
         tol = be.check_tol(tol)
     if loss == "l1":
@@ -225,8 +249,17 @@ def _checked(loss, symmetric, init_scale, rebalance, preconditioned, optimum, tr
     else:
         method = "rebalanced" if rebalance else "symmetric" if symmetric else "asymmetric"
     scale = (_SMALL if loss == "l1" else _START) if init_scale is None else be.check_positive("init_scale", init_scale)
-    if scale > 1.0:
-        raise ValueError(f"init_scale must lie in (0, 1], relative to the size of the answer; got {scale}")
+    most = _LARGEST if loss == "l1" else 1.0
+    if scale > most:
+        raise ValueError(
+            f"init_scale must lie in (0, {most}] with loss={loss!r}, relative to the size of the answer; got {scale}"
+        )
+    if init_scale is not None and method in ("polyak", "scaled_gradient"):
+        raise ValueError(
+            "init_scale has no effect with optimum or preconditioned, which start from a spectral estimate"
+        )
+    if rebalance != "auto" and method not in ("rebalanced", "symmetric", "asymmetric"):
+        raise ValueError("rebalance goes with loss='l2' and without preconditioned: leave it at 'auto'")
     return _Options(method, symmetric, scale, optimum, preconditioned, truncate, tol)
 
 
@@ -237,7 +270,7 @@ def _run(task, options, watch):
         U, V = (xp.zeros((n, task.rank), dtype=task.y.dtype, device=device) for n in task.measurement.shape)
         return Found(U, V, True, "all values are zero, and so is the answer")
     if options.method == "subgradient":
-        return subgradient(task, min(options.init_scale, 0.5), options.tol, watch)
+        return subgradient(task, options.init_scale, options.tol, watch)
     if options.method == "polyak":
         return polyak(task, options.optimum, options.preconditioned, options.tol, watch)
     return descend(task, options.method, options.init_scale, options.tol, watch)

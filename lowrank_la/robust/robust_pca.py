@@ -16,9 +16,14 @@ from .panels import Data
 from .rank import rank_by_gap
 
 _METHODS = {name: name for name in ("accaltproj", "ircur", "scaled_gd", "pcp", "godec")}
+_BY_SHARE = "scaled_gd", "godec"
 _MAXITER = 200
 _SAFE = {"float32": 1e6, "float64": 1e60}
 _SPARSE = 0.05
+_CONTRADICTED = {
+    "pcp": "no sparse part is that large; 'pcp' takes dense noise for one: give rank, and method='accaltproj'",
+    "others": "no sparse part is that large: give another rank, or another method such as 'pcp'",
+}
 _ROUNDING = 32.0  # units of roundoff that a residual can't fall below
 
 
@@ -49,13 +54,14 @@ def robust_pca(
         See Notes; ``info.method`` says what ran.
     tol : float
         Relative residual ``‖M - L - S‖_F / ‖M‖_F`` on the known entries, in (0, 1); taken as at least 32 eps.
+        Where outliers outweigh the rest of `M`, iterations end by the norm of the low-rank part instead.
     maxiter : int, optional
         Iterations, 200 by default.
     mask : boolean array, shape (m, n), optional
         True where an entry is known. `M` may hold anything elsewhere, NaN too; `S` is zero there.
     sparsity : float, optional
         Share of outliers among the known entries, for "scaled_gd" and "godec"; by default a
-        threshold falls as with "accaltproj". A share above the true one is better than one below.
+        threshold falls as with "accaltproj". Either side of the true share costs accuracy. Refused elsewhere.
     rng : optional
         Seed or generator of the start, of the places that errors are told from, and of the cross of "ircur".
     callback : callable, optional
@@ -65,7 +71,7 @@ def robust_pca(
     on_failure : {"warn", "raise"}
         What happens where ``info.converged`` is False.
     check_finite : bool
-        Refuse NaN and infinite values among the known entries.
+        Refuse NaN and infinite values among the known entries: one read of `M` that "ircur" does not need otherwise.
 
     Returns
     -------
@@ -73,9 +79,11 @@ def robust_pca(
         ``U`` (m, k), ``s`` (k,), ``Vh`` (k, n) and ``S`` (m, n), sparse, in the namespace, dtype and device of `M`. `S`
         is computed on first access from `M` as it is then ("pcp" computes it at once), so leave `M` as it is until
         then. ``info.error`` is the relative residual of the answer, "exact"; for "ircur" an "estimate" from some
-        thousand places, which does not see what goes wrong in a few rows. It says how well the two parts add up, not
+        thousand places, which does not see what goes wrong in a few rows, and in half precision one that leaves the
+        rounding of the factors out. It says how well the two parts add up, not
         that they are the parts that made `M`: where more than half of the entries, or seven in ten of one row or
-        column, had to be called outliers, ``info.converged`` is False. ``info.outlier_share`` is their share,
+        column, had to be called outliers, or a row or column has fewer known entries than the rank,
+        ``info.converged`` is False. ``info.outlier_share`` is their share,
         ``info.threshold`` the modulus they exceed, ``info.history`` the residuals.
 
     Raises
@@ -97,12 +105,14 @@ def robust_pca(
     thresholds are tried, and a smaller rank where the singular values have a gap. Singular vectors of the clipped data,
     moduli lowered to three times their median, are the start.
 
-    "ircur" reads 3 k log m rows and 3 k log n columns, 2 k more of either, and some thousand entries, and fits these
-    alone [2]_: O(k n log n) memory, as many operations times k an iteration. "scaled_gd" moves both factors,
-    preconditioned [3]_, with one threshold for all entries where the source has one for each row and column. "godec"
-    alternates a subspace iteration and a number of outliers [4]_. "pcp" minimises ``‖L‖_* + λ‖S‖_1`` with λ = 1/√max(m,
-    n) by inexact augmented Lagrangians [5]_, from truncated decompositions; it needs no rank and keeps one array of the
-    size of `M`. All but "pcp" are for fewer outliers than half of the entries.
+    "ircur" reads 3 k log m rows and 3 k log n columns, 2 k more and 100 at least of either, and some thousand
+    entries, and fits these alone [2]_: O(k n log n) memory, as many operations times k an iteration. "scaled_gd"
+    moves both factors, preconditioned [3]_, with one threshold for all entries where the source has one for each
+    row and column. "godec" alternates a subspace iteration and a number of outliers [4]_. "pcp" minimises ``‖L‖_* +
+    λ‖S‖_1`` with λ = 1/√(p max(m, n)), p the share of known entries, by inexact augmented Lagrangians [5]_, from
+    truncated decompositions; it needs no rank and keeps one array of the size of `M`. Entries above 10⁴ median
+    moduli go to `S` at once, which takes a copy of `M`; and dense noise goes to `S`, too, unless `tol` is of its
+    size. All but "pcp" are for fewer outliers than half of the entries.
 
     "auto" is "accaltproj" with a rank. Without one the rank is taken where the singular values of the clipped data
     have their largest gap, and where there is no clear gap, or the answer falls short, "pcp" finds it. `M` itself is
@@ -128,8 +138,7 @@ def robust_pca(
     """
     be.check_option("method", method, ("auto", *_METHODS))
     be.check_option("on_failure", on_failure, ("warn", "raise"))
-    if sparsity is not None:
-        be.check_tol(sparsity, "sparsity")
+    _check_sparsity(sparsity, method)
     tol, maxiter = be.check_tol(tol), be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
     check_finite, key = be.check_flag("check_finite", check_finite), be.resolve_rng(rng)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "robust_pca")
@@ -141,12 +150,21 @@ def robust_pca(
         settings = Settings(max(tol, _ROUNDING * be.eps(data.dtype)), key, factor, sparsity)
         if data.norm == 0.0:
             outcome, method = _zero(data, rank or 1), "accaltproj" if method == "auto" else method
+            outcome = replace(outcome, kind="estimate") if method == "ircur" else outcome
         else:
             outcome, method = _run(data, rank, method, settings, watch)
             outcome = _sparser(data, outcome, settings)
         result = _assembled(data, outcome, method, source, settings, watch, rank is None)
     settle(result.info, on_failure, result.info.advice or "")
     return result
+
+
+def _check_sparsity(sparsity, method):
+    if sparsity is None:
+        return
+    be.check_tol(sparsity, "sparsity")
+    if method not in _BY_SHARE:
+        raise ValueError(f"sparsity goes with method {' or '.join(map(repr, _BY_SHARE))}, got {method!r}: leave it out")
 
 
 def _read(M, mask):
@@ -162,8 +180,12 @@ def _read(M, mask):
         return matrix, None, source
     xp = be.namespace(matrix)
     known = mask if be.is_array(mask) else xp.asarray(mask)
-    if be.namespace(known) is not xp or be.dtype_name(known.dtype) != "bool":
-        raise TypeError(f"mask must be a boolean array of the namespace of M, got {be.dtype_name(known.dtype)} values")
+    if be.namespace(known) is not xp:
+        raise TypeError(
+            f"mask must be an array of the library of M, {type(matrix).__name__}, got {type(mask).__name__}: convert it"
+        )
+    if be.dtype_name(known.dtype) != "bool":
+        raise TypeError(f"mask must be boolean, True where an entry is known, got {be.dtype_name(known.dtype)} values")
     if tuple(known.shape) != tuple(matrix.shape):
         raise ValueError(f"mask must have the shape {tuple(matrix.shape)} of M, got {tuple(known.shape)}")
     if not bool(xp.any(known)):
@@ -172,22 +194,23 @@ def _read(M, mask):
 
 
 def _at_safe_scale(matrix, known, check_finite, sampled, key):
-    """`Data` whose squares are numbers, and the power of two by which it was divided."""
+    """`Data` the squares of whose clean entries are numbers, and the power of two by which it was divided."""
     data = Data(matrix, known, 1.0)
-    if sampled:
-        size = be.fro_norm(data.sampled(key.child("scale"))[2])
-    else:
-        size = be.fro_norm(matrix)
-    if not math.isfinite(size) and not be.all_finite(matrix):
-        if check_finite:
+    norm = be.fro_norm(data.sampled(key.child("scale"))[2] if sampled else matrix)
+    if (sampled and check_finite) or not math.isfinite(norm):
+        finite = be.all_finite(matrix)
+        if check_finite and not finite:
             raise ValueError("M holds NaN or infinite values; pass mask=, True where an entry is known, or clean them")
-        return replace(data, norm=math.nan), 1.0
+        if not finite:
+            return replace(data, norm=math.nan), 1.0
+    size = Gauge(data, key).size() or norm
     reach = _SAFE[be.dtype_name(be.real_dtype(data.xp, data.dtype))]
-    if 1.0 / reach < size < reach or size == 0.0:
-        return replace(data, norm=size), 1.0
+    if norm == 0.0 or (1.0 / reach < size < reach and math.isfinite(norm)):
+        return replace(data, norm=norm), 1.0
     limit = 1000 if be.is_double(data.dtype) else 120
-    exponent = math.frexp(size)[1] if math.isfinite(size) else limit
-    factor = 2.0 ** max(-limit, min(limit, exponent))
+    largest = math.frexp(norm)[1] if math.isfinite(norm) else limit + 24
+    exponent = max(-limit, min(limit, max(math.frexp(size)[1], largest - limit)))
+    factor = math.ldexp(1.0, exponent)
     matrix = matrix * (1.0 / factor)
     return Data(matrix, known, be.fro_norm(matrix)), factor
 
@@ -242,12 +265,13 @@ def _zero(data, rank):
 def _assembled(data, outcome, method, source, settings, watch, estimated):
     xp, factor = data.xp, settings.factor
     U, Vh = fix_phases(outcome.U, be.mH(outcome.V))
-    converged, reason, advice = _verdict(outcome)
+    converged, reason, advice = _verdict(data, outcome, method)
     places = outcome.places
     entries = outliers(data, outcome, factor) if places is None else lambda: (*places[:2], places[2] * factor)
     s = outcome.s * factor
+    kind = outcome.kind
     if be.is_half(source):
-        U, Vh = xp.astype(U, source), xp.astype(Vh, source)
+        U, Vh, kind = xp.astype(U, source), xp.astype(Vh, source), "estimate"
     details = {
         "history": list(outcome.history),
         "outlier_share": outcome.share,
@@ -258,18 +282,23 @@ def _assembled(data, outcome, method, source, settings, watch, estimated):
         **outcome.details,
     }
     info = Info(
-        error=outcome.residual, error_kind=outcome.kind, converged=converged, reason=reason, iterations=watch.count,
+        error=outcome.residual, error_kind=kind, converged=converged, reason=reason, iterations=watch.count,
         method=method, rng=settings.key.record, details=details,
     )  # fmt: skip
     return RobustPCAResult(U, s, Vh, info, places=entries)
 
 
-def _verdict(outcome):
+def _verdict(data, outcome, method):
     """``(converged, reason, advice)``."""
     if outcome.contradicted:
-        lines = f"and most of {outcome.denied} rows and columns, are called outliers"
-        reason = f"{outcome.share:.0%} of the known entries, {lines}"
-        return False, reason, "no sparse part is that large: give another rank, or another method such as 'pcp'"
+        lines = f", and most of {outcome.denied} rows and columns," if outcome.denied else ""
+        reason = f"{outcome.share:.0%} of the known entries{lines} are called outliers"
+        return False, reason, _CONTRADICTED["pcp" if method == "pcp" else "others"]
+    rank = int(outcome.s.shape[0])
+    unseen = sum(int((known < rank).sum()) for known in data.counts)
+    if unseen:
+        reason = f"{unseen} rows and columns have fewer known entries than the rank {rank}, which leaves them open"
+        return False, reason, "leave these rows and columns out, or give a smaller rank"
     if outcome.met:
         return True, outcome.reason, None
     advice = (

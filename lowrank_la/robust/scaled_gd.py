@@ -15,7 +15,7 @@ def scaled_gd(data, rank, settings, watch):
     gauge, xp = Gauge(data, settings.key), data.xp
     U, s, V = start(data, rank, gauge, settings.key)
     root = xp.astype(xp.sqrt(s), U.dtype)[None, :]
-    left, right, ending, size = U * root, V * root, Ending(data, settings.tol), be.fro_norm(s)
+    left, right, ending, size = U * root, V * root, Ending(data, settings.tol, gauge), be.fro_norm(s)
     ones = xp.ones(rank, dtype=s.dtype, device=data.device)
     falling = Falling(gauge, data, settings, float(s[0]))
     while True:

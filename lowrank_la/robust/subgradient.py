@@ -16,6 +16,7 @@ _AT_MOST = 0.05
 _EXACT = 1e-5  # residuals of half the values, relative to them, at which nothing can be left over
 _NEGLIGIBLE = 1e-3  # size beside the largest direction below which none is looked for
 _AVERAGED = 64  # last steps of a round whose signs are averaged
+_OF_SOME_SIZE = 0.02
 _LEFT_OVER = 1.5  # how far a direction that is left over has to stand out of the noise
 
 
@@ -33,7 +34,7 @@ class Task:
         Find ``U Uᵀ`` instead of ``U Vᵀ``.
     key : Key
     truncate : float or None
-        Residuals above that many medians count for nothing.
+        Residuals above that many medians count for nothing, for least squares.
     """
 
     measurement: Any
@@ -49,19 +50,13 @@ class Task:
 
     def residual_image(self, U, V, weigh):
         """``z = A(U Vᵀ) - y`` and the image of ``weigh(z)``."""
-        if self.truncate is None:
-            z, image = self.measurement.residual_image(U, V, self.y, weigh)
-        else:
-            z = self.measurement.forward(U, V) - self.y
-            image = self.measurement.adjoint(weigh(z) * self.kept(z))
+        z, image = self.measurement.residual_image(U, V, self.y, weigh)
         return z, self.image(image)
 
-    def kept(self, z):
-        """One where the residual is within `truncate` medians, zero elsewhere."""
-        xp = be.namespace(z)
-        sizes = xp.abs(z)
-        limit = self.truncate * xp.sort(sizes)[z.shape[0] // 2]
-        return xp.astype(sizes <= limit, z.dtype)
+    def zero(self):
+        """Factors of the zero matrix."""
+        zeros, y = be.namespace(self.y).zeros, self.y
+        return (zeros((side, self.rank), dtype=y.dtype, device=be.device(y)) for side in self.measurement.shape)
 
 
 @dataclass(eq=False)
@@ -89,9 +84,10 @@ def subgradient(task, init_scale, tol, watch):
     xp, y = be.namespace(task.y), task.y
     image = task.image(task.measurement.adjoint(xp.sign(y) / y.shape[0]))
     start = start_from(image, task.measurement, y, task.rank, task.symmetric, task.key)
-    U, V = start.factors(init_scale)
+    U, V = task.zero()
     if start.size <= 0.0 or float(start.values[0]) <= 0.0:
-        return Found(U * 0.0, V * 0.0, False, "the signs of y point to no matrix", details={"rounds": 0})
+        return Found(U, V, False, "the signs of y point to no matrix", details={"rounds": 0})
+    U, V = start.factors(init_scale)
     run, left, hidden = _Run(task, tol, watch), None, start.count == 0
     longest = first = _FIRST if init_scale < _LARGE else _SHORT
     for _ in range(_ROUNDS):
@@ -103,7 +99,7 @@ def subgradient(task, init_scale, tol, watch):
         U, V = left.factors(init_scale, task.rank)
     rank = emerged(product_svd(U, V)[1], init_scale)
     details = {"rounds": len(run.decays), "decay": run.decays[0], "numerical_rank": rank}
-    converged, reason = _verdict(run, hidden, left, rank)
+    converged, reason = _verdict(run, hidden, left, rank, U, V)
     return Found(U, V, converged, reason, run.history, details)
 
 
@@ -192,13 +188,40 @@ class LeftOver:
         return xp.concat([self.left, U[:, :free]], axis=1), xp.concat([self.right, V[:, :free]], axis=1)
 
 
+def median(z):
+    """The middle of the moduli."""
+    xp = be.namespace(z)
+    return float(xp.sort(xp.abs(z))[z.shape[0] // 2])
+
+
+def fitted(z, y):
+    """Which values are met exactly, one or zero."""
+    xp = be.namespace(z)
+    return xp.astype(xp.abs(z) <= max(_EXACT, be.eps(y.dtype) ** 0.5) * median(y), z.dtype)
+
+
+def points_elsewhere(task, z, largest, negative=False):
+    """Whether the signs of the residuals that are not met have an image that stands out of noise, and is of some size.
+
+    Some size is a fiftieth of `largest`, the largest singular value of the answer. With `negative` in the directions
+    that a positive semidefinite matrix can't take.
+    """
+    xp = be.namespace(z)
+    signs = xp.sign(z) * (1.0 - fitted(z, task.y)) / z.shape[0]
+    if not negative:
+        z, signs = -z, -signs
+    image = task.image(task.measurement.adjoint(signs))
+    start = start_from(image, task.measurement, z, task.rank, task.symmetric, task.key, _LEFT_OVER)
+    return start.count > 0 and start.size * float(start.values[0]) > _OF_SOME_SIZE * largest
+
+
 def emerged(values, init_scale):
     """How many singular values of the product have left the size of the start."""
     floor = min(_EMERGED * init_scale, _AT_MOST) * float(values[0])
     return max(1, sum(1 for value in values if float(value) > floor))
 
 
-def _parameters(task, rank):
+def parameters(task, rank):
     """How many numbers determine a matrix of that rank."""
     m, n = task.measurement.shape
     return rank * (2 * n - rank + 1) // 2 if task.symmetric else rank * (m + n - rank)
@@ -211,16 +234,19 @@ def product_svd(U, V):
     return be.matmul(Q, left), s, be.matmul(W, right.mT)
 
 
-def _verdict(run, hidden, left, rank):
+def _verdict(run, hidden, left, rank, U, V):
     """``(converged, reason)``."""
     if run.tol == 0.0:
         return None, run.watch.reason
     if not run.done:
         return False, run.watch.reason
-    if run.task.y.shape[0] < _parameters(run.task, rank):
+    if run.task.y.shape[0] < parameters(run.task, rank):
         return False, f"fewer measurements than a matrix of rank {rank}, the rank found, has parameters"
     if hidden and not run.fitted:
         return False, "no direction of the data stands out of what spoilt measurements alone would show"
     if left is not None:
         return False, "directions were still missing after the last round"
+    largest = float(product_svd(U, V)[1][0])
+    if run.task.symmetric and not run.fitted and points_elsewhere(run.task, run.z, largest, negative=True):
+        return False, "the data belong to no positive semidefinite matrix"
     return True, "the schedule came to its end"

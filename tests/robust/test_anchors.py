@@ -76,6 +76,48 @@ def test_no_bound_is_given_where_its_condition_fails():
         assert result.info.error_kind is None
 
 
+def test_a_rank_that_the_cross_suggests_certifies_nothing():
+    weak, step = np.ones(3), np.array([0.01, -0.01, 10.0])
+    A = np.outer(weak, weak) + np.outer(step, step)
+    guessed = estimated(A, [0, 1], [0, 1], noise=1e-3, magnitude=101.0)
+    assert guessed.info.rank == 1
+    assert largest_error(guessed, A) > 50
+    assert guessed.info.error is None
+    assert guessed.info.error_kind is None
+    known = estimated(A, [0, 1], [0, 1], rank=2, noise=1e-9, magnitude=101.0)
+    assert known.info.error is None or known.info.error >= largest_error(known, A)
+
+
+def test_a_cross_of_smaller_rank_than_said_certifies_nothing():
+    A = positive_matrix(20, 20, 1)
+    result = estimated(A, [0, 1], [0, 1], rank=2, noise=1e-9, magnitude=2.0)
+    assert result.info.converged is False
+    assert result.info.error is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_bound_in_half_precision_includes_the_rounding_of_the_factors(seed):
+    generator = np.random.default_rng(seed)
+    A = np.outer(generator.integers(1, 9, 60), generator.integers(1, 9, 50)) / 3.0
+    half = A.astype(np.float16)
+    rows, cols = range(4), range(4)
+    noise = abs(half.astype(np.float64) - A).max()
+    result = estimated(half, list(rows), list(cols), rank=1, noise=noise, magnitude=A.max())
+    product = result.U.astype(np.float64) @ result.V.astype(np.float64).T
+    assert result.info.error_kind == "bound"
+    assert result.info.error >= abs(product - A).max()
+    exact = np.outer(generator.integers(1, 9, 60), generator.integers(1, 9, 50)).astype(np.float16)
+    result = estimated(exact, list(rows), list(cols), rank=1, noise=1e-12, magnitude=64.0)
+    product = result.U.astype(np.float64) @ result.V.astype(np.float64).T
+    assert result.info.error >= abs(product - exact).max() > 0
+
+
+def test_a_magnitude_that_the_data_exceed_is_refused():
+    A = positive_matrix(20, 20, 2)
+    with pytest.raises(ValueError, match="magnitude must be at least"):
+        estimated(A, [0, 1, 2], [0, 1, 2], rank=2, noise=1e-6, magnitude=1e-3)
+
+
 @pytest.mark.parametrize("scale", [1e150, 1e-150])
 def test_extreme_scales_scale_the_answer_and_the_bound(scale):
     A = positive_matrix(40, 30, 2)

@@ -105,6 +105,7 @@ def test_scaled_polyak_steps_do_not_mind_the_condition(spectrum, symmetric):
     guessed = lr.recover(A, y, X.shape, 2, symmetric=symmetric, preconditioned=True)
     assert error(known, X) <= 1e-7
     assert error(guessed, X) <= 1e-6
+    assert guessed.info.converged
     assert known.info.iterations <= 60
     assert known.info.method == "polyak"
 

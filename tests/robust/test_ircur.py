@@ -38,3 +38,23 @@ def test_seeds_repeat_and_other_seeds_agree():
     assert np.array_equal(one.U, same.U)
     assert low_rank_error(other, L) < 1e-6
     assert abs(one.s - other.s).max() < 1e-6 * one.s[0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_an_entry_that_is_no_number_is_refused_wherever_it_is(bad):
+    L, S = corrupted(900, 900, 2, 0.05)
+    M = L + S
+    M[3, 4] = bad
+    for seed in range(3):
+        with pytest.raises(ValueError, match="NaN or infinite"):
+            lr.robust_pca(M, 2, method="ircur", rng=seed)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("n", [300, 1500])
+def test_small_ranks_are_no_harder(rank, n):
+    for seed in range(4):
+        L, S = corrupted(n, n, rank, 0.05, seed)
+        result = lr.robust_pca(L + S, rank, method="ircur", rng=0)
+        assert result.info.converged
+        assert low_rank_error(result, L) < 1e-6

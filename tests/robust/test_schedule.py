@@ -87,3 +87,21 @@ def test_measurements_and_their_adjoints_are_those_of_the_array(kind):
     left, values, right = image.leading(2, False, be.resolve_rng(0))
     np.testing.assert_allclose(values, np.linalg.svd(Z)[1][:2], rtol=1e-10)
     np.testing.assert_allclose(be.matmul(Z, right), left * values, rtol=0, atol=1e-9)
+
+
+def test_the_image_of_entries_is_the_gradient_of_a_loss_on_the_support():
+    generator = np.random.default_rng(0)
+    rows, cols = np.divmod(np.sort(generator.permutation(42)[:20]), 6)
+    measurement, y, _ = read_measurements((rows, cols), generator.standard_normal(20), (7, 6), False, True)
+    U, V, D = (generator.standard_normal(size) for size in ((7, 2), (6, 2), (7, 2)))
+
+    def loss(U):
+        return np.sum(np.log(np.cosh((U @ V.T)[rows, cols] - y)))
+
+    z, image = measurement.residual_image(U, V, y, np.tanh)
+    observed, h = measurement.observed, 1e-5
+    gradient = image.times(V)
+    np.testing.assert_array_equal(z, observed.dots(U, V) - y)
+    np.testing.assert_array_equal(gradient, observed.times(np.tanh(z), V))
+    slope = (loss(U + h * D) - loss(U - h * D)) / (2 * h)
+    assert abs(np.sum(gradient * D) - slope) <= 100 * h**2
