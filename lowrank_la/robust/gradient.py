@@ -1,10 +1,10 @@
 """Gradient descent on the factors, for the sum of squared residuals."""
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from .. import _backend as be
-from .subgradient import Found, median, points_elsewhere, product_svd
+from .scales import first_limit, kept, limit_of, scales_of
+from .subgradient import Found, points_elsewhere, product_svd
 
 _STEP = 0.1  # relative to the largest singular value of the answer
 _SCALED_STEP = 0.5
@@ -15,64 +15,8 @@ _WINDOW = 20
 _FLOOR = 64.0
 _IMBALANCE = 3.0  # between the two small starts
 _SLOWLY = 0.97  # by how much the limit of residuals that count may fall in a step
-_WIDE = 10.0  # medians, where that limit starts
 _INDEFINITE = "the data belong to no positive semidefinite matrix of that rank"
 _MAJORITY = 0.6  # values that have to count in the end
-
-
-@dataclass(frozen=True, eq=False)
-class Scales:
-    """What the image of the data says about sizes.
-
-    Attributes
-    ----------
-    gain : float
-        ``‖A(Z)‖ / ‖Z‖`` of the best approximation Z of that image.
-    left, values, right
-        Leading triplets of the spectral estimate of the unknown matrix.
-    """
-
-    gain: float
-    left: Any
-    values: Any
-    right: Any
-
-    @property
-    def largest(self):
-        """Estimated largest singular value."""
-        return float(self.values[0])
-
-
-def scales_of(task):
-    """`Scales`, or None where the data say nothing."""
-    xp, y = be.namespace(task.y), task.y
-    weights = y if task.truncate is None else y * kept(y, _first_limit(task))
-    image = task.image(task.measurement.adjoint(weights / y.shape[0]))
-    left, values, right = image.leading(task.rank, task.symmetric, task.key)
-    values = xp.maximum(values, xp.zeros_like(values))
-    size = be.fro_norm(values)
-    if size == 0.0:
-        return None
-    gain = be.fro_norm(task.measurement.forward(left * (values / size)[None, :], right))
-    if gain == 0.0:
-        return None
-    return Scales(gain, left, values * (y.shape[0] / gain / gain), right)
-
-
-def limit_of(task, z):
-    """The modulus above which a residual counts for nothing: so many medians."""
-    return task.truncate * median(z)
-
-
-def _first_limit(task):
-    """The limit that the values themselves are held to."""
-    return max(task.truncate, _WIDE) * median(task.y)
-
-
-def kept(z, limit):
-    """One where a residual counts, zero elsewhere."""
-    xp = be.namespace(z)
-    return xp.astype(xp.abs(z) <= limit, z.dtype)
 
 
 class Descent:
@@ -110,7 +54,7 @@ class Descent:
 
         The limit falls slowly, since otherwise those that are met first make it so small that the others never count.
         """
-        self.limit = max(limit_of(self.task, z), _SLOWLY * (self.limit or _first_limit(self.task)))
+        self.limit = max(limit_of(self.task, z), _SLOWLY * (self.limit or first_limit(self.task)))
         weights = kept(z, self.limit)
         self.share = float(be.namespace(z).sum(weights)) / z.shape[0]
         return z * weights

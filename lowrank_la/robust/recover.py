@@ -1,7 +1,6 @@
 """Low-rank matrices from linear measurements, some of them spoilt."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .. import _backend as be
@@ -11,15 +10,12 @@ from ..results import Info, Result
 from .gradient import descend
 from .lines import doubt_lines
 from .measurements import PairedMeasurement
+from .options import LIMIT, checked_options
 from .polyak import polyak
 from .reading import at_safe_scale, read_measurements
 from .subgradient import Found, Task, subgradient
 
-_LIMIT = {"subgradient": 200_000, "polyak": 5_000}
 _DESCENTS = 10_000
-_SMALL = 1e-9
-_LARGEST = 0.5
-_START = 0.1
 _ADVICE = "allow a larger maxiter, or give more measurements"
 
 
@@ -172,9 +168,11 @@ def recover(
     >>> bool(np.linalg.norm(result.U @ result.U.T - u @ u.T) < 1e-6)
     True
     """
-    options = _checked(loss, symmetric, init_scale, rebalance, preconditioned, optimum, truncate, tol, on_failure)
+    options = checked_options(
+        loss, symmetric, init_scale, rebalance, preconditioned, optimum, truncate, tol, on_failure
+    )
     check_finite = be.check_flag("check_finite", check_finite)
-    limit = _LIMIT.get(options.method, _DESCENTS)
+    limit = LIMIT.get(options.method, _DESCENTS)
     maxiter = be.check_count("maxiter", limit if maxiter is None else maxiter)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "recover")
     with be.single_blas(), watch:
@@ -193,76 +191,6 @@ def recover(
     return result
 
 
-@dataclass(frozen=True)
-class _Options:
-    method: str
-    symmetric: bool
-    init_scale: float
-    optimum: float | None
-    preconditioned: bool
-    truncate: float | None
-    tol: float | None
-
-    def scaled_by(self, y, exponent, measurement):
-        """The options with the default tolerance of the dtype, and the optimum in the scale of `y`."""
-        squares = self.method not in _LIMIT
-        tol = (1e-7 if squares else 1e-9 if be.is_double(y.dtype) else 1e-6) if self.tol is None else self.tol
-        optimum = self.optimum
-        if optimum is not None:
-            factor = getattr(measurement, "factor", 1.0)
-            optimum = _times_power(optimum * factor, -exponent)
-        return replace(self, tol=tol, optimum=optimum)
-
-
-def _times_power(value, exponent):
-    try:
-        return math.ldexp(value, exponent)
-    except OverflowError:
-        return math.inf
-
-
-def _checked(loss, symmetric, init_scale, rebalance, preconditioned, optimum, truncate, tol, on_failure):
-    be.check_option("loss", loss, ("l1", "l2"))
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
-    symmetric = be.check_flag("symmetric", symmetric)
-    preconditioned = be.check_flag("preconditioned", preconditioned)
-    if not isinstance(rebalance, bool):
-        be.check_option("rebalance", rebalance, ("auto", True, False))
-    if optimum is not None:
-        optimum = be.check_positive("optimum", optimum, zero=True)
-        if loss != "l1":
-            raise ValueError("optimum is the value of the sum of absolute residuals: pass loss='l1'")
-    truncate = None if truncate is None else be.check_positive("truncate", truncate)
-    if truncate is not None and truncate < 1.0:
-        raise ValueError(f"truncate must be at least 1, the median itself; got {truncate}")
-    if truncate is not None and (loss == "l1" or not preconditioned):
-        raise ValueError(
-            "truncate goes with loss='l2', preconditioned=True: 'l1' withstands outliers as it is, and a random start "
-            "does not tell them apart"
-        )
-    if tol is not None and be.check_positive("tol", tol, zero=True) != 0.0:
-        tol = be.check_tol(tol)
-    if loss == "l1":
-        method = "polyak" if preconditioned or optimum is not None else "subgradient"
-    elif preconditioned:
-        method = "scaled_gradient"
-    else:
-        method = "rebalanced" if rebalance else "symmetric" if symmetric else "asymmetric"
-    scale = (_SMALL if loss == "l1" else _START) if init_scale is None else be.check_positive("init_scale", init_scale)
-    most = _LARGEST if loss == "l1" else 1.0
-    if scale > most:
-        raise ValueError(
-            f"init_scale must lie in (0, {most}] with loss={loss!r}, relative to the size of the answer; got {scale}"
-        )
-    if init_scale is not None and method in ("polyak", "scaled_gradient"):
-        raise ValueError(
-            "init_scale has no effect with optimum or preconditioned, which start from a spectral estimate"
-        )
-    if rebalance != "auto" and method not in ("rebalanced", "symmetric", "asymmetric"):
-        raise ValueError("rebalance goes with loss='l2' and without preconditioned: leave it at 'auto'")
-    return _Options(method, symmetric, scale, optimum, preconditioned, truncate, tol)
-
-
 def _run(task, options, watch):
     xp = be.namespace(task.y)
     if float(xp.max(xp.abs(task.y))) == 0.0:
@@ -279,7 +207,7 @@ def _run(task, options, watch):
 def _assembled(task, found, options, watch, source, exponent):
     xp = be.namespace(task.y)
     z = task.measurement.forward(found.U, found.V) - task.y
-    squares = options.method not in _LIMIT
+    squares = options.method not in LIMIT
     size = be.fro_norm if squares else (lambda x: float(xp.sum(xp.abs(x))))
     medians = [float(xp.sort(xp.abs(x))[x.shape[0] // 2]) for x in (z, task.y)]
     details = {

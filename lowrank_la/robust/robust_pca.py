@@ -7,18 +7,16 @@ from importlib import import_module
 from .. import _backend as be
 from ..factor.iteration import Watch, settle
 from ..factor.signs import fix_phases
-from ..operators import as_operator
 from ..results import Info
 from .answer import RobustPCAResult, outliers
 from .gauge import Gauge
+from .given import at_safe_scale, read_matrix
 from .outcome import Outcome, Settings
-from .panels import Data
 from .rank import rank_by_gap
 
 _METHODS = {name: name for name in ("accaltproj", "ircur", "scaled_gd", "pcp", "godec")}
 _BY_SHARE = "scaled_gd", "godec"
 _MAXITER = 200
-_SAFE = {"float32": 1e6, "float64": 1e60}
 _SPARSE = 0.05
 _CONTRADICTED = {
     "pcp": "no sparse part is that large; 'pcp' takes dense noise for one: give rank, and method='accaltproj'",
@@ -142,11 +140,11 @@ def robust_pca(
     tol, maxiter = be.check_tol(tol), be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
     check_finite, key = be.check_flag("check_finite", check_finite), be.resolve_rng(rng)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "robust_pca")
-    matrix, known, source = _read(M, mask)
+    matrix, known, source = read_matrix(M, mask)
     rank = None if rank is None else be.check_rank(rank, matrix.shape)
     be.check_rank(1, matrix.shape)
     with be.single_blas(), watch:
-        data, factor = _at_safe_scale(matrix, known, check_finite, method == "ircur", key)
+        data, factor = at_safe_scale(matrix, known, check_finite, method == "ircur", key)
         settings = Settings(max(tol, _ROUNDING * be.eps(data.dtype)), key, factor, sparsity)
         if data.norm == 0.0:
             outcome, method = _zero(data, rank or 1), "accaltproj" if method == "auto" else method
@@ -165,54 +163,6 @@ def _check_sparsity(sparsity, method):
     be.check_tol(sparsity, "sparsity")
     if method not in _BY_SHARE:
         raise ValueError(f"sparsity goes with method {' or '.join(map(repr, _BY_SHARE))}, got {method!r}: leave it out")
-
-
-def _read(M, mask):
-    """``(matrix in its working precision, known or None, dtype as given)``."""
-    if be.is_sparse(M):
-        raise TypeError("robust_pca needs a dense matrix: the zeros of a sparse one would be data; pass M.toarray()")
-    op = as_operator(M)
-    if not op.has("array"):
-        raise TypeError(f"robust_pca needs the entries of a dense array, got {type(M).__name__}")
-    be.require_untracked(op.array, "robust_pca")
-    matrix, source = op.array, op.source_dtype
-    if mask is None:
-        return matrix, None, source
-    xp = be.namespace(matrix)
-    known = mask if be.is_array(mask) else xp.asarray(mask)
-    if be.namespace(known) is not xp:
-        raise TypeError(
-            f"mask must be an array of the library of M, {type(matrix).__name__}, got {type(mask).__name__}: convert it"
-        )
-    if be.dtype_name(known.dtype) != "bool":
-        raise TypeError(f"mask must be boolean, True where an entry is known, got {be.dtype_name(known.dtype)} values")
-    if tuple(known.shape) != tuple(matrix.shape):
-        raise ValueError(f"mask must have the shape {tuple(matrix.shape)} of M, got {tuple(known.shape)}")
-    if not bool(xp.any(known)):
-        raise ValueError("mask is False everywhere: no entry is known, and there is nothing to decompose")
-    return xp.where(known, matrix, xp.zeros_like(matrix)), known, source
-
-
-def _at_safe_scale(matrix, known, check_finite, sampled, key):
-    """`Data` the squares of whose clean entries are numbers, and the power of two by which it was divided."""
-    data = Data(matrix, known, 1.0)
-    norm = be.fro_norm(data.sampled(key.child("scale"))[2] if sampled else matrix)
-    if (sampled and check_finite) or not math.isfinite(norm):
-        finite = be.all_finite(matrix)
-        if check_finite and not finite:
-            raise ValueError("M holds NaN or infinite values; pass mask=, True where an entry is known, or clean them")
-        if not finite:
-            return replace(data, norm=math.nan), 1.0
-    size = Gauge(data, key).size() or norm
-    reach = _SAFE[be.dtype_name(be.real_dtype(data.xp, data.dtype))]
-    if norm == 0.0 or (1.0 / reach < size < reach and math.isfinite(norm)):
-        return replace(data, norm=norm), 1.0
-    limit = 1000 if be.is_double(data.dtype) else 120
-    largest = math.frexp(norm)[1] if math.isfinite(norm) else limit + 24
-    exponent = max(-limit, min(limit, max(math.frexp(size)[1], largest - limit)))
-    factor = math.ldexp(1.0, exponent)
-    matrix = matrix * (1.0 / factor)
-    return Data(matrix, known, be.fro_norm(matrix)), factor
 
 
 def _run(data, rank, method, settings, watch):

@@ -99,6 +99,8 @@ def test_inputs_are_left_alone():
     a.flags.writeable = y.flags.writeable = False
     lr.recover(a, y, (8, 8), 2, maxiter=3, tol=0.0)
     lr.recover(a, y, (8, 8), 2, loss="l2", maxiter=3, tol=0.0)
+    np.testing.assert_array_equal(a, A)
+    np.testing.assert_array_equal(y, Y)
 
 
 @pytest.mark.parametrize(
