@@ -11,6 +11,7 @@ from .outcome import Outcome
 from .panels import kept
 from .start import start
 from .tangent_step import retracted
+from .trimming import retracted_at, trimmed_bases
 
 _FLOOR = 3.0
 LARGEST_STEP = 1.9
@@ -43,8 +44,8 @@ SLOW = Pace(0.8, 400.0)
 
 def accaltproj(data, rank, settings, watch):
     """`Outcome` of the fast pace; where lines of the matrix speak against it of a smaller rank, or of a slow pace."""
-    outcome = _attempt(data, rank, FAST, settings, watch)
-    if outcome.sound or watch.over:
+    outcome = _attempt(data, rank, STEADY if settings.once else FAST, settings, watch)
+    if outcome.sound or watch.over or settings.once:
         return outcome
     ratios = np.append(outcome.spectrum[:-1] / np.maximum(outcome.spectrum[1:], 1e-300), 0.0)
     tries = [(int(ratios.argmax()) + 1, pace) for pace in (FAST, STEADY)] if ratios.max() > _GAP else []
@@ -63,12 +64,14 @@ def _attempt(data, rank, pace, settings, watch):
     while True:
         spread = gauge.spread(U, s, V)
         limit = pace.limit(scale * (float(s[0]) * decay + beyond), spread)
-        found = kept(data, U, s, V, limit)
+        bases = None if settings.incoherence is None else trimmed_bases(U, V, settings.incoherence)
+        found = kept(data, U, s, V, limit, *(bases or ()))
         over = watch.tick(residual=found.norm / data.norm, threshold=limit * settings.factor)
         if ending.after(found.norm, limit, be.fro_norm(s), watch if over else None):
             break
         step = min(m * n / max(found.count, 1), LARGEST_STEP)
-        U, s, V, beyond = retracted(U, s, V, found.right * step, found.left * step)
+        images = found.right * step, found.left * step
+        U, s, V, beyond = retracted(U, s, V, *images) if bases is None else retracted_at(bases, U, s, V, *images)
         decay *= pace.decay
     return concluded(data, (U, s, V), limit, found, ending, spread)
 
@@ -115,7 +118,10 @@ def _explained(counts, known, denied):
 
 
 class Falling:
-    """Thresholds for methods that fit by steps of their own: a share of the misfits, or a slow fall."""
+    """Thresholds for methods that fit by steps of their own: a slow fall, held up where too many misfits exceed it.
+
+    Too many are more than the share of outliers, and more than chance adds to that among the places of the gauge.
+    """
 
     def __init__(self, gauge, data, settings, top):
         (m, n) = data.shape
@@ -123,11 +129,12 @@ class Falling:
 
     def next(self, U, s, V):
         """The threshold for the factors of this iteration."""
-        if self.share is not None:
-            return self.gauge.exceeded(U, s, V, self.share)
         limit = SLOW.limit(self.reach, self.gauge.spread(U, s, V))
         self.reach *= SLOW.decay
-        return limit
+        if self.share is None:
+            return limit
+        chance = 3.0 * math.sqrt(self.share * (1.0 - self.share) / self.gauge.places)
+        return max(limit, self.gauge.exceeded(U, s, V, min(self.share + chance, 1.0)))
 
 
 class Ending:

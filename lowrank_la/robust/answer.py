@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
 from ..operators import LowRank
 from ..operators.sparse import SparseOperator
 from ..results import Info, Result
 from .panels import Data, entries_of
 
+_ROUNDING = 32.0  # units of roundoff times the rank, by which factors may be off orthonormal
 _SOURCES = {
     "accaltproj": ("cai_cai_wei_2019",),
     "godec": ("zhou_tao_2011",),
@@ -82,6 +84,19 @@ class RobustPCAResult(Result):
         known = ", ".join(f"{f.name}: {tuple(getattr(self, f.name).shape)}" for f in fields(self)[:3])
         error = "unknown" if self.info.error is None else f"{self.info.error:.3g} ({self.info.error_kind})"
         return f"RobustPCAResult({known}, error {error}, method {self.info.method!r})"
+
+
+def orthonormal(outcome):
+    """The outcome with orthonormal factors, which vanishing singular values may have cost."""
+    U, s, V = outcome.U, outcome.s, outcome.V
+    xp = be.namespace(s)
+    eye = xp.eye(s.shape[0], dtype=U.dtype, device=be.device(U))
+    limit = _ROUNDING * s.shape[0] * be.eps(s.dtype)
+    if max(be.fro_norm(be.gram(Q) - eye) for Q in (U, V)) <= limit:
+        return outcome
+    (Q, R), (P, T) = orthonormalize(U), orthonormalize(V)
+    a, s, bh = be.small_svd(be.matmul(R * xp.astype(s, R.dtype)[None, :], be.mH(T)))
+    return replace(outcome, U=be.matmul(Q, a), s=s, V=be.matmul(P, be.mH(bh)))
 
 
 def sparse_matrix(rows, columns, values, shape):

@@ -16,7 +16,7 @@ class Gauge:
 
     def __init__(self, data, key):
         self.rows, self.columns, self.values = data.sampled(key.child("gauge"))
-        self.count = data.count
+        self.count, self.places = data.count, int(self.values.shape[0])
 
     def misfits(self, U, s, V):
         """Moduli of the residual at the places, a host array."""
@@ -29,19 +29,25 @@ class Gauge:
 
     def median(self):
         """Median of the moduli of the data."""
-        return float(np.median(np.abs(be.to_numpy(self.values))))
+        return _median(np.abs(be.to_numpy(self.values)))
 
     def size(self):
         """Median of the moduli of the data, of those that are not zero where most of them are."""
         moduli = np.abs(be.to_numpy(self.values))
-        median = float(np.median(moduli))
+        median = _median(moduli)
         nonzero = moduli[moduli > 0]
-        return median if median > 0 or nonzero.size == 0 else float(np.median(nonzero))
+        return median if median > 0 or nonzero.size == 0 else _median(nonzero)
 
     def clean_norm(self):
         """What the norm of the data less their outliers is about."""
         return self.size() * math.sqrt(self.count)
 
-    def exceeded(self, U, s, V, share):
-        """The modulus that the part `share` of the misfits exceeds."""
-        return float(np.quantile(self.misfits(U, s, V), 1.0 - share))
+    def exceeded(self, U, s, V, share, within=math.inf):
+        """The modulus that the part `share` of the misfits exceeds, of those that are not above `within`."""
+        misfits = self.misfits(U, s, V)
+        return float(np.quantile(misfits[misfits <= within], 1.0 - share)) if misfits.min() <= within else within
+
+
+def _median(moduli):
+    """The median, which the sum of the two in the middle may not overflow."""
+    return 2.0 * float(np.median(moduli / 2))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from .. import _backend as be
 from .scales import first_limit, kept, limit_of, scales_of
-from .subgradient import Found, points_elsewhere, product_svd
+from .subgradient import Found, emerged, parameters, points_elsewhere, product_svd
 
 _STEP = 0.1  # relative to the largest singular value of the answer
 _SCALED_STEP = 0.5
@@ -16,6 +16,7 @@ _FLOOR = 64.0
 _IMBALANCE = 3.0  # between the two small starts
 _SLOWLY = 0.97  # by how much the limit of residuals that count may fall in a step
 _INDEFINITE = "the data belong to no positive semidefinite matrix of that rank"
+_NEGLIGIBLE = 1e-7  # singular values beside the largest that don't count as rank, times ten
 _MAJORITY = 0.6  # values that have to count in the end
 
 
@@ -80,7 +81,11 @@ class Descent:
     def judge_truncation(self, U, V):
         """Take back the verdict where what was left out looks like a part of the answer."""
         task = self.task
-        if self.share < _MAJORITY:
+        rank = emerged(product_svd(U, V)[1], _NEGLIGIBLE)
+        if self.share * task.y.shape[0] < parameters(task, rank):
+            self.converged = False
+            self.reason = f"fewer values within `truncate` medians than a matrix of rank {rank}, the rank found, has"
+        elif self.share < _MAJORITY:
             self.converged, self.reason = False, f"only {self.share:.0%} of the values are within `truncate` medians"
         elif points_elsewhere(task, task.measurement.forward(U, V) - task.y, float(product_svd(U, V)[1][0])):
             self.converged, self.reason = False, "the values beyond `truncate` medians point to directions not found"

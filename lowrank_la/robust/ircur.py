@@ -20,13 +20,14 @@ _HEADROOM = 40.0
 _ELSEWHERE = 10.0
 _PACE = Pace(0.7, 100.0)
 _TINY = 1e-10
+_LEVEL, _HARDLY_ANY = 0.95, 0.01
 
 
 def ircur(data, rank, settings, watch):
     """`Outcome` of a fit to some rows and columns; where lines speak against it of others, at slower paces."""
     outcome = _attempt(data, rank, _PACE, settings, watch, settings.key.child("cross"))
     for label, pace in (("other cross", STEADY), ("third cross", CAREFUL)):
-        if outcome.sound or watch.over:
+        if outcome.sound or watch.over or settings.once:
             break
         other = _attempt(data, rank, pace, settings, watch, settings.key.child(label))
         outcome = other.joined(outcome) if other.better_than(outcome) else outcome.joined(other)
@@ -37,10 +38,12 @@ def _attempt(data, rank, pace, settings, watch, key):
     cross = Cross.drawn(data, rank, key)
     fit, top = cross.first(rank, key)
     gauges = [Gauge(part, key.child(label)) for label, part in (("columns", cross.C), ("rows", cross.R))]
-    decay, ending = 1.0, Ending(cross, settings.tol, *gauges)
+    decay, level, ending = 1.0, pace is not _PACE, Ending(cross, settings.tol, *gauges)
     while True:
         sides = fit.on_columns(cross), fit.on_rows(cross)
         spread = max(gauge.spread(*side) for gauge, side in zip(gauges, sides, strict=True))
+        if not level and _is_level(ending.history):
+            level, top = True, min(top, _exceeded_by_few(gauges, sides, ending.limits[-1]) / decay)
         limit = pace.limit(top * decay, spread)
         found = [
             kept(part, U, s, V, limit, products=wanted)
@@ -59,6 +62,16 @@ def _attempt(data, rank, pace, settings, watch, key):
     ]
     counts = [sum(part) for part in zip(*doubts, strict=True)]
     return _judged(data, fit.triplets(), limit, ending, counts, cross, settings)
+
+
+def _is_level(history):
+    """Whether the last step left the residual as it was: no threshold much above the misfits tells outliers apart."""
+    return len(history) > 1 and history[-1] > _LEVEL * history[-2]
+
+
+def _exceeded_by_few(gauges, sides, within):
+    """A threshold that takes a hundredth of the misfits for outliers, beside those above the last one."""
+    return max(gauge.exceeded(*side, _HARDLY_ANY, within) for gauge, side in zip(gauges, sides, strict=True))
 
 
 def _judged(data, factors, limit, ending, doubts, cross, settings):
@@ -144,13 +157,13 @@ class Fit:
     def on_columns(self, cross):
         """``U, s, V`` of the chosen columns of L, `V` orthonormal."""
         xp = be.namespace(self.F)
-        Q, T = orthonormalize(be.mH(xp.take(self.H, cross.J, axis=1)))
+        Q, T = be.householder_qr(be.mH(xp.take(self.H, cross.J, axis=1)))
         return be.matmul(self.F, be.mH(T)), _ones(T), Q
 
     def on_rows(self, cross):
         """``U, s, V`` of the chosen rows of L, `U` orthonormal."""
         xp = be.namespace(self.F)
-        Q, T = orthonormalize(xp.take(self.F, cross.I, axis=0))
+        Q, T = be.householder_qr(xp.take(self.F, cross.I, axis=0))
         return Q, _ones(T), be.mH(be.matmul(T, self.H))
 
     def moved(self, cross, sides, found):

@@ -7,6 +7,8 @@ from .. import _backend as be
 
 LIMIT = {"subgradient": 200_000, "polyak": 5_000}
 """Steps at most of the methods for the sum of absolute residuals."""
+MEDIAN = "median"
+"""In place of `optimum`: the median residual tells how far the loss is above it."""
 _SMALL = 1e-9
 _LARGEST = 0.5
 _START = 0.1
@@ -19,7 +21,7 @@ class Options:
     method: str
     symmetric: bool
     init_scale: float
-    optimum: float | None
+    optimum: float | str | None
     preconditioned: bool
     truncate: float | None
     tol: float | None
@@ -29,7 +31,7 @@ class Options:
         squares = self.method not in LIMIT
         tol = (1e-7 if squares else 1e-9 if be.is_double(y.dtype) else 1e-6) if self.tol is None else self.tol
         optimum = self.optimum
-        if optimum is not None:
+        if optimum is not None and optimum != MEDIAN:
             factor = getattr(measurement, "factor", 1.0)
             optimum = _times_power(optimum * factor, -exponent)
         return replace(self, tol=tol, optimum=optimum)
@@ -50,17 +52,14 @@ def checked_options(loss, symmetric, init_scale, rebalance, preconditioned, opti
     preconditioned = be.check_flag("preconditioned", preconditioned)
     if not isinstance(rebalance, bool):
         be.check_option("rebalance", rebalance, ("auto", True, False))
-    if optimum is not None:
-        optimum = be.check_positive("optimum", optimum, zero=True)
-        if loss != "l1":
-            raise ValueError("optimum is the value of the sum of absolute residuals: pass loss='l1'")
+    optimum = _checked_optimum(optimum, loss, preconditioned)
     truncate = None if truncate is None else be.check_positive("truncate", truncate)
     if truncate is not None and truncate < 1.0:
         raise ValueError(f"truncate must be at least 1, the median itself; got {truncate}")
-    if truncate is not None and (loss == "l1" or not preconditioned):
+    if truncate is not None and not (preconditioned if loss == "l2" else not preconditioned and optimum is None):
         raise ValueError(
-            "truncate goes with loss='l2', preconditioned=True: 'l1' withstands outliers as it is, and a random start "
-            "does not tell them apart"
+            "truncate goes with loss='l2', preconditioned=True, since a random start does not tell outliers apart, and "
+            "with loss='l1' without preconditioned and optimum, whose steps come from the whole loss"
         )
     if tol is not None and be.check_positive("tol", tol, zero=True) != 0.0:
         tol = be.check_tol(tol)
@@ -83,3 +82,17 @@ def checked_options(loss, symmetric, init_scale, rebalance, preconditioned, opti
     if rebalance != "auto" and method not in ("rebalanced", "symmetric", "asymmetric"):
         raise ValueError("rebalance goes with loss='l2' and without preconditioned: leave it at 'auto'")
     return Options(method, symmetric, scale, optimum, preconditioned, truncate, tol)
+
+
+def _checked_optimum(optimum, loss, preconditioned):
+    if optimum is None:
+        return None
+    if isinstance(optimum, str):
+        be.check_option("optimum", optimum, (MEDIAN,))
+    else:
+        optimum = be.check_positive("optimum", optimum, zero=True)
+    if loss != "l1":
+        raise ValueError("optimum is the value of the sum of absolute residuals: pass loss='l1'")
+    if optimum == MEDIAN and not preconditioned:
+        raise ValueError("optimum='median' goes with preconditioned=True: without, it ends before weak directions do")
+    return optimum

@@ -21,13 +21,19 @@ class Settings:
     factor : float
         The data as given over the data as worked on.
     sparsity : float or None
-        Share of outliers, for the methods that have to know it.
+        The most that outliers make up, for the methods that heed it.
+    incoherence : float or None
+        What rows of the factors are trimmed to, for the method that does it.
+    once : bool
+        Leave it at one attempt.
     """
 
     tol: float
     key: Any
     factor: float = 1.0
     sparsity: float | None = None
+    incoherence: float | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +94,15 @@ class Outcome:
     def sound(self):
         """Whether nothing speaks against the fit, so that another attempt could hardly do better."""
         return self.suspect == 0 and not self.contradicted
+
+    def simpler_than(self, other):
+        """Whether this outcome, of a smaller rank, has hardly more outliers than the other.
+
+        Up to a quarter of the numbers that the directions left out are made of.
+        """
+        (m, k), (n, more) = self.U.shape, other.V.shape
+        saved = (more - k) * (m + n) / (m * n)
+        return self.met and not self.contradicted and self.share <= other.share + saved / 4
 
     @property
     def spectrum(self):

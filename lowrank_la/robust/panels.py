@@ -149,12 +149,13 @@ class Kept:
         return int(self.row_counts.sum())
 
 
-def kept(data, U, s, V, limit, basis=None, products="both"):
+def kept(data, U, s, V, limit, basis=None, right_basis=None, products="both"):
     """`Kept` of the factors at the threshold `limit`: one read of the matrix, nothing of its size is stored.
 
-    With `basis` (m, l) ``Wᴴ basis`` stands for ``Wᴴ U``; `products` is "both", "right" or "left", the other one None.
+    With `basis` (m, l) ``Wᴴ basis`` stands for ``Wᴴ U``, and with `right_basis` (n, l) ``W right_basis`` for ``W V``.
+    `products` is "both", "right" or "left", the other one None.
     """
-    basis = U if basis is None else basis
+    basis, right_basis = U if basis is None else basis, V if right_basis is None else right_basis
     xp = data.xp
     left, right = U * xp.astype(s, U.dtype)[None, :], be.mH(V)
     if be.kind(xp) == "numpy":
@@ -168,7 +169,7 @@ def kept(data, U, s, V, limit, basis=None, products="both"):
             )
             square += _square(W)
             if products != "left":
-                images.append(W @ V)
+                images.append(W @ right_basis)
             if products != "right":
                 product = be.mH(W) @ basis[part, :]
                 total = product if total is None else _added(total, product)

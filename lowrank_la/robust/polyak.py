@@ -2,6 +2,7 @@
 
 from .. import _backend as be
 from .gradient import preconditioned
+from .median_excess import MedianExcess
 from .schedule import median_ratio
 from .subgradient import Found, emerged, fitted, median, parameters, points_elsewhere, product_svd
 
@@ -15,24 +16,26 @@ def polyak(task, optimum, scaled, tol, watch):
     Notes
     -----
     The level is the optimum where that is known (Tong, Ma and Chi 2021). Else it is the best loss found less a gap
-    that is halved whenever fifteen steps have not closed half of it.
+    that is halved whenever fifteen steps have not closed half of it. With "median" in place of the optimum
+    `MedianExcess` tells what is to be gained.
     """
-    if optimum is not None and optimum * be.eps(task.y.dtype) > median(task.y) > 0.0:
+    by_median = optimum == "median"
+    if not by_median and optimum is not None and optimum * be.eps(task.y.dtype) > median(task.y) > 0.0:
         raise ValueError(
             "optimum must not be so large beside the median of |y| that rounding hides the values that are not spoilt: "
             f"got {optimum / median(task.y):.3g} times that; leave it out"
         )
     U, V = spectral_start(task)
     weigh = _bounded_sign(task)
-    level = _Level(optimum, tol)
+    level = MedianExcess(task.y, tol) if by_median else _Level(optimum, tol)
     reason, converged, best = "", None, (float("inf"), U, V)
     history = []
     while True:
         z, image = task.residual_image(U, V, weigh)
         loss = float(be.namespace(z).sum(z * weigh(z))) / z.shape[0]
         history.append(loss)
-        best = (loss, U, V) if loss < best[0] else best
-        step, over = level.after(loss), watch.tick(loss=loss)
+        best = (loss, U, V) if loss < best[0] or not level.keeps_best else best
+        step, over = level.after(loss, z), watch.tick(loss=loss)
         if over or level.reached:
             converged, reason = _verdict(task, level, watch, *best[1:])
             return Found(best[1], best[2], converged, reason, history, {"level": level.value})
@@ -57,8 +60,6 @@ def _verdict(task, level, watch, U, V):
         return None, watch.reason
     if not level.reached:
         return False, watch.reason
-    if level.optimum is not None:
-        return True, "the loss is at its optimum within tol"
     z = task.measurement.forward(U, V) - task.y
     exact = float(be.namespace(z).sum(fitted(z, task.y)))
     s = product_svd(U, V)[1]
@@ -66,18 +67,22 @@ def _verdict(task, level, watch, U, V):
     needed = parameters(task, rank)
     if count < needed:
         return False, f"fewer measurements than a matrix of rank {rank}, the rank found, has parameters"
+    if level.optimum is not None:
+        return True, "the loss is at its optimum within tol"
     if 2 * exact > count and exact > needed:
-        return True, "the loss is at its estimated level, and most values are met exactly"
+        return True, f"{level.ended}, and most values are met exactly"
     largest = float(s[0])
     if points_elsewhere(task, z, largest):
-        return False, "the loss is at its estimated level, and the residuals point to directions not found"
+        return False, f"{level.ended}, and the residuals point to directions not found"
     if task.symmetric and points_elsewhere(task, z, largest, negative=True):
         return False, "the data belong to no positive semidefinite matrix"
-    return None, "the loss is at its estimated level, which need not be the optimum"
+    return None, f"{level.ended}, which need not be the optimum"
 
 
 class _Level:
     """The loss to aim for."""
+
+    keeps_best, ended = True, "the loss is at its estimated level"
 
     def __init__(self, optimum, tol):
         self.optimum, self.tol = optimum, tol
@@ -89,7 +94,7 @@ class _Level:
         """The loss aimed for."""
         return self.optimum if self.optimum is not None else max(self.best - self.gap, 0.0)
 
-    def after(self, loss):
+    def after(self, loss, _):
         """Take in a loss; what is to be gained."""
         if self.first is None:
             self.first = self.best = loss

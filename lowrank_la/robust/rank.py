@@ -8,6 +8,8 @@ from .start import start
 
 _MOST = 40
 _GAP = 1.5
+_WIDE_GAP = 4.0
+_ROUNDING = 100.0  # times the tolerance, below which singular values make no difference
 
 
 def rank_by_gap(data, key):
@@ -22,3 +24,13 @@ def rank_by_gap(data, key):
         return 1
     ratios = host[:half] / np.maximum(host[1 : half + 1], 1e-12 * host[0])
     return int(ratios.argmax()) + 1 if ratios.max() >= _GAP else None
+
+
+def rank_before_gap(spectrum, tol):
+    """Rank before the widest gap of singular values found; None where there is none or what follows is rounding."""
+    after = spectrum[1:]
+    seen = after > _ROUNDING * tol * spectrum[0]
+    if not seen.any():
+        return None
+    ratios = np.where(seen, spectrum[:-1] / np.where(seen, after, 1.0), 0.0)
+    return int(ratios.argmax()) + 1 if ratios.max() > _WIDE_GAP else None

@@ -10,7 +10,7 @@ from ..results import Info, Result
 from .gradient import descend
 from .lines import doubt_lines
 from .measurements import PairedMeasurement
-from .options import LIMIT, checked_options
+from .options import LIMIT, MEDIAN, checked_options
 from .polyak import polyak
 from .reading import at_safe_scale, read_measurements
 from .subgradient import Found, Task, subgradient
@@ -84,17 +84,19 @@ def recover(
         plain gradient descent. Not with "l1" or `preconditioned`.
     preconditioned : bool
         Gradients in the metric of the other factor, for ill-conditioned X.
-    optimum : float, optional
+    optimum : float or "median", optional
         With "l1": the mean absolute residual at the true X where it is known, 0 if no value is spoilt. Steps are then
-        Polyak's. Quadratic forms take 0 only, since they are compared in pairs.
+        Polyak's. Quadratic forms take 0 only, since they are compared in pairs. "median", with `preconditioned`, takes
+        half of the median residual for the excess of the loss: for measurements that all see X alike, not for entries.
     truncate : float, optional
-        With "l2" and `preconditioned`: residuals above `truncate` times their median count for nothing, after a limit
-        of ten medians that falls to that by 3 % a step, which withstands outliers.
+        Residuals above `truncate` times their median count for nothing. With "l2" and `preconditioned`: after a limit
+        of ten medians that falls to that by 3 % a step, which withstands outliers. With "l1", without `preconditioned`
+        and `optimum`: from the second step on, which helps where `rank` is too large and many values are spoilt.
     tol : float, optional
         With "l1" the size of the last step, relative to the factors, which bounds the relative change of the loss in
         it; with `optimum` or `preconditioned` the gap of the loss to its optimum or estimated optimum relative to the
-        first; with "l2" the relative change of the squared loss in a step. Defaults 1e-9, in single precision 1e-6,
-        and 1e-7 with "l2". 0 runs all of `maxiter`.
+        first ("median": to the median of ``|y|``); with "l2" the relative change of the squared loss in a step.
+        Defaults 1e-9, in single precision 1e-6, and 1e-7 with "l2". 0 runs all of `maxiter`.
     maxiter : int, optional
         Steps at most. By default 200 000 with "l1", whose schedule ends after some thousands as a rule; 5000 for steps
         from the loss and 10 000 with "l2".
@@ -177,7 +179,7 @@ def recover(
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "recover")
     with be.single_blas(), watch:
         measurement, y, source = read_measurements(measure, y, shape, options.symmetric, check_finite)
-        if options.optimum and isinstance(measurement, PairedMeasurement):
+        if options.optimum not in (None, 0.0, MEDIAN) and isinstance(measurement, PairedMeasurement):
             raise ValueError(
                 "optimum must be 0 with quadratic forms, which are compared in pairs; leave it out otherwise"
             )

@@ -8,11 +8,11 @@ from .. import _backend as be
 from ..factor.iteration import Watch, settle
 from ..factor.signs import fix_phases
 from ..results import Info
-from .answer import RobustPCAResult, outliers
+from .answer import RobustPCAResult, orthonormal, outliers
 from .gauge import Gauge
 from .given import at_safe_scale, read_matrix
 from .outcome import Outcome, Settings
-from .rank import rank_by_gap
+from .rank import rank_before_gap, rank_by_gap
 
 _METHODS = {name: name for name in ("accaltproj", "ircur", "scaled_gd", "pcp", "godec")}
 _BY_SHARE = "scaled_gd", "godec"
@@ -35,6 +35,7 @@ def robust_pca(
     maxiter=None,
     mask=None,
     sparsity=None,
+    incoherence=None,
     rng=None,
     callback=None,
     progress=False,
@@ -58,8 +59,12 @@ def robust_pca(
     mask : boolean array, shape (m, n), optional
         True where an entry is known. `M` may hold anything elsewhere, NaN too; `S` is zero there.
     sparsity : float, optional
-        Share of outliers among the known entries, for "scaled_gd" and "godec"; by default a
-        threshold falls as with "accaltproj". Either side of the true share costs accuracy. Refused elsewhere.
+        The most that outliers make up of the known entries, for "scaled_gd" and "godec": the threshold, which falls as
+        with "accaltproj", is held up where more misfits exceed it. Too small a share leaves outliers in. Refused
+        elsewhere.
+    incoherence : float, optional
+        μ ≥ 1, for "accaltproj": before each step rows of the factors are shortened to ``√(μ k/m)`` and ``√(μ k/n)``, as
+        in [1]_. Below that of the low-rank part there is no answer to converge to. Refused elsewhere.
     rng : optional
         Seed or generator of the start, of the places that errors are told from, and of the cross of "ircur".
     callback : callable, optional
@@ -100,8 +105,9 @@ def robust_pca(
     the size of `M` is stored. Two things differ from the source. The threshold falls by 0.7 an iteration as there, and
     sooner where forty times the median misfit is below: the errors then say that it may. Steps are divided by the share
     of entries that were kept (at most 1.9 times as long). Where rows or columns speak against the answer slower
-    thresholds are tried, and a smaller rank where the singular values have a gap. Singular vectors of the clipped data,
-    moduli lowered to three times their median, are the start.
+    thresholds are tried. Singular vectors of the clipped data, moduli lowered to three times their median, are the
+    start. With all methods but "pcp" singular values more than four times smaller than the one before are taken for
+    directions too many where the answer without them has hardly more outliers, and left out.
 
     "ircur" reads 3 k log m rows and 3 k log n columns, 2 k more and 100 at least of either, and some thousand
     entries, and fits these alone [2]_: O(k n log n) memory, as many operations times k an iteration. "scaled_gd"
@@ -136,7 +142,7 @@ def robust_pca(
     """
     be.check_option("method", method, ("auto", *_METHODS))
     be.check_option("on_failure", on_failure, ("warn", "raise"))
-    _check_sparsity(sparsity, method)
+    sparsity, incoherence = _checked(sparsity, incoherence, method)
     tol, maxiter = be.check_tol(tol), be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
     check_finite, key = be.check_flag("check_finite", check_finite), be.resolve_rng(rng)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "robust_pca")
@@ -145,7 +151,7 @@ def robust_pca(
     be.check_rank(1, matrix.shape)
     with be.single_blas(), watch:
         data, factor = at_safe_scale(matrix, known, check_finite, method == "ircur", key)
-        settings = Settings(max(tol, _ROUNDING * be.eps(data.dtype)), key, factor, sparsity)
+        settings = Settings(max(tol, _ROUNDING * be.eps(data.dtype)), key, factor, sparsity, incoherence)
         if data.norm == 0.0:
             outcome, method = _zero(data, rank or 1), "accaltproj" if method == "auto" else method
             outcome = replace(outcome, kind="estimate") if method == "ircur" else outcome
@@ -157,12 +163,19 @@ def robust_pca(
     return result
 
 
-def _check_sparsity(sparsity, method):
-    if sparsity is None:
-        return
-    be.check_tol(sparsity, "sparsity")
-    if method not in _BY_SHARE:
-        raise ValueError(f"sparsity goes with method {' or '.join(map(repr, _BY_SHARE))}, got {method!r}: leave it out")
+def _checked(sparsity, incoherence, method):
+    if sparsity is not None:
+        sparsity = be.check_tol(sparsity, "sparsity")
+        if method not in _BY_SHARE:
+            names = " or ".join(map(repr, _BY_SHARE))
+            raise ValueError(f"sparsity goes with method {names}, got {method!r}: leave it out")
+    if incoherence is not None:
+        incoherence = be.check_positive("incoherence", incoherence)
+        if incoherence < 1.0:
+            raise ValueError(f"incoherence must be at least 1, which no matrix is below; got {incoherence}")
+        if method != "accaltproj":
+            raise ValueError(f"incoherence goes with method='accaltproj', got {method!r}: leave it out")
+    return sparsity, incoherence
 
 
 def _run(data, rank, method, settings, watch):
@@ -180,14 +193,29 @@ def _run(data, rank, method, settings, watch):
                 f"in place of {method!r}"
             )
         if method == "auto":
-            outcome = _method("accaltproj")(data, rank, settings, watch)
+            outcome = _to_a_rank("accaltproj", data, rank, settings, watch)
             if watch.over or (outcome.met and not outcome.contradicted):
                 return outcome, "accaltproj"
             other = _method("pcp")(data, None, settings, watch)
             better = other.met and not other.contradicted
             return (other, "pcp") if better else (outcome, "accaltproj")
+    if method == "pcp":
+        return _method(method)(data, rank, settings, watch), method
     name = "accaltproj" if method == "auto" else method
-    return _method(name)(data, rank, settings, watch), name
+    return _to_a_rank(name, data, rank, settings, watch), name
+
+
+def _to_a_rank(name, data, rank, settings, watch):
+    """The outcome at `rank`; where its singular values have a wide gap that of the rank before, if as few outliers do.
+
+    Directions too many that the start has brought in are held up by outliers that are none.
+    """
+    outcome = _method(name)(data, rank, settings, watch)
+    smaller = rank_before_gap(outcome.spectrum, settings.tol) if outcome.met and outcome.share > 0.0 else None
+    if smaller is None or watch.over:
+        return outcome
+    other = _method(name)(data, smaller, replace(settings, once=True), watch)
+    return other.joined(outcome) if other.simpler_than(outcome) else outcome.joined(other)
 
 
 def _sparser(data, outcome, settings):
@@ -214,11 +242,14 @@ def _zero(data, rank):
 
 def _assembled(data, outcome, method, source, settings, watch, estimated):
     xp, factor = data.xp, settings.factor
+    outcome = orthonormal(outcome)
     U, Vh = fix_phases(outcome.U, be.mH(outcome.V))
     converged, reason, advice = _verdict(data, outcome, method)
     places = outcome.places
     entries = outliers(data, outcome, factor) if places is None else lambda: (*places[:2], places[2] * factor)
     s = outcome.s * factor
+    if not be.all_finite(s):
+        raise ValueError("M is so large that its singular values exceed the largest number of its dtype: scale it down")
     kind = outcome.kind
     if be.is_half(source):
         U, Vh, kind = xp.astype(U, source), xp.astype(Vh, source), "estimate"

@@ -34,7 +34,7 @@ class Task:
         Find ``U Uᵀ`` instead of ``U Vᵀ``.
     key : Key
     truncate : float or None
-        Residuals above that many medians count for nothing, for least squares.
+        Residuals above that many medians count for nothing.
     """
 
     measurement: Any
@@ -116,16 +116,18 @@ class _Run:
         task, xp, count = self.task, be.namespace(self.task.y), self.task.y.shape[0]
         self.decays.append(schedule.decay)
         steps = schedule.steps(self.tol) if self.tol > 0.0 else None
-        t, self.done, self.signs = 0, False, None
+        t, self.done, self.signs, limit = 0, False, None, None
         while not self.done:
-            z, image = task.residual_image(U, V, xp.sign)
+            weigh = _signs_within(limit)
+            z, image = task.residual_image(U, V, weigh)
+            limit = None if task.truncate is None else task.truncate * median(z)
             self.history.append(float(xp.sum(xp.abs(z))) / count)
             step = schedule.step(t) / image.norm if image.norm > 0.0 else 0.0
             U, V = self._moved(U, V, image, step)
             t += 1
             self.done = step == 0.0 or (steps is not None and t >= steps)
             if self.done or (steps is not None and t > steps - _AVERAGED):
-                self.z, self.signs = z, xp.sign(z) if self.signs is None else self.signs + xp.sign(z)
+                self.z, self.signs = z, weigh(z) if self.signs is None else self.signs + weigh(z)
             if self.watch.tick(loss=self.history[-1], step=schedule.step(t)):
                 break
         return U, V
@@ -168,6 +170,16 @@ class _Run:
         roots = xp.sqrt(s[:taken])[None, :]
         left, right = L[:, :taken] * roots, R[:, :taken] * roots
         return LeftOver(start, left, left if task.symmetric else right, share)
+
+
+def _signs_within(limit):
+    """The signs of residuals, zero beyond `limit`, which the step before has told."""
+
+    def weigh(z):
+        xp = be.namespace(z)
+        return xp.sign(z) if limit is None else xp.sign(z) * xp.astype(xp.abs(z) <= limit, z.dtype)
+
+    return weigh
 
 
 @dataclass(frozen=True, eq=False)

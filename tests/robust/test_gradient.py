@@ -110,6 +110,63 @@ def test_scaled_polyak_steps_do_not_mind_the_condition(spectrum, symmetric):
     assert known.info.method == "polyak"
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.2, 0.3, 0.4])
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_steps_by_the_median_need_no_optimum_and_no_outlier_is_too_large(share, symmetric):
+    for spectrum in ((1.0, 1.0), (1.0, 0.01)):
+        X = target(N, N, spectrum, symmetric=symmetric)
+        for size in (10.0, 1e12):
+            A, y = sensed(X, 1500, share, size)
+            result = lr.recover(A, y, X.shape, 2, symmetric=symmetric, preconditioned=True, optimum="median")
+            assert error(result, X) <= 1e-8
+            assert result.info.converged
+            assert result.info.iterations <= 90
+
+
+@pytest.mark.parametrize("share", [0.1, 0.4])
+def test_steps_by_the_median_take_too_large_a_rank(share):
+    X = target(N, N, (1.0, 0.01))
+    A, y = sensed(X, 1500, share)
+    result = lr.recover(A, y, X.shape, 5, preconditioned=True, optimum="median")
+    assert error(result, X) <= 1e-7
+    assert result.info.converged
+
+
+def test_steps_by_the_median_end_in_noise_near_the_oracle():
+    X = target(N, N, (1.0, 0.5))
+    A, y = sensed(X, 1500, 0.1, noise=0.1)
+    result = lr.recover(A, y, X.shape, 2, preconditioned=True, optimum="median")
+    assert result.info.converged is None
+    assert error(result, X) <= 1.5 * 0.1 * np.sqrt(2 * (2 * N - 2) / 1500)
+
+
+def test_steps_by_the_median_do_not_vouch_for_values_that_are_all_spoilt():
+    A, y = sensed(target(N, N, (1.0, 0.5)), 1500, 1.0)
+    result = lr.recover(A, y, (N, N), 2, preconditioned=True, optimum="median")
+    assert not result.info.converged
+    assert result.info.median_residual > 0.5
+
+
+@pytest.mark.parametrize("share", [0.3, 0.4])
+def test_truncation_helps_the_sub_gradient_method_with_too_large_a_rank(share):
+    X = target(N, N, (1.0, 1.0, 1.0), symmetric=True)
+    A, y = sensed(X, 900, share)
+    plain, truncated = (
+        lr.recover(A, y, X.shape, N, symmetric=True, init_scale=1e-6, truncate=limit) for limit in (None, 3.0)
+    )
+    assert truncated.info.converged
+    assert truncated.info.method == "subgradient"
+    assert error(truncated, X) <= 1e-5
+    assert error(truncated, X) <= 0.5 * error(plain, X)
+
+
+def test_truncation_leaves_the_sub_gradient_method_as_good_at_the_right_rank():
+    for spectrum in ((1.0, 1.0), (1.0, 0.2)):
+        X = target(N, N, spectrum)
+        A, y = sensed(X, 900, 0.2)
+        assert error(lr.recover(A, y, X.shape, 2, truncate=5.0), X) <= 1e-7
+
+
 def test_measurements_that_see_the_symmetric_part_alone_are_noticed():
     X = target(8, 8, (1.0, 0.5), symmetric=True)
     A = sensed(X, 400)[0]

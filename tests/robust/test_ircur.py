@@ -58,3 +58,21 @@ def test_small_ranks_are_no_harder(rank, n):
         result = lr.robust_pca(L + S, rank, method="ircur", rng=0)
         assert result.info.converged
         assert low_rank_error(result, L) < 1e-6
+
+
+@pytest.mark.parametrize("size", [0.3, 1.0, 1e6])
+def test_four_in_ten_entries_may_be_wrong(size):
+    for seed in range(2):
+        L, S = corrupted(800, 700, 5, 0.4, seed, size=size)
+        result = lr.robust_pca(L + S, 5, method="ircur", rng=seed)
+        assert result.info.converged
+        assert low_rank_error(result, L) < 1e-6
+
+
+def test_thresholds_begin_where_the_misfits_do():
+    L, S = corrupted(1500, 1500, 5, 0.2)
+    limits = []
+    lr.robust_pca(L + S, 5, method="ircur", rng=0, callback=lambda state: limits.append(state.threshold))
+    largest = abs(L).max() + abs(S).max()
+    assert sum(limit > largest for limit in limits) <= 3
+    assert len(limits) <= 27

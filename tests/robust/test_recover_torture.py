@@ -56,6 +56,16 @@ def test_the_rank_may_be_full():
     assert error(lr.recover(A, Y, (8, 8), 8), X) <= 1e-5
 
 
+@pytest.mark.parametrize(
+    "options", [{"optimum": 0.0}, {"loss": "l2", "preconditioned": True, "truncate": 4.0}, {"preconditioned": True}]
+)
+def test_fewer_measurements_than_parameters_are_not_vouched_for(options):
+    exact = A.reshape(300, -1) @ X.ravel()
+    with pytest.warns(lr.ConvergenceWarning, match="fewer"):
+        result = lr.recover(A[:20], exact[:20], (8, 8), 2, rng=0, **options)
+    assert not result.info.converged
+
+
 @pytest.mark.parametrize("scale", [1e150, 1e-150, 1e300, 1e-290])
 @pytest.mark.parametrize("options", [{}, {"loss": "l2", "truncate": 4.0, "preconditioned": True}])
 def test_extreme_scales_of_the_values(scale, options):
@@ -121,7 +131,11 @@ def test_inputs_are_left_alone():
         (A, Y, (8, 8), 2, {"tol": 1.0}, ValueError, "tol"),
         (A, Y, (8, 8), 2, {"optimum": 1.0, "loss": "l2"}, ValueError, "optimum"),
         (A, Y, (8, 8), 2, {"truncate": 0.5}, ValueError, "truncate"),
-        (A, Y, (8, 8), 2, {"truncate": 3.0}, ValueError, "truncate goes with loss='l2'"),
+        (A, Y, (8, 8), 2, {"truncate": 3.0, "preconditioned": True}, ValueError, "truncate goes with loss='l2'"),
+        (A, Y, (8, 8), 2, {"truncate": 3.0, "optimum": 0.0}, ValueError, "truncate goes with loss='l2'"),
+        (A, Y, (8, 8), 2, {"optimum": "mean", "preconditioned": True}, ValueError, "optimum must be one of"),
+        (A, Y, (8, 8), 2, {"optimum": "median"}, ValueError, "goes with preconditioned"),
+        (A, Y, (8, 8), 2, {"optimum": "median", "loss": "l2"}, ValueError, "pass loss='l1'"),
         (A, Y, (8, 8), 2, {"truncate": 3.0, "loss": "l2"}, ValueError, "truncate goes with loss='l2'"),
         (A, Y, (8, 8), 2, {"init_scale": 0.7}, ValueError, "0.5"),
         (A, Y, (8, 8), 2, {"init_scale": 0.1, "optimum": 0.0}, ValueError, "init_scale has no effect"),
