@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from lowrank_la.solve.features import Chebyshev, Hermite, Legendre
     from lowrank_la.solve.lstsq import lstsq
     from lowrank_la.solve.weighted import weighted_lstsq
+    from lowrank_la.transforms.fwht import fwht
+    from lowrank_la.transforms.hadamard import hadamard
     from lowrank_la.versions import show_versions
 
 __version__ = "0.1.0"
@@ -70,6 +72,8 @@ _HOME = {
     "cur": "skeleton.cur",
     "eigh": "factor.eigh",
     "embedding_distortion": "sampling.embedding",
+    "fwht": "transforms.fwht",
+    "hadamard": "transforms.hadamard",
     "interpolative": "skeleton.interpolative",
     "leverage_scores": "sampling.leverage",
     "lewis_weights": "sampling.lewis",
