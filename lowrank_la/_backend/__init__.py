@@ -2,6 +2,7 @@
 
 from ._names import dtype_name
 from .autograd import attach_linear, attach_svd, detached, is_tracked, require_untracked
+from .butterfly import is_in_one_piece, is_plain, require_writable, walsh, walsh_exact, walsh_plain
 from .checks import (
     check_callback,
     check_count,
@@ -87,7 +88,6 @@ from .supports import SUPPORT, Support, supports
 from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
 from .thresholds import clip_step, keep_small
-from .butterfly import is_in_one_piece, is_plain, require_writable, walsh, walsh_exact, walsh_plain
 
 __all__ = [
     "CSR",

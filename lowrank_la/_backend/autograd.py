@@ -34,7 +34,7 @@ def require_untracked(A, name):
 
 
 def attach_linear(x, forward, adjoint):
-    """``forward(x)`` for a linear function of the tensor `x` whose adjoint is ``adjoint``, differentiable any number of times."""
+    """``forward(x)`` for a linear function of the tensor `x`, given its adjoint: differentiable any number of times."""
     return _linear_node().apply(x, forward, adjoint)
 
 

@@ -140,7 +140,7 @@ def walsh_exact(x):
     """`walsh` of int64 numbers, which the caller has seen to be small enough."""
     if kind(namespace(x)) != "numpy":
         return walsh_twin(x, None)
-    outer, n, inner = x.shape
+    n = x.shape[1]
     rows = np.array(np.moveaxis(x, 1, 2), order="C")
     _kernels.lookup("walsh_exact", "numpy")(rows.reshape(-1), n.bit_length() - 1, 0, rows.size)
     return np.moveaxis(rows, 2, 1)

@@ -1,6 +1,6 @@
 """Compiled inner loops on bare arrays; `lookup` is the only door."""
 
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 
 _NUMPY_KERNELS = {
@@ -24,8 +24,9 @@ _NUMPY_KERNELS = {
     "sort_entries": "observed",
     "transpose_entries": "observed",
     "bin_energies": "peeling",
-    "choose_independent": "peeling",
+    "choose_columns": "peeling",
     "fill_queries": "peeling",
+    "gather_points": "peeling",
     "peel": "peeling",
     "put_back": "peeling",
     "refit": "peeling",
@@ -42,7 +43,7 @@ _NUMPY_KERNELS = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def lookup(name, host):
     """Kernel called `name` for arrays that live on `host`, or None.
 

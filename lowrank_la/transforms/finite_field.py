@@ -68,7 +68,9 @@ def _irreducible(p, k):
     """Lower coefficients of a monic irreducible polynomial of degree k over the integers modulo p."""
     for lower in product(range(p), repeat=k):
         candidate = np.asarray([[*lower, 1]], np.int64)
-        divisors = (np.asarray(d, np.int64) for degree in range(1, k // 2 + 1) for d in product(range(p), repeat=degree))
+        divisors = (
+            np.asarray(d, np.int64) for degree in range(1, k // 2 + 1) for d in product(range(p), repeat=degree)
+        )
         if all(_remainder(candidate, divisor, p).any() for divisor in divisors):
             return np.asarray(lower, np.int64)
     raise AssertionError("irreducible polynomials of every degree exist")

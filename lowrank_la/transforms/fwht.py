@@ -21,7 +21,8 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     Parameters
     ----------
     x : array
-        Half precision is transformed in single precision and rounded at the end. Integers give exact integers, of 64 bits where the device has them.
+        Half precision is transformed in single precision and rounded at the end. Integers give exact integers, of 64
+        bits where the device has them.
     axis : int
     order : {"natural", "sequency", "dyadic"}
         Order of the outputs, for powers of two: by index, by the number of sign changes of the row, by reversed bits.
@@ -31,7 +32,8 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     overwrite : bool
         Write the result into `x`, which is returned.
     transpose : bool
-        Apply Hᵀ, which differs for some lengths that are no powers of two. ``fwht(fwht(x), transpose=True) / n`` is `x`.
+        Apply Hᵀ, another matrix for some lengths that are no powers of two. ``fwht(fwht(x), transpose=True) / n`` is
+        `x`.
     block : int, optional
         Transform each stretch of `block` numbers by itself: a rotation by a block-diagonal matrix. The length has to be
         a multiple of it.

@@ -54,4 +54,3 @@ def hadamard(n, *, xp=None, dtype=None):
     xp = be.named_namespace(None) if xp is None else xp
     name = "int64" if dtype is None else be.dtype_name(dtype)
     return be.from_numpy(np.array(matrix, np.dtype(name)), xp)
-

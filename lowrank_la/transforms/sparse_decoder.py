@@ -10,6 +10,7 @@ from .sparse_noise import thresholds
 RISK = 0.01  # that noise alone passes a threshold in any bin
 PATIENCE = 20  # looks a bin, on average, before peeling is given up
 CHECK_HASH = True
+_DIGITS = 1e-8
 _SWEEPS_EXACT, _SWEEPS_NOISY = 6, 60
 
 
@@ -85,11 +86,15 @@ def decode(groups, code, noise, soft):
     zero, single, growth = thresholds(groups, noise, RISK, 2 if np.iscomplexobj(bins.U) else 1)
     keys, values, looks, whole = _peeled(bins, code, zero, single, growth, soft)
     keys, values = _fitted(bins, groups, code, noise, keys, values)
-    energies = np.empty(bins.group_of.size)
-    _kernels.lookup("bin_energies", "numpy")(bins.U, bins.layout, bins.group_of, code.length - 1, energies)
-    limits = zero[bins.group_of]
+    energies, limits = _energies(bins, code), zero[bins.group_of]
     complete = whole and bool(np.all(energies <= limits)) and _as_noise(energies, groups, bins, noise, code.n)
     return Decoding(keys, values, energies, limits, bins.group_of, complete, looks)
+
+
+def _energies(bins, code):
+    energies = np.empty(bins.group_of.size)
+    _kernels.lookup("bin_energies", "numpy")(bins.U, bins.layout, bins.group_of, code.length - 1, energies)
+    return energies
 
 
 def _peeled(bins, code, zero, single, growth, soft):
@@ -112,19 +117,28 @@ def _fitted(bins, groups, code, noise, keys, values):
     if keys.shape[0] == 0:
         return keys, values
     parts = bins.U, bins.layout, bins.hashes, bins.shifts, code.stencil
-    samples = sum(group.size * group.bins.shape[1] for group in groups)
+    samples = min(sum(group.size * group.bins.shape[1] for group in groups), 1 << code.n)
     error = (noise.variance / samples) ** 0.5
     sizes = abs(values)
     kept = sizes > max(4.0 * error, 0.5 * noise.floor**0.5)
     if not kept.all():
         _kernels.lookup("put_back", "numpy")(*parts, keys[~kept], values[~kept])
         keys, values = keys[kept], values[kept]
-        if keys.shape[0] == 0:
-            return keys, values
+    if keys.shape[0] == 0 or (noise.variance == 0.0 and not _fit_helps(bins, code, noise)):
+        return keys, values
     weights = np.asarray([float(group.size) for group in groups])
-    sweeps, tol = (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 2.0**-52 * float(sizes.max()))
+    sweeps, tol = (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 2.0**-50 * float(sizes.max()))
     _kernels.lookup("refit", "numpy")(*parts, weights, keys, values, sweeps, tol)
     return keys, values
+
+
+def _fit_helps(bins, code, noise):
+    """Whether what is left of exact values is neither far below what counts as rounding, nor signal.
+
+    The first would change no digit, the second spread what is in a few bins over all.
+    """
+    largest = float(np.max(_energies(bins, code)))
+    return _DIGITS * noise.floor * code.length < largest <= noise.floor * code.length
 
 
 def _as_noise(energies, groups, bins, noise, n):

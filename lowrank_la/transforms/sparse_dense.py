@@ -27,7 +27,9 @@ def whole_cube(oracle, noise):
     parts = 2 if np.iscomplexobj(X) else 1
     unit, limit, complete = 0.0, 16.0 * floor, True
     if noise is not None:
-        unit = float(np.median(squares)) / _MEDIAN[parts] if noise == "unknown" else (noise / oracle.scale) ** 2 / X.size
+        unit = (
+            float(np.median(squares)) / _MEDIAN[parts] if noise == "unknown" else (noise / oracle.scale) ** 2 / X.size
+        )
         limit = max(limit, _level(unit, parts, X.size))
     kept = np.flatnonzero(squares > limit)
     if noise is not None:

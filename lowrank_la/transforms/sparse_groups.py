@@ -1,6 +1,7 @@
 """Groups of bins: random subspaces of GF(2)^n, their offsets, and the values of a function on them."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -55,6 +56,7 @@ class Code:
         return self.reach.shape[0]
 
 
+@lru_cache(maxsize=64)
 def code_of(n, degree):
     """The shorter one of unit vectors and parity checks."""
     none = np.zeros(1, np.int64)
@@ -85,6 +87,8 @@ class Group:
     verify : int
     bins : array (2**bits, offsets)
         Values of each bin, one an offset.
+    energy : float
+        Sum of the squares of all values.
     """
 
     number: int
@@ -93,6 +97,7 @@ class Group:
     shifts: np.ndarray
     verify: int
     bins: object = None
+    energy: float = 0.0
 
     @property
     def size(self):
@@ -101,6 +106,7 @@ class Group:
 
     @property
     def repeats(self):
+        """Offsets with the stencil."""
         return self.shifts.shape[0] - self.verify
 
 
@@ -130,63 +136,54 @@ class Sampler:
         """New groups with values; `sizes` holds the logarithms of their numbers of bins."""
         verify = self.verify if verify is None else verify
         drawn = [self._group(bits, repeats, verify) for bits in sizes]
-        requests = [(group.columns, self._offsets(group.shifts, verify)) for group in drawn]
-        return self._filled(drawn, requests)
+        return self._filled(drawn, [self._offsets(group.shifts, verify) for group in drawn])
 
     def repeated(self, groups, repeats):
         """The same groups with more repeats."""
-        grown, requests = [], []
+        grown, offsets = [], []
         for group in groups:
-            more = self._draw(group.number, _LANE // 2 + group.shifts.shape[0], repeats)
+            more = self._draw(group.number, _LANE + group.shifts.shape[0], repeats)
             grown.append(replace(group, shifts=np.concatenate([group.shifts, more])))
-            requests.append((group.columns, self._offsets(more, 0)))
-        return self._filled(grown, requests)
+            offsets.append(self._offsets(more, 0))
+        return self._filled(grown, offsets)
 
-    def _filled(self, groups, requests):
-        values = self.oracle.ask(requests)
+    def _filled(self, groups, offsets):
+        values = self.oracle.ask([(group.columns, rows) for group, rows in zip(groups, offsets, strict=True)])
         filled = []
         for group, part in zip(groups, values, strict=True):
             new = be.walsh(part.reshape(1, group.size, -1), 1.0 / group.size, overwrite=True)[0]
             bins = new if group.bins is None else np.concatenate([group.bins, new], axis=1)
-            filled.append(replace(group, bins=bins))
+            flat = bins.reshape(-1).view(np.float64)
+            energy = float(np.einsum("i,i->", flat, flat))
+            filled.append(Group(group.number, group.columns, group.hashes, group.shifts, group.verify, bins, energy))
         return filled
 
     def _group(self, bits, repeats, verify):
         number, rows = self.count, bits + _SPARE
         self.count += 1
-        drawn = self._draw(number, 0, rows + verify + repeats)
         columns = np.empty((bits, self.mask.size), np.uint64)
-        choose = _kernels.lookup("choose_independent", "numpy")
-        candidates = drawn[:rows]
-        while bits and choose(candidates, columns) < bits:
-            rows += bits + _SPARE
+        hashes = np.empty(self.code.n, np.uint64)
+        choose = _kernels.lookup("choose_columns", "numpy")
+        while True:
             drawn = self._draw(number, 0, rows + verify + repeats)
-            candidates = drawn[:rows]
-        return Group(number, columns, _hashes(columns, self.code.n), drawn[rows:].copy(), verify)
+            if choose(drawn[:rows], self.code.n, columns, hashes) == bits:
+                return Group(number, columns, hashes, drawn[rows:], verify)
+            rows += bits + _SPARE
 
     def _draw(self, number, first, rows):
         """Random rows of words, of stream `number` from place `first` on."""
         width = self.mask.size
         blocks = -(-rows * width // 2)
         counters = np.empty((4, blocks), np.uint64)
-        counters[0] = np.arange(blocks, dtype=np.uint64)
+        counters[0] = np.arange(blocks)
         counters[1], counters[2], counters[3] = number, self.words[2] ^ np.uint64(first), self.words[3]
         _kernels.lookup("philox_words", "numpy")(counters, self.words[0], self.words[1], blocks)
         drawn = counters[:2].T.reshape(-1)[: rows * width].reshape(rows, width)
-        return drawn & self.mask
+        drawn &= self.mask
+        return drawn
 
     def _offsets(self, shifts, verify):
         """Every offset of shifts: the first `verify` alone, the others with the stencil."""
         width = self.mask.size
         around = (shifts[verify:, None, :] ^ self.code.reach[None, :, :]).reshape(-1, width)
         return np.concatenate([shifts[:verify], around])
-
-
-def _hashes(columns, n):
-    if columns.shape[0] == 0:
-        return np.zeros(n, np.uint64)
-    bits = unpacked(columns, n)
-    if bits.shape[0] <= 16:
-        low = np.packbits(bits, axis=0, bitorder="little").astype(np.uint64)
-        return low[0] if low.shape[0] == 1 else low[0] | (low[1] << np.uint64(8))
-    return (bits.astype(np.uint64) << np.arange(bits.shape[0], dtype=np.uint64)[:, None]).sum(axis=0, dtype=np.uint64)

@@ -39,7 +39,7 @@ def bits_for(sparsity, most):
 
 
 def added_sizes(loads, bits, sparsity, most):
-    """The fewest bins, as logarithms of up to three equal groups, with which the groups hold `sparsity` coefficients."""
+    """Up to three equal groups of the fewest bins, as logarithms, with which `sparsity` coefficients find room."""
     best = None
     for size in range(max(bits - 2, 0), most + 1):
         for count in (1, 2, 3):

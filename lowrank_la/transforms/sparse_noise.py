@@ -31,18 +31,18 @@ def rounding_floor(groups, precision):
 
 def mean_square(groups):
     """Mean square of the samples, by Parseval from the bins."""
-    total = sum(group.size * float(np.vdot(group.bins, group.bins).real) for group in groups)
+    total = sum(group.size * group.energy for group in groups)
     return total / sum(group.bins.size for group in groups)
 
 
 def thresholds(groups, noise, risk, parts):
     """``zero, single, growth`` of each group for the decoder.
 
-    Energies of noise alone and of what one coefficient leaves pass them with probability `risk` in any bin; `parts` is 2
-    for complex values. Without noise they are multiples of the rounding floor.
+    Energies of noise alone and of what one coefficient leaves pass them with probability `risk` in any bin; `parts`
+    is 2 for complex values. Without noise they are multiples of the rounding floor.
     """
     count = len(groups)
-    zero, single, growth = np.empty(count), np.empty(count), np.ones(count)
+    zero, single, growth = np.empty(count), np.empty(count), np.zeros(count)
     bins = sum(group.size for group in groups)
     for c, group in enumerate(groups):
         width = group.bins.shape[1]
@@ -80,5 +80,5 @@ def _energies(group):
 
 
 def repeats_for(strength):
-    """Repeats with which every bit of a frequency is right, for coefficients of `strength` times the variance of a bin."""
+    """Repeats with which all bits of a frequency are right; a squared coefficient is `strength` bin variances."""
     return max(1, math.ceil(_SURE**2 * (2.0 * strength + 1.0) / strength**2)) if strength > 0.0 else 64

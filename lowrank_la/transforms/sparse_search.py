@@ -67,7 +67,11 @@ def search(sampler, plan):
         bits = bits_for(plan.sparsity, sampler.code.n) if plan.sparsity else min(_FIRST_BITS, sampler.code.n)
     if bits is None:
         return None
-    wanted, repeats = [bits] * plan.groups, plan.repeats or 1
+    repeats = plan.repeats or 1
+    while bits > 0 and sampler.oracle.samples + plan.groups * sampler.cost(bits, repeats) > plan.samples:
+        bits -= 1
+    wanted = [bits] * plan.groups
+    noise, found = None, None
     for attempt in range(1, plan.attempts + 1):
         cost = sum(sampler.cost(size, repeats) for size in wanted)
         if _whole_is_cheaper(sampler, plan, cost):
@@ -76,7 +80,7 @@ def search(sampler, plan):
             return Outcome(found, groups, noise, attempt - 1, "sample budget spent")
         groups = groups + sampler.groups(wanted, repeats)
         noise, found = _judged(groups, sampler, plan)
-        if not found.complete and plan.repeats is None and plan.noise is not None:
+        if plan.repeats is None and plan.noise is not None:
             groups, noise, found = _with_repeats(groups, noise, found, sampler, plan)
         if groups is None:
             return None
@@ -162,12 +166,15 @@ def _variance_left(groups, found, parts):
 
 
 def _with_repeats(groups, noise, found, sampler, plan):
-    """More repeats where votes on single bits are too uncertain for coefficients of the mean size."""
+    """More repeats where votes on single bits are too uncertain for coefficients of the mean size.
+
+    They are also added where less than half of the coefficients that the caller expects has shown.
+    """
     largest = max(group.size for group in groups)
     repeats = max(group.repeats for group in groups)
     power = max(mean_square(groups) - noise.variance, 0.0) / (plan.sparsity or largest / 0.6)
     wanted = min(repeats_for(power / noise.of_bin(largest)), _MOST_REPEATS)
-    while not found.complete and repeats < wanted:
+    while repeats < wanted and (not found.complete or 2 * found.keys.shape[0] < (plan.sparsity or 0)):
         more = min(max(repeats, -(-wanted // 2)), wanted - repeats)
         cost = sum(more * sampler.code.length * group.size for group in groups)
         if _whole_is_cheaper(sampler, plan, cost):
@@ -183,7 +190,7 @@ def _next_sizes(groups, found, noise, sampler, plan):
     """Logarithms of the bins of the groups to add.
 
     Too many coefficients for the bins: as many groups as density evolution asks for. A few that fell into one bin in
-    every group: one group, just large enough to part them.
+    every group: one group, just large enough to part them; in noise one of twice the bins, which halves its variance.
     """
     n, largest = sampler.code.n, max(group.size for group in groups)
     bits = largest.bit_length() - 1
@@ -195,6 +202,6 @@ def _next_sizes(groups, found, noise, sampler, plan):
     if left_over(loads) > 0.0:
         return added_sizes(loads, bits, sparsity, n)
     if plan.noise is not None:
-        return [bits]
+        return [min(bits + 1, n)]
     stuck = np.bincount(found.group_of[found.unresolved], minlength=1)
     return [min(bits, max(int(stuck.max()) * 2 - 1, 1).bit_length())]

@@ -16,7 +16,7 @@ from .sparse_search import Plan, search
 
 _METHODS = ("auto", "peeling", "dense")
 _VOTES = ("soft", "hard")
-_SAMPLES = 1 << 26
+_SAMPLES = 1 << 24
 _LARGEST_DENSE = 30
 _CHUNK = 1 << 24  # numbers of a product of characters
 
@@ -43,7 +43,8 @@ class SparseWHTResult(Result):
         bits = xp.astype(be.from_numpy(be.to_numpy(bits), xp, device), real)
         frequencies = xp.astype(self.indices, real)
         step = max(1, _CHUNK // max(c.shape[0], 1))
-        parts = [_expanded(xp, bits[p : p + step, :], frequencies, c) for p in range(0, bits.shape[0], step)]
+        cuts = be.fixed_partition(bits.shape[0], step)
+        parts = [_expanded(xp, bits[cut, :], frequencies, c) for cut in cuts]
         return xp.concat(parts) if parts else xp.zeros((0,), dtype=c.dtype, device=device)
 
 
@@ -106,7 +107,7 @@ def sparse_wht(
     attempts : int
         Decodings, each with more groups, until everything is explained.
     max_samples : int, optional
-        Values after which nothing is added. By default 2**26, and more where `sparsity` asks for it.
+        Values after which nothing is added. By default 2**24, and more where `sparsity` asks for it.
     rng : None, int, generator or Key
     on_failure : {"warn", "raise"}
         Whether an answer without certificate warns or raises `ConvergenceError`.
@@ -116,18 +117,18 @@ def sparse_wht(
     SparseWHTResult
         ``indices`` (k, n) uint8, rows ascending as binary numbers, and ``coefficients`` (k,): in the library, dtype and
         device of a stored vector (integers: the widest real type), NumPy in double precision for a function.
-        ``result(bits)`` evaluates the expansion. ``info.certificate`` says whether the answer explains every value seen, see
-        Notes; ``info.samples`` counts values, each time it is asked for; ``info.unresolved`` (u, 2) holds group and
-        number of the bins that are not explained; ``info.noise`` the standard deviation of the values, given or found;
-        ``info.resolution`` the size from which a missing coefficient would have shown in its bins;
-        ``info.groups`` the bins of each group, ``info.iterations`` the attempts, ``info.error`` ‖f - Σ‖ / ‖f‖ over the values
-        seen ("exact" where that is the whole cube, else "estimate" from random points).
+        ``result(bits)`` evaluates the expansion. ``info.certificate``: whether the answer explains all values seen, see
+        Notes. ``info.samples`` counts values, each time one is asked for; ``info.groups`` holds the bins of each group,
+        ``info.unresolved`` (u, 2) group and number of the bins that are not explained, ``info.noise`` the standard
+        deviation of the values, given or found, ``info.resolution`` the size from which a missing coefficient would
+        have shown in its bins, ``info.iterations`` the attempts. ``info.error`` is ‖f - Σ‖ / ‖f‖ over the values seen:
+        "exact" where those are the whole cube, else an "estimate" from random points.
 
     Raises
     ------
     ValueError
-        If an argument is out of range, a stored vector has a length that is no power of two, or `f` returns numbers that
-        are not finite (it is told at which bits) or not one a point.
+        If an argument is out of range, a stored vector has a length that is no power of two, or `f` returns numbers
+        that are not finite (it is told at which bits) or not one a point.
     TypeError
         If `f` is neither a function nor a vector of numbers, records gradients, or an argument is of the wrong type.
 
@@ -138,24 +139,25 @@ def sparse_wht(
 
     Notes
     -----
-    A group looks at `f` on a random subspace of GF(2)^n of ``2**b`` points, shifted by offsets. A small transform for every offset hashes
-    the frequencies into ``2**b`` bins. Offsets that differ in one bit q show bit q of the frequency of a bin that holds a
-    single coefficient [1]_ [2]_. Such a coefficient is taken out of the bins of all groups, which leaves other bins with a
-    single one, and so on. Groups are independent random subspaces, so structured supports, as of polynomials, do no harm.
-    A bin gives up a coefficient when its energy is above the noise, the frequency read from it belongs to it, and what
-    is left has the energy of the noise (chi-square thresholds, one in a hundred in any bin). Then coefficients that
-    cancelled are dropped and the others fitted to all values by least squares.
+    A group looks at `f` on a random subspace of ``2**b`` points of GF(2)^n, shifted by offsets. A small transform for
+    every offset hashes the frequencies into ``2**b`` bins. Offsets that differ in one bit q show bit q of the frequency
+    of a bin that holds a single coefficient [1]_ [2]_. Such a coefficient is taken out of the bins of all groups, which
+    leaves other bins with a single one, and so on. The subspaces are independent and uniform, not windows of bits,
+    so structured supports, as of polynomials, do no harm. A bin gives up a coefficient when its energy is above the
+    noise, the frequency read from it belongs to it, and what is left has the energy of the noise (chi-square limits,
+    one in a hundred in any bin). Then coefficients that cancelled are dropped and the others fitted to all values by
+    least squares.
 
-    The certificate says that after this every bin of every group, and all of them together, hold no more than noise. It
-    is a statement on random points: an expansion with K nonzero coefficients that is not zero differs from zero on at
-    least one point in K, so what escapes all values either has very many coefficients (a function that is zero but at a few
-    points) or they fell into the same bins of all groups and agree on the random offsets. With noise, coefficients
-    below `info.resolution` can be missing; with "unknown" noise, also many small ones that together look like noise.
+    The certificate says that after this every bin, and all of them together, hold no more than noise. It is a statement
+    on random points: an expansion with K coefficients that is not zero differs from zero at one point in K at least, so
+    what escapes either has very many coefficients (a function that is zero but at a few points), or they fell into the
+    same bins of all groups and agree on the random offsets. With noise, coefficients below ``info.resolution`` can be
+    missing; with "unknown" noise, also many small ones that together look like noise.
 
-    Values with exact ones and known sparsity: at most ``3.6 sparsity (1 + n + verify)`` unless a pair of frequencies
-    shares its bin in all groups (a few percent below a hundred coefficients, rare above), when a small group is added to those
-    that stay. Time is linear in the number of values; memory 8 bytes a value, twice. Noise-free values of a float32 function
-    are exact to single precision only: ``eps`` is that of the numbers that `f` returns.
+    Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, unless frequencies share their
+    bin in all groups (a few in a hundred runs below a hundred coefficients, rare above); then a small group is added to
+    those that stay. Time is linear in the number of values; memory is 8 bytes a value, twice. What counts as exact
+    follows from the precision of the numbers that `f` returns.
 
     References
     ----------
@@ -187,7 +189,7 @@ def sparse_wht(
     if outcome is None:
         found = _dense(oracle, plan.noise, key)
     else:
-        found = _peeled(outcome, sampler, key)
+        found = _peeled(outcome, key)
     result = _returned(*found, oracle, xp, device, dtype)
     if not result.info.converged:
         _fail(result.info, on_failure)
@@ -229,7 +231,7 @@ def _dense(oracle, noise, key):
     return keys, values, info
 
 
-def _peeled(outcome, sampler, key):
+def _peeled(outcome, key):
     found, groups = outcome.found, outcome.groups
     firsts = np.cumsum([0, *[group.size for group in groups]])
     stuck = np.flatnonzero(found.unresolved)
@@ -254,7 +256,7 @@ def _resolution(found, groups):
 
 def _relative_error(found, groups):
     sizes = np.asarray([group.size for group in groups], np.float64)
-    whole = sum(group.size * float(np.vdot(group.bins, group.bins).real) for group in groups)
+    whole = sum(group.size * group.energy for group in groups)
     return float(np.sum(found.energies * sizes[found.group_of]) / whole) ** 0.5 if whole > 0.0 else 0.0
 
 
@@ -267,20 +269,20 @@ def _returned(keys, values, info, oracle, xp, device, dtype):
     indices, coefficients = unpacked(keys[order], oracle.n), values[order] * scale
     if xp is not None:
         wide = be.compute_dtype(xp, dtype, device)
-        coefficients = xp.astype(be.from_numpy(coefficients, xp, device, wide), _kept(xp, dtype, wide), copy=False)
+        coefficients = xp.astype(be.from_numpy(coefficients, xp, device, wide), _kept(dtype, wide), copy=False)
         indices = be.from_numpy(indices, xp, device)
     entries = {field.name: getattr(info, field.name) for field in fields(Info)} | {"details": details}
     return SparseWHTResult(indices, coefficients, Info(**entries))
 
 
-def _kept(xp, dtype, wide):
+def _kept(dtype, wide):
     return dtype if be.is_half(dtype) else wide
 
 
 def _fail(info, on_failure):
     text = (
-        f"sparse_wht has no certificate after {info.samples} values: {info.reason}; allow more max_samples or attempts, "
-        "give noise if values are not exact, or expect a function that has many coefficients"
+        f"sparse_wht has no certificate after {info.samples} values: {info.reason}; allow more max_samples or "
+        "attempts, give noise if values are not exact, or expect a function that has many coefficients"
     )
     if on_failure == "raise":
         raise ConvergenceError(text)

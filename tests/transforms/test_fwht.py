@@ -29,7 +29,9 @@ def plain_butterfly(x):
     h = 1
     while h < x.shape[-1]:
         pairs = x.reshape(*x.shape[:-1], -1, 2, h)
-        x = np.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], axis=-2).reshape(x.shape)
+        x = np.stack([pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]], axis=-2).reshape(
+            x.shape
+        )
         h *= 2
     return x
 
@@ -175,7 +177,9 @@ def test_memory_layouts_do_not_matter(layout, stages, rows):
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128", "int64"])
 @pytest.mark.parametrize("order", ["F", "C"])
 def test_overwriting_gives_the_same_numbers_in_place(n, dtype, order):
-    x = np.asarray((100 * numbers((3, n), "complex128" if dtype == "complex128" else "float64")).astype(dtype), order=order)
+    x = np.asarray(
+        (100 * numbers((3, n), "complex128" if dtype == "complex128" else "float64")).astype(dtype), order=order
+    )
     for axis in (0, 1) if n == 12 else (1,):
         if x.shape[axis] == 3:
             continue
@@ -258,7 +262,11 @@ BAD = {
     "a number for a flag": (lambda: lr.fwht(np.ones(4), transpose=1), TypeError, r"transpose must be True or False"),
     "overwrite as a number": (lambda: lr.fwht(np.ones(4), overwrite=1), TypeError, r"overwrite must be True or False"),
     "an order for twelve": (lambda: lr.fwht(np.ones(12), order="dyadic"), ValueError, r"defined for powers of two"),
-    "a block that does not divide": (lambda: lr.fwht(np.ones(20), block=8), ValueError, r"block must divide the length 20"),
+    "a block that does not divide": (
+        lambda: lr.fwht(np.ones(20), block=8),
+        ValueError,
+        r"block must divide the length 20",
+    ),
     "a block without a matrix": (lambda: lr.fwht(np.ones(12), block=6), ValueError, r"block is 6.*4 and 8"),
     "a block in a list": (lambda: lr.fwht(np.ones(12), block=[4]), TypeError, r"block must be an integer"),
     "words": (lambda: lr.fwht(["a", "b"]), TypeError, r"dtype"),
@@ -291,8 +299,10 @@ def test_what_cannot_be_written_to_is_not_overwritten():
 def test_kernels_for_wide_registers_give_the_same_bits(tmp_path):
     program = (
         "import llvmlite.binding as llvm\n"
-        "features = dict(llvm.get_host_cpu_features())\n"
-        "llvm.get_host_cpu_features = lambda: dict(features, avx512f=not features.get('avx512f', False))\n"
+        "host = llvm.get_host_cpu_features\n"
+        "llvm.get_host_cpu_features = lambda: {'avx512f': not host().get('avx512f', False)}\n"
+        "import lowrank_la._kernels.numba._butterflies\n"
+        "llvm.get_host_cpu_features = host\n"
         "import numpy as np, lowrank_la as lr\n"
         "from test_fwht import numbers, plain_butterfly\n"
         "for dtype in ('float32', 'float64'):\n"

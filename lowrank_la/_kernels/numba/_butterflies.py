@@ -75,9 +75,7 @@ class _Emitter:
         order = [lane ^ stride for lane in range(self.lanes)]
         fused = ("contract",)
         return [
-            self.builder.fadd(
-                self.shuffled(vector, order), self.builder.fmul(signs, vector, flags=fused), flags=fused
-            )
+            self.builder.fadd(self.shuffled(vector, order), self.builder.fmul(signs, vector, flags=fused), flags=fused)
             for vector in vectors
         ]
 

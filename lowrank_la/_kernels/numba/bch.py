@@ -59,7 +59,7 @@ def _locator(S, degree, exps, logs, C, B, T):
 
 @jit
 def places_of_syndrome(z, degree, exps, logs, n, key):
-    """Set in `key` the bits of the at most `degree` places whose syndrome has the signs `z`; False where there are none.
+    """Set in `key` the at most `degree` places whose syndrome has the signs `z`; False where there are none.
 
     Parameters
     ----------

@@ -15,13 +15,17 @@ START, FIRST_BIN, BITS, VERIFY, REPEATS, FIRST_SHIFT = 0, 1, 2, 3, 4, 5
 
 
 @jit
-def choose_independent(candidates, chosen):
-    """Copy the first rows of `candidates` that are independent over GF(2) to `chosen`; gives how many were found."""
-    wanted, words = chosen.shape
+def choose_columns(candidates, n, columns, hashes):
+    """First rows of `candidates` that are independent over GF(2), and their hash; gives how many there are.
+
+    Bit i of entry q of `hashes` is bit q of column i.
+    """
+    wanted, words = columns.shape
     basis = np.empty((wanted, words), np.uint64)
     pivot = np.empty((wanted, 2), np.uint64)
     row = np.empty(words, np.uint64)
     found = 0
+    hashes[:] = 0
     for r in range(candidates.shape[0]):
         if found == wanted:
             break
@@ -37,10 +41,22 @@ def choose_independent(candidates, chosen):
                     bit >>= np.uint64(1)
                 pivot[found, 0], pivot[found, 1] = w, bit
                 basis[found] = row
-                chosen[found] = candidates[r]
+                columns[found] = candidates[r]
+                for q in range(n):
+                    shown = (candidates[r, q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1)
+                    hashes[q] |= shown << np.uint64(found)
                 found += 1
                 break
     return found
+
+
+@jit
+def _combination(columns, l, base):
+    base[:] = 0
+    for i in range(columns.shape[0]):
+        if (l >> i) & 1:
+            for w in range(base.size):
+                base[w] ^= columns[i, w]
 
 
 @jit
@@ -48,19 +64,28 @@ def fill_queries(columns, offsets, start, stop, out):
     """Points [start, stop) of a group: number ``l P + p`` is the combination l of the columns plus offset p."""
     count, words = offsets.shape
     base = np.zeros(words, np.uint64)
-    last = -1
-    for r in range(start, stop):
+    r = start
+    while r < stop:
         l = r // count
-        p = r - l * count
-        if l != last:
-            base[:] = 0
-            for i in range(columns.shape[0]):
-                if (l >> i) & 1:
-                    for w in range(words):
-                        base[w] ^= columns[i, w]
-            last = l
-        for w in range(words):
-            out[r - start, w] = base[w] ^ offsets[p, w]
+        first = r - l * count
+        last = min(count, first + stop - r)
+        _combination(columns, l, base)
+        for p in range(first, last):
+            for w in range(words):
+                out[r - start + p - first, w] = base[w] ^ offsets[p, w]
+        r += last - first
+
+
+@jit
+def gather_points(x, shift, columns, offsets, out):
+    """Numbers of the vector `x` at all points of a group, whose words without the last `shift` bits are places."""
+    count = offsets.shape[0]
+    base = np.zeros(1, np.uint64)
+    for l in range(1 << columns.shape[0]):
+        _combination(columns, l, base)
+        row = out[l * count : (l + 1) * count]
+        for p in range(count):
+            row[p] = x[(base[0] ^ offsets[p, 0]) >> shift]
 
 
 @jit
@@ -79,10 +104,11 @@ def _odd(a, b):
 @jit
 def _bin_of(key, hashes, c):
     """Bin of a coefficient in group `c`."""
-    place = np.uint64(0)
-    for q in range(hashes.shape[1]):
-        bit = (key[q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1)
-        place ^= hashes[c, q] * bit
+    place, row = np.uint64(0), hashes[c]
+    for w in range(key.size):
+        part, word = row[w * 64 : min(row.size, w * 64 + 64)], key[w]
+        for q in range(part.size):
+            place ^= part[q] & (np.uint64(0) - ((word >> np.uint64(63 - q)) & np.uint64(1)))
     return np.int64(place)
 
 
@@ -107,8 +133,9 @@ def _group_signs(key, z, layout, shifts, c, signs):
     for p in range(repeats):
         sign = 1.0 - 2.0 * float(_odd(shifts[row + verify + p], key))
         signs[at] = sign
+        part = signs[at + 1 : at + 1 + z.size]
         for i in range(z.size):
-            signs[at + 1 + i] = sign * z[i]
+            part[i] = sign * z[i]
         at += 1 + z.size
     return at
 
@@ -119,69 +146,83 @@ def _width(layout, c, m):
 
 
 @jit
-def _energy(U, start, width):
+def _energy(u):
     e0, e1, e2, e3 = 0.0, 0.0, 0.0, 0.0
-    whole = start + (width & ~3)
-    for i in range(start, whole, 4):
-        e0 += U[i].real * U[i].real + U[i].imag * U[i].imag
-        e1 += U[i + 1].real * U[i + 1].real + U[i + 1].imag * U[i + 1].imag
-        e2 += U[i + 2].real * U[i + 2].real + U[i + 2].imag * U[i + 2].imag
-        e3 += U[i + 3].real * U[i + 3].real + U[i + 3].imag * U[i + 3].imag
-    for i in range(whole, start + width):
-        e0 += U[i].real * U[i].real + U[i].imag * U[i].imag
+    for i in range(0, u.size - 3, 4):
+        e0 += u[i].real * u[i].real + u[i].imag * u[i].imag
+        e1 += u[i + 1].real * u[i + 1].real + u[i + 1].imag * u[i + 1].imag
+        e2 += u[i + 2].real * u[i + 2].real + u[i + 2].imag * u[i + 2].imag
+        e3 += u[i + 3].real * u[i + 3].real + u[i + 3].imag * u[i + 3].imag
+    for i in range(u.size & ~3, u.size):
+        e0 += u[i].real * u[i].real + u[i].imag * u[i].imag
     return (e0 + e1) + (e2 + e3)
 
 
 @jit
-def _along(U, start, signs, width):
+def _along(u, signs):
     """Sum of the values of a bin with signs."""
-    a0, a1 = 0.0 * U[start], 0.0 * U[start]
-    whole = width & ~1
-    for i in range(0, whole, 2):
-        a0 += U[start + i] * signs[i]
-        a1 += U[start + i + 1] * signs[i + 1]
-    if whole < width:
-        a0 += U[start + whole] * signs[whole]
-    return a0 + a1
+    a0, a1, a2, a3 = 0.0 * u[0], 0.0 * u[0], 0.0 * u[0], 0.0 * u[0]
+    for i in range(0, u.size - 3, 4):
+        a0 += u[i] * signs[i]
+        a1 += u[i + 1] * signs[i + 1]
+        a2 += u[i + 2] * signs[i + 2]
+        a3 += u[i + 3] * signs[i + 3]
+    for i in range(u.size & ~3, u.size):
+        a0 += u[i] * signs[i]
+    return (a0 + a1) + (a2 + a3)
 
 
 @jit
-def _left(U, start, signs, a, width):
+def _left(u, signs, a):
     """Energy that a single coefficient of value `a` leaves."""
-    e0, e1 = 0.0, 0.0
-    whole = width & ~1
-    for i in range(0, whole, 2):
-        x, y = U[start + i] - a * signs[i], U[start + i + 1] - a * signs[i + 1]
+    e0, e1, e2, e3 = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, u.size - 3, 4):
+        x0, x1 = u[i] - a * signs[i], u[i + 1] - a * signs[i + 1]
+        x2, x3 = u[i + 2] - a * signs[i + 2], u[i + 3] - a * signs[i + 3]
+        e0 += x0.real * x0.real + x0.imag * x0.imag
+        e1 += x1.real * x1.real + x1.imag * x1.imag
+        e2 += x2.real * x2.real + x2.imag * x2.imag
+        e3 += x3.real * x3.real + x3.imag * x3.imag
+    for i in range(u.size & ~3, u.size):
+        x = u[i] - a * signs[i]
         e0 += x.real * x.real + x.imag * x.imag
-        e1 += y.real * y.real + y.imag * y.imag
-    if whole < width:
-        x = U[start + whole] - a * signs[whole]
-        e0 += x.real * x.real + x.imag * x.imag
-    return e0 + e1
+    return (e0 + e1) + (e2 + e3)
 
 
 @jit
-def _subtract(U, start, signs, a, width):
-    for i in range(width):
-        U[start + i] -= a * signs[i]
+def _subtract(u, signs, a):
+    for i in range(u.size):
+        u[i] -= a * signs[i]
 
 
 @jit
-def _vote(U, start, verify, repeats, soft, z):
+def _take_out(u, key, z, group, shifts, a):
+    """Subtract a coefficient from the values of its bin."""
+    verify, row = group[VERIFY], group[FIRST_SHIFT]
+    for i in range(verify):
+        u[i] -= -a if _odd(shifts[row + i], key) else a
+    for p in range(group[REPEATS]):
+        own = -a if _odd(shifts[row + verify + p], key) else a
+        at = verify + p * (1 + z.size)
+        u[at] -= own
+        part = u[at + 1 : at + 1 + z.size]
+        for i in range(z.size):
+            part[i] -= own * z[i]
+
+
+@jit
+def _vote(u, verify, repeats, soft, z):
     """Signs relative to the unshifted value of each repeat, by weight or by majority."""
     z[:] = 0.0
-    at = start + verify
-    for _ in range(repeats):
-        u = U[at]
+    for p in range(repeats):
+        own = u[verify + p * (1 + z.size)]
+        others = u[verify + p * (1 + z.size) + 1 : verify + (p + 1) * (1 + z.size)]
         if soft:
             for i in range(z.size):
-                v = U[at + 1 + i]
-                z[i] += u.real * v.real + u.imag * v.imag
+                z[i] += own.real * others[i].real + own.imag * others[i].imag
         else:
             for i in range(z.size):
-                v = U[at + 1 + i]
-                z[i] += -1.0 if u.real * v.real + u.imag * v.imag < 0.0 else 1.0
-        at += 1 + z.size
+                z[i] += -1.0 if own.real * others[i].real + own.imag * others[i].imag < 0.0 else 1.0
     for i in range(z.size):
         z[i] = -1.0 if z[i] < 0.0 else 1.0
 
@@ -191,13 +232,15 @@ def _key_of(z, coded, degree, exps, logs, n, key):
     """The frequency with these stencil signs in `key`; False where there is none."""
     if coded:
         return places_of_syndrome(z, degree, exps, logs, n, key)
-    key[:] = 0
-    weight = 0
-    for q in range(n):
-        if z[q] < 0.0:
-            weight += 1
-            key[q >> 6] |= np.uint64(1) << np.uint64(63 - (q & 63))
-    return degree == 0 or weight <= degree
+    weight = np.uint64(0)
+    for w in range(key.size):
+        part, word = z[w * 64 : min(n, w * 64 + 64)], np.uint64(0)
+        for q in range(part.size):
+            bit = np.uint64(part[q] < 0.0)
+            weight += bit
+            word |= bit << np.uint64(63 - q)
+        key[w] = word
+    return degree == 0 or weight <= np.uint64(degree)
 
 
 @jit
@@ -240,7 +283,8 @@ def peel(
     soft, check : bool
         Votes by weight; whether a frequency must belong to the bin that showed it.
     zero, single, growth : arrays (groups,)
-        Energy up to which a bin counts as empty, or as left by one coefficient, and its growth by a coefficient taken out.
+        Energy up to which a bin counts as empty, or as left by one coefficient, and its growth by a coefficient
+        taken out.
     budget : int
         Bins looked at.
     keys, values, table
@@ -272,26 +316,30 @@ def peel(
         c = group_of[g]
         width, j = _width(layout, c, m), g - layout[c, FIRST_BIN]
         start, slack = layout[c, START] + j * width, 1.0 + growth[c] * peeled[g]
-        if layout[c, REPEATS] == 0 or _energy(U, start, width) <= zero[c] * slack:
+        u = U[start : start + width]
+        if layout[c, REPEATS] == 0 or _energy(u) <= zero[c] * slack:
             continue
-        _vote(U, start, layout[c, VERIFY], layout[c, REPEATS], soft, z)
+        _vote(u, layout[c, VERIFY], layout[c, REPEATS], soft, z)
         if not _key_of(z, coded, degree, exps, logs, n, key) or (check and _bin_of(key, hashes, c) != j):
             continue
         _group_signs(key, z, layout, shifts, c, signs)
-        a = _along(U, start, signs, width) / width
-        if _left(U, start, signs, a, width) > single[c] * slack:
+        a = _along(u, signs) / width
+        if _left(u, signs, a) > single[c] * slack:
             continue
         slot = _slot(key, keys, table)
         if table[slot] < 0:
             if found == keys.shape[0]:
                 return found, budget + 1
-            table[slot], keys[found], values[found] = found, key, 0.0
+            table[slot], values[found] = found, 0.0
+            for w in range(key.size):
+                keys[found, w] = key[w]
             found += 1
         values[table[slot]] += a
         for d in range(layout.shape[0]):
-            width = _group_signs(key, z, layout, shifts, d, signs)
-            other = layout[d, FIRST_BIN] + _bin_of(key, hashes, d)
-            _subtract(U, layout[d, START] + (other - layout[d, FIRST_BIN]) * width, signs, a, width)
+            place = _bin_of(key, hashes, d)
+            width, other = _width(layout, d, m), layout[d, FIRST_BIN] + place
+            start = layout[d, START] + place * width
+            _take_out(U[start : start + width], key, z, layout[d], shifts, a)
             peeled[other] += 1
             if not waiting[other] and other != g:
                 waiting[other] = 1
@@ -323,12 +371,12 @@ def refit(U, layout, hashes, shifts, stencil, weights, keys, values, sweeps, tol
             for c in range(groups):
                 width = _group_signs(keys[i], z, layout, shifts, c, signs[c])
                 starts[c] = layout[c, START] + _bin_of(keys[i], hashes, c) * width
-                step += weights[c] * _along(U, starts[c], signs[c], width)
+                step += weights[c] * _along(U[starts[c] : starts[c] + width], signs[c])
             step /= total
             values[i] += step
             moved = max(moved, abs(step))
             for c in range(groups):
-                _subtract(U, starts[c], signs[c], step, _width(layout, c, m))
+                _subtract(U[starts[c] : starts[c] + _width(layout, c, m)], signs[c], step)
         if moved <= tol:
             return sweep + 1
     return sweeps
@@ -346,7 +394,8 @@ def put_back(U, layout, hashes, shifts, stencil, keys, values):
         _stencil_signs(keys[i], stencil, z)
         for c in range(layout.shape[0]):
             width = _group_signs(keys[i], z, layout, shifts, c, signs)
-            _subtract(U, layout[c, START] + _bin_of(keys[i], hashes, c) * width, signs, -values[i], width)
+            start = layout[c, START] + _bin_of(keys[i], hashes, c) * width
+            _subtract(U[start : start + width], signs, -values[i])
 
 
 @jit
@@ -355,4 +404,5 @@ def bin_energies(U, layout, group_of, m, out):
     for g in range(group_of.size):
         c = group_of[g]
         width = _width(layout, c, m)
-        out[g] = _energy(U, layout[c, START] + (g - layout[c, FIRST_BIN]) * width, width)
+        start = layout[c, START] + (g - layout[c, FIRST_BIN]) * width
+        out[g] = _energy(U[start : start + width])

@@ -184,25 +184,37 @@ def _leaves(target, source, low, high, start, stop, scale):
     unit = 1 << leaf_bits_of(target)
     if low > 0:
         _leaves_from(target, source, low, start, stop, unit, scale)
-    elif high == 1:
+    elif high <= 4:
+        _small_leaves(target, source, high, start, stop, unit, scale)
+    else:
+        _large_leaves(target, source, high, start, stop, unit, scale)
+
+
+@jit
+def _small_leaves(target, source, stages, start, stop, unit, scale):
+    if stages == 1:
         for a in range(start, stop, unit):
             leaf_1(target, a, source, a, scale)
-    elif high == 2:
+    elif stages == 2:
         for a in range(start, stop, unit):
             leaf_2(target, a, source, a, scale)
-    elif high == 3:
+    elif stages == 3:
         for a in range(start, stop, unit):
             leaf_3(target, a, source, a, scale)
-    elif high == 4:
+    else:
         for a in range(start, stop, unit):
             leaf_4(target, a, source, a, scale)
-    elif high == 5:
+
+
+@jit
+def _large_leaves(target, source, stages, start, stop, unit, scale):
+    if stages == 5:
         for a in range(start, stop, unit):
             leaf_5(target, a, source, a, scale)
-    elif high == 6:
+    elif stages == 6:
         for a in range(start, stop, unit):
             leaf_6(target, a, source, a, scale)
-    elif high == 7:
+    elif stages == 7:
         for a in range(start, stop, unit):
             leaf_7(target, a, source, a, scale)
     else:
