@@ -11,6 +11,7 @@ RISK = 0.01  # that noise alone passes a threshold in any bin
 PATIENCE = 20  # looks a bin, on average, before peeling is given up
 CHECK_HASH = True
 _DIGITS = 1e-8
+_SIGNIFICANT, _SURE = 4.0, 5.0  # standard deviations of a coefficient, and of one that tells a single bit
 _SWEEPS_EXACT, _SWEEPS_NOISY = 6, 60
 
 
@@ -88,6 +89,7 @@ def decode(groups, code, noise, soft):
     keys, values = _fitted(bins, groups, code, noise, keys, values)
     energies, limits = _energies(bins, code), zero[bins.group_of]
     complete = whole and bool(np.all(energies <= limits)) and _as_noise(energies, groups, bins, noise, code.n)
+    complete = complete and _bits_are_sure(values, groups, noise, code.n)
     return Decoding(keys, values, energies, limits, bins.group_of, complete, looks)
 
 
@@ -119,17 +121,36 @@ def _fitted(bins, groups, code, noise, keys, values):
     parts = bins.U, bins.layout, bins.hashes, bins.shifts, code.stencil
     samples = min(sum(group.size * group.bins.shape[1] for group in groups), 1 << code.n)
     error = (noise.variance / samples) ** 0.5
-    sizes = abs(values)
-    kept = sizes > max(4.0 * error, 0.5 * noise.floor**0.5)
-    if not kept.all():
-        _kernels.lookup("put_back", "numpy")(*parts, keys[~kept], values[~kept])
-        keys, values = keys[kept], values[kept]
+    least = max(_SIGNIFICANT * error, 0.5 * noise.floor**0.5)
+    keys, values = _pruned(parts, keys, values, least)
     if keys.shape[0] == 0 or (noise.variance == 0.0 and not _fit_helps(bins, code, noise)):
         return keys, values
     weights = np.asarray([float(group.size) for group in groups])
-    sweeps, tol = (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 2.0**-50 * float(sizes.max()))
+    sweeps, tol = (
+        (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 2.0**-50 * float(np.max(abs(values))))
+    )
     _kernels.lookup("refit", "numpy")(*parts, weights, keys, values, sweeps, tol)
-    return keys, values
+    return _pruned(parts, keys, values, least)
+
+
+def _pruned(parts, keys, values, least):
+    """Frequencies whose coefficients are larger than `least`; what the others explained goes back into the bins."""
+    kept = abs(values) > least
+    if kept.all():
+        return keys, values
+    _kernels.lookup("put_back", "numpy")(*parts, keys[~kept], values[~kept])
+    return keys[kept], values[kept]
+
+
+def _bits_are_sure(values, groups, noise, n):
+    """Whether every coefficient tells each of its bits from noise.
+
+    Frequencies that differ in one bit may differ in the sign of a single value of each repeat.
+    """
+    if noise.variance == 0.0 or values.size == 0:
+        return True
+    telling = min(sum(group.size * group.repeats for group in groups), 1 << n)
+    return float(np.min(abs(values))) >= _SURE * (noise.variance / telling) ** 0.5
 
 
 def _fit_helps(bins, code, noise):

@@ -48,7 +48,7 @@ class Oracle:
         if self.stored is not None:
             return self._gathered(requests, counts)
         if sum(counts) <= limit:
-            words = np.concatenate([_queries(*r, 0, m) for r, m in zip(requests, counts, strict=True)])
+            words = np.concatenate([_queries(r, 0, m) for r, m in zip(requests, counts, strict=True)])
             return np.split(self.values(words), np.cumsum(counts)[:-1])
         return [self._in_parts(request, count, limit) for request, count in zip(requests, counts, strict=True)]
 
@@ -66,13 +66,13 @@ class Oracle:
             for place in range(len(requests)):
                 read(place)
         asked = zip(given, requests, counts, strict=True)
-        return [self._checked(part, lambda r=request, m=count: _queries(*r, 0, m)) for part, request, count in asked]
+        return [self._checked(part, lambda r=request, m=count: _queries(r, 0, m)) for part, request, count in asked]
 
     def _in_parts(self, request, count, limit):
         out = None
         for start in range(0, count, limit):
             stop = min(start + limit, count)
-            part = self.values(_queries(*request, start, stop))
+            part = self.values(_queries(request, start, stop))
             out = np.empty(count, part.dtype) if out is None else out
             out[start:stop] = part
         return out
@@ -116,7 +116,8 @@ def _largest(values):
     return max(float(values.max()), -float(values.min()))
 
 
-def _queries(columns, offsets, start, stop):
+def _queries(request, start, stop):
+    columns, offsets = request
     words = np.empty((stop - start, offsets.shape[1]), np.uint64)
     _kernels.lookup("fill_queries", "numpy")(columns, offsets, start, stop, words)
     return words

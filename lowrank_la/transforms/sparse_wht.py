@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +26,8 @@ _CHUNK = 1 << 24  # numbers of a product of characters
 class SparseWHTResult(Result):
     """``f(m) ≈ Σ coefficients[i] (-1)^⟨m, indices[i]⟩``; a function of bits (p, n) itself."""
 
-    indices: object
-    coefficients: object
+    indices: Any
+    coefficients: Any
     info: Info
 
     _unpack = ("indices", "coefficients")
@@ -152,7 +153,8 @@ def sparse_wht(
     on random points: an expansion with K coefficients that is not zero differs from zero at one point in K at least, so
     what escapes either has very many coefficients (a function that is zero but at a few points), or they fell into the
     same bins of all groups and agree on the random offsets. With noise, coefficients below ``info.resolution`` can be
-    missing; with "unknown" noise, also many small ones that together look like noise.
+    missing, and every one that is given is large enough to tell each of its bits (five standard deviations); with
+    "unknown" noise, many small ones that together look like noise can be missing as well.
 
     Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, unless frequencies share their
     bin in all groups (a few in a hundred runs below a hundred coefficients, rare above); then a small group is added to
@@ -190,7 +192,7 @@ def sparse_wht(
         found = _dense(oracle, plan.noise, key)
     else:
         found = _peeled(outcome, key)
-    result = _returned(*found, oracle, xp, device, dtype)
+    result = _returned(found, oracle, xp, device, dtype)
     if not result.info.converged:
         _fail(result.info, on_failure)
     return result
@@ -238,7 +240,7 @@ def _peeled(outcome, key):
     unresolved = np.stack([found.group_of[stuck], stuck - firsts[found.group_of[stuck]]], axis=1).astype(np.int64)
     sizes = [group.size for group in groups]
     details = {"certificate": found.complete, "unresolved": unresolved, "groups": sizes}
-    details |= {"noise": outcome.noise.variance**0.5, "resolution": _resolution(found, groups)}
+    details |= {"noise": outcome.noise.variance**0.5, "resolution": _resolution(found, groups, outcome.noise)}
     reason = outcome.reason if found.complete else f"{outcome.reason}, {stuck.size} of {sum(sizes)} bins not explained"
     info = Info(
         error=_relative_error(found, groups), error_kind="estimate", converged=found.complete, reason=reason,
@@ -247,11 +249,13 @@ def _peeled(outcome, key):
     return found.keys, found.values, info
 
 
-def _resolution(found, groups):
-    """Least size of a coefficient that passes the limit of every bin in which it is."""
+def _resolution(found, groups, noise):
+    """Least size with which a coefficient passes the limit of its bin, noise three deviations against it."""
     firsts = np.cumsum([0, *[group.size for group in groups]])[:-1]
     widths = np.asarray([group.bins.shape[1] for group in groups])
-    return float(np.min(found.limits[firsts] / widths)) ** 0.5
+    unit = noise.variance / np.asarray([group.size for group in groups])
+    against = 3.0 * np.sqrt(unit / widths)
+    return float(np.min(against + np.sqrt(np.maximum(against**2 - unit + found.limits[firsts] / widths, 0.0))))
 
 
 def _relative_error(found, groups):
@@ -260,8 +264,9 @@ def _relative_error(found, groups):
     return float(np.sum(found.energies * sizes[found.group_of]) / whole) ** 0.5 if whole > 0.0 else 0.0
 
 
-def _returned(keys, values, info, oracle, xp, device, dtype):
+def _returned(found, oracle, xp, device, dtype):
     """The result in ascending order of the frequencies, in the library of the caller."""
+    keys, values, info = found
     order = np.lexsort(keys.T[::-1])
     scale, details = oracle.scale or 1.0, dict(info.details)
     details |= {name: details[name] * scale for name in ("noise", "resolution")}

@@ -29,6 +29,7 @@ class StrongestColumnsResult(Result):
     coefficients: Any
     basis: str
     length: int
+    info: Info
 
     _unpack = ("indices", "coefficients")
 

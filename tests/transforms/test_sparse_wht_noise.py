@@ -92,18 +92,11 @@ def test_unknown_noise_costs_at_most_one_decibel():
 @pytest.mark.parametrize("load", [1.0, 1.6, 2.0])
 def test_the_estimated_variance_is_that_of_the_noise(load):
     n, size, sigma = 30, 64, 2.0
-    ratios = []
+    count, ratios = int(load * size), []
     for seed in range(10):
-        rows, values = planted(n, int(load * size), seed)
-        result = lr.sparse_wht(
-            function(rows, 10.0 * values, sigma, seed),
-            n,
-            int(load * size),
-            noise="unknown",
-            bins=size,
-            groups=4,
-            rng=seed,
-        )
+        rows, values = planted(n, count, seed, signs=True)
+        f = function(rows, 10.0 * values, sigma, seed)
+        result = lr.sparse_wht(f, n, count, noise="unknown", bins=size, groups=4, attempts=2, rng=seed)
         ratios.append(result.info.noise / sigma)
     assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
 
@@ -191,11 +184,6 @@ def test_without_single_coefficient_test_hash_check_and_last_look_certificates_a
     monkeypatch.setattr(sparse_decoder, "CHECK_HASH", False)
     monkeypatch.setattr(sparse_decoder, "_energies", lambda bins, code: np.zeros(bins.group_of.size))
     assert campaign(60)[True, False] > 0
-
-
-def test_without_the_hash_check_certificates_are_false(monkeypatch):
-    monkeypatch.setattr(sparse_decoder, "CHECK_HASH", False)
-    assert campaign(400)[True, False] > 0
 
 
 @pytest.mark.parametrize("count", [64, 300, 3000])
