@@ -17,6 +17,8 @@ def main():
     inpainted(A, STATIC / "inpainted.jpg")
     background(A, STATIC / "background.jpg")
     cleaned(STATIC / "cleaned.jpg")
+    recovered_couplings(STATIC / "couplings.jpg")
+    rotated(STATIC / "rotation.png")
 
 
 def inpainted(A, path, rank=60, regularization=1.5):
@@ -96,6 +98,111 @@ def background(A, path, frames=60):
         axes.set(title=title, xticks=[], yticks=[])
     figure.savefig(path, dpi=100, pil_kwargs={"quality": 80})
     return missed
+
+
+def rotated(path, rows=512, channels=256, large=4):
+    """Draw numbers with a few large channels before and after a rotation in blocks, and their error when rounded.
+
+    Returns
+    -------
+    dict of int to float
+        Relative error of four-bit numbers on the ordinary channels, by the width of the blocks; 1 is no rotation.
+    """
+    from matplotlib.figure import Figure
+
+    generator = np.random.default_rng(0)
+    A = generator.standard_normal((rows, channels))
+    outliers = generator.choice(channels, large, replace=False)
+    A[:, outliers] *= generator.uniform(20, 60, large)
+    ordinary = np.setdiff1d(np.arange(channels), outliers)
+
+    def rounded(M):
+        step = np.abs(M).max(axis=1, keepdims=True) / 7
+        return step * np.round(M / step)
+
+    errors = {}
+    for width in (1, 16, 32, 64, 128, 256):
+        back = lr.fwht(rounded(lr.fwht(A, block=width, norm="ortho")), block=width, norm="ortho")
+        errors[width] = float(np.linalg.norm((back - A)[:, ordinary]) / np.linalg.norm(A[:, ordinary]))
+    figure = Figure(figsize=(13.0, 3.4), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for axes, title, M in (
+        (left, "as it is", A),
+        (middle, "after fwht(A, block=128)", lr.fwht(A, block=128, norm="ortho")),
+    ):
+        axes.imshow(np.abs(M[:128]), cmap="viridis", vmin=0, vmax=60, aspect="auto", interpolation="nearest")
+        axes.set(title=f"modulus, {title}", xlabel="channel", ylabel="row")
+    right.plot(list(errors), list(errors.values()), "o-")
+    right.set(
+        xscale="log", xlabel="width of a block (1: no rotation)", ylabel="relative error", ylim=(0, None),
+        title="rounded to four bits, ordinary channels",
+    )  # fmt: skip
+    right.set_xticks(list(errors), list(map(str, errors)))
+    right.minorticks_off()
+    figure.savefig(path, dpi=100)
+    return errors
+
+
+def recovered_couplings(path, side=12):
+    """Draw the couplings of an energy of `side`² spins that `lowrank_la.sparse_wht` reads off few values.
+
+    The spins sit on a grid; neighbours are coupled at random. The third panel shows the share of exact answers against
+    the bins a coefficient, which rises abruptly where peeling begins to succeed.
+
+    Returns
+    -------
+    int
+        Values of the energy that were read.
+    """
+    from matplotlib.figure import Figure
+
+    n, generator = side * side, np.random.default_rng(0)
+    cells = np.arange(n).reshape(side, side)
+    across, down = [cells[:, :-1], cells[:, 1:]], [cells[:-1], cells[1:]]
+    pairs = np.concatenate([np.stack(pair, axis=-1).reshape(-1, 2) for pair in (across, down)])
+    J = generator.standard_normal(len(pairs))
+
+    def energy(bits):
+        spins = 1.0 - 2.0 * bits
+        return (spins[:, pairs[:, 0]] * spins[:, pairs[:, 1]]) @ J
+
+    result = lr.sparse_wht(energy, n, len(pairs), degree=2, rng=0)
+    found = np.zeros((n, n))
+    for row, value in zip(*result, strict=True):
+        found[tuple(row.nonzero()[0])] = value
+    true = np.zeros((n, n))
+    true[pairs[:, 0], pairs[:, 1]] = J
+    figure = Figure(figsize=(13.0, 4.2), layout="constrained")
+    panels = figure.subplots(1, 3)
+    limit = float(abs(J).max())
+    shown = {f"couplings of {n} spins": true, f"from {result.info.samples} of 2^{n} energies": found}
+    for axes, (title, picture) in zip(panels[:2], shown.items(), strict=True):
+        axes.imshow(picture, cmap="RdBu", vmin=-limit, vmax=limit, interpolation="nearest")
+        axes.set(title=title, xticks=[], yticks=[])
+    loads = np.linspace(0.3, 0.7, 9)
+    for bins in (64, 256, 1024):
+        panels[2].plot(loads, [_share_recovered(bins, load) for load in loads], "o-", label=f"{bins} bins")
+    panels[2].axvline(0.4073, color="gray", linestyle=":")
+    panels[2].set(title="exact answers at the first attempt", xlabel="bins a coefficient")
+    panels[2].legend()
+    figure.savefig(path, dpi=100, pil_kwargs={"quality": 80})
+    return result.info.samples
+
+
+def _share_recovered(bins, load, trials=20, n=20):
+    """Share of exact answers with three groups of `bins` bins and ``bins / load`` coefficients."""
+    import warnings
+
+    right = 0
+    for seed in range(trials):
+        generator = np.random.default_rng(seed)
+        X = np.zeros(1 << n)
+        X[generator.choice(1 << n, round(bins / load), replace=False)] = generator.standard_normal(round(bins / load))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            result = lr.sparse_wht(lr.fwht(X), n, bins=bins, attempts=1, method="peeling", rng=seed)
+        right += result.info.certificate
+    return right / trials
 
 
 def hyperspectral():

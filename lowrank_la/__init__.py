@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from lowrank_la.solve.features import Chebyshev, Hermite, Legendre
     from lowrank_la.solve.lstsq import lstsq
     from lowrank_la.solve.weighted import weighted_lstsq
+    from lowrank_la.transforms.dct import dct
+    from lowrank_la.transforms.fwht import fwht
+    from lowrank_la.transforms.hadamard import hadamard
+    from lowrank_la.transforms.sparse_wht import sparse_wht
+    from lowrank_la.transforms.strongest import strongest_columns
     from lowrank_la.versions import show_versions
 
 __version__ = "0.1.0"
@@ -68,8 +73,11 @@ _HOME = {
     "cite": "references",
     "complete": "completion.complete",
     "cur": "skeleton.cur",
+    "dct": "transforms.dct",
     "eigh": "factor.eigh",
     "embedding_distortion": "sampling.embedding",
+    "fwht": "transforms.fwht",
+    "hadamard": "transforms.hadamard",
     "interpolative": "skeleton.interpolative",
     "leverage_scores": "sampling.leverage",
     "lewis_weights": "sampling.lewis",
@@ -86,6 +94,8 @@ _HOME = {
     "sample_rows": "sampling.rows",
     "select_anchors": "robust.select_anchors",
     "show_versions": "versions",
+    "sparse_wht": "transforms.sparse_wht",
+    "strongest_columns": "transforms.strongest",
     "svd": "factor.svd",
     "tall_qr": "factor.tall_qr",
     "volume_rescaled_sample": "sampling.volume",
@@ -116,8 +126,11 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "complete",
     "cur",
     "datasets",
+    "dct",
     "eigh",
     "embedding_distortion",
+    "fwht",
+    "hadamard",
     "interpolative",
     "leverage_scores",
     "lewis_weights",
@@ -136,6 +149,8 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "select_anchors",
     "show_versions",
     "sketch",
+    "sparse_wht",
+    "strongest_columns",
     "svd",
     "tall_qr",
     "testing",

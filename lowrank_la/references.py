@@ -31,6 +31,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "lmafit": ("wen_yin_zhang_2012",),
     "lsqr": ("paige_saunders_1982",),
     "maxvol": ("goreinov_oseledets_savostyanov_tyrtyshnikov_zamarashkin_2010",),
+    "peeling": ("scheibler_haghighatshoar_vetterli_2015", "li_bradley_pawar_ramchandran_2015"),
     "polyak": ("tong_ma_chi_2021_nonsmooth",),
     "qb": ("halko_martinsson_tropp_2011", "yu_gu_li_2018"),
     "qdeim": ("drmac_gugercin_2016",),

@@ -1,7 +1,8 @@
 """The only place that knows one array library from another."""
 
 from ._names import dtype_name
-from .autograd import attach_svd, detached, is_tracked, require_untracked
+from .autograd import attach_linear, attach_svd, detached, is_tracked, require_untracked
+from .butterfly import is_in_one_piece, is_plain, require_writable, walsh, walsh_exact, walsh_plain
 from .checks import (
     check_callback,
     check_count,
@@ -24,6 +25,7 @@ from .dtypes import (
     itemsize,
     real_dtype,
     single_dtype,
+    widest_integer,
     widest_like,
     widest_real,
 )
@@ -56,6 +58,7 @@ from .linalg import (
     top_eigh,
 )
 from .namespace import (
+    dense_array,
     device,
     from_numpy,
     is_array,
@@ -94,6 +97,7 @@ __all__ = [
     "Support",
     "adjoint_matmul",
     "all_finite",
+    "attach_linear",
     "attach_svd",
     "balanced_parts",
     "check_callback",
@@ -114,6 +118,7 @@ __all__ = [
     "csr_normal",
     "csr_of",
     "csr_rmatmat",
+    "dense_array",
     "detached",
     "device",
     "dropped_entries",
@@ -138,6 +143,8 @@ __all__ = [
     "is_complex",
     "is_double",
     "is_half",
+    "is_in_one_piece",
+    "is_plain",
     "is_sparse",
     "is_tracked",
     "itemsize",
@@ -160,6 +167,7 @@ __all__ = [
     "repeated_places",
     "require_finite",
     "require_untracked",
+    "require_writable",
     "resolve_rng",
     "right_solve_upper",
     "segment_sum",
@@ -185,6 +193,10 @@ __all__ = [
     "true_places",
     "uniform",
     "vdot_real",
+    "walsh",
+    "walsh_exact",
+    "walsh_plain",
+    "widest_integer",
     "widest_like",
     "widest_real",
     "with_small_indices",

@@ -1,4 +1,4 @@
-"""Gradients of a truncated singular value decomposition for torch.
+"""Gradients for torch: of linear functions, and of a truncated singular value decomposition.
 
 The factors are computed without a graph and a node with the exact backward rule is put behind them. What the factors
 owe to the discarded part of the spectrum is solved for by conjugate gradients, with products of `A` alone.
@@ -31,6 +31,28 @@ def require_untracked(A, name):
         raise TypeError(
             f"{name} has no gradients: pass A.detach(), call it under torch.no_grad(), or use svd, which has"
         )
+
+
+def attach_linear(x, forward, adjoint):
+    """``forward(x)`` for a linear function of the tensor `x`, given its adjoint: differentiable any number of times."""
+    return _linear_node().apply(x, forward, adjoint)
+
+
+@lru_cache(maxsize=1)
+def _linear_node():
+    import torch
+
+    class Linear(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, forward, adjoint):
+            ctx.forward_map, ctx.adjoint = forward, adjoint
+            return forward(x.detach())
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return attach_linear(gradient, ctx.adjoint, ctx.forward_map), None, None
+
+    return Linear
 
 
 def attach_svd(A, op, U, s, Vh, project):

@@ -79,6 +79,12 @@ def itemsize(dtype):
     return 1 if name == "bool" else int("".join(filter(str.isdigit, name))) // 8
 
 
+def widest_integer(xp, device=None):
+    """``(dtype, bits)`` of the widest signed integers of the device."""
+    found = xp.__array_namespace_info__().dtypes(device=device, kind="signed integer")
+    return (xp.int64, 64) if "int64" in found else (xp.int32, 32)
+
+
 def widest_like(xp, dtype, device=None):
     """The widest dtype of the device that is real or complex as `dtype` is."""
     real = widest_real(xp, device)

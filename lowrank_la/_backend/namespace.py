@@ -46,6 +46,16 @@ def is_array(x):
     return array_api_compat.is_array_api_obj(x)
 
 
+def dense_array(x, name):
+    """`x` as an array of its library, nested lists as one of NumPy; TypeError for anything else."""
+    if isinstance(x, list | tuple):
+        x = np.asarray(x)
+    sparse = str(getattr(x, "layout", "torch.strided")) != "torch.strided"
+    if not is_array(x) or sparse or kind(namespace(x)) == "other":
+        raise TypeError(f"{name} must be an array of NumPy, CuPy, torch or JAX, got {type(x).__name__}")
+    return x
+
+
 def device(x):
     """Device that holds the array `x`."""
     return array_api_compat.device(x)

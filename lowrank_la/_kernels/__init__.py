@@ -1,5 +1,6 @@
 """Compiled inner loops on bare arrays; `lookup` is the only door."""
 
+from functools import cache
 from importlib import import_module
 
 _NUMPY_KERNELS = {
@@ -22,15 +23,27 @@ _NUMPY_KERNELS = {
     "rows_by_sketch": "row_sketch",
     "sort_entries": "observed",
     "transpose_entries": "observed",
+    "bin_energies": "peeling",
+    "choose_columns": "peeling",
+    "fill_queries": "peeling",
+    "gather_points": "peeling",
+    "peel": "peeling",
+    "put_back": "peeling",
+    "refit": "peeling",
     "scan_proposals": "determinantal",
     "projection_draws": "determinantal",
     "bernoulli_until": "determinantal",
     "keep_small": "thresholds",
     "keep_small_known": "thresholds",
     "clip_step": "thresholds",
+    "walsh_rows": "walsh",
+    "walsh_runs": "walsh",
+    "walsh_high": "walsh",
+    "walsh_exact": "walsh",
 }
 
 
+@cache
 def lookup(name, host):
     """Kernel called `name` for arrays that live on `host`, or None.
 

@@ -2,8 +2,10 @@
 
 from .base import Sketch
 from .count_sketch import CountSketch
+from .fastfood import Fastfood
 from .gaussian import Gaussian
 from .rademacher import Rademacher
 from .sparse_sign import SparseSign
+from .srht import SRHT
 
-__all__ = ["CountSketch", "Gaussian", "Rademacher", "Sketch", "SparseSign"]
+__all__ = ["SRHT", "CountSketch", "Fastfood", "Gaussian", "Rademacher", "Sketch", "SparseSign"]

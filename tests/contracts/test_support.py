@@ -32,6 +32,10 @@ CALLS = {
     ),
     "robust_pca": lambda A: lr.robust_pca(A, N, tol=1e-15, rng=0),
     "anchor_estimate": lambda A: lr.anchor_estimate(A, A, A),
+    "dct": lambda A: (lr.dct(A),),
+    "strongest_columns": lambda A: lr.strongest_columns(A, N),
+    "fwht": lambda A: (lr.fwht(A, block=2, norm="ortho"),),
+    "sparse_wht": lambda A: lr.sparse_wht(cube(A), rng=0),
     "lstsq": lambda A: lr.lstsq(A, right_side(A), rng=0),
     "leverage_scores": lambda A: lr.leverage_scores(A, ridge=1.0),
     "lewis_weights": lambda A: lr.lewis_weights(A, 1),
@@ -63,6 +67,12 @@ def flattened(A):
     """The entries of an array by rows; anything else as it is."""
     whole = be.is_array(A) and not be.is_sparse(A) and be.kind(be.namespace(A)) != "other"
     return be.namespace(A).reshape(A, (-1,)) if whole else A
+
+
+def cube(A):
+    """The first 32 entries of an array by rows, which is a power of two; anything else as it is."""
+    flat = flattened(A)
+    return flat[:32] if flat is not A else A
 
 
 def right_side(A):
@@ -244,12 +254,54 @@ def check_parts(_name, result, data):
     check_skeleton(_name, (result.U, result.s, result.Vh), data, lr.as_operator(result) + lr.as_operator(result.S))
 
 
+def check_rotation(_name, result, data):
+    """A rotation, which another one undoes."""
+    (turned,) = result
+    assert be.kind(be.namespace(turned)) == data.kind
+    assert be.dtype_name(turned.dtype) == data.dtype
+    forward, backward = ROTATIONS[_name]
+    back = oracles.wide(backward(turned) if data.dtype != "bfloat16" else turned.float())
+    given = positive("complex128" if data.dtype.startswith("complex") else "float64")
+    expected = forward(given) if data.dtype == "bfloat16" else given
+    eps = {"float16": 2.0**-11, "bfloat16": 2.0**-8}.get(data.dtype) or oracles.eps(data.dtype)
+    np.testing.assert_allclose(back, expected, rtol=0, atol=10 * eps)
+
+
+def check_spectrum(_name, result, data):
+    """Coefficients of 32 numbers, those at the frequencies left out being zero."""
+    assert all(be.kind(be.namespace(part)) == data.kind for part in result)
+    assert be.dtype_name(result.coefficients.dtype) == data.dtype
+    eps = ({"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(data.dtype) or oracles.eps(data.dtype)) ** (2 / 3)
+    numbers = positive("complex128" if data.dtype.startswith("complex") else "float64").reshape(-1)[:32]
+    expected = lr.fwht(numbers) / 32
+    places = be.to_numpy(result.indices).astype(int) @ (1 << np.arange(4, -1, -1))
+    coefficients = result.coefficients.float() if data.dtype == "bfloat16" else result.coefficients
+    expected[places] -= oracles.wide(coefficients)
+    np.testing.assert_allclose(expected, 0.0, rtol=0, atol=4 * eps)
+
+
+def check_columns_of_a_basis(_name, result, data):
+    """All columns of the matrix in a basis: nothing is lost."""
+    assert all(be.kind(be.namespace(part)) == data.kind for part in result)
+    assert be.dtype_name(result.coefficients.dtype) == data.dtype
+    eps = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(data.dtype) or oracles.eps(data.dtype)
+    expected = positive("complex128" if data.dtype.startswith("complex") else "float64")
+    full = result.full().float() if data.dtype == "bfloat16" else result.full()
+    assert oracles.relative_error(expected, full) <= 20 * eps
+
+
 CHECKS = dict.fromkeys(
     ("leverage_scores", "lewis_weights", "lp_sensitivities", "sample_rows", "embedding_distortion", "NystromPosterior"),
     check_numbers,
 )
 CHECKS |= dict.fromkeys(("rpcholesky", "ridge_nystrom", "interpolative", "cur", "complete", "recover"), check_skeleton)
-CHECKS |= {"robust_pca": check_parts, "anchor_estimate": check_skeleton}
+ROTATIONS = {
+    "fwht": (lambda A: lr.fwht(A, block=2, norm="ortho"),) * 2,
+    "dct": (lr.dct, lambda A: lr.dct(A, kind=3)),
+}
+CHECKS |= dict.fromkeys(ROTATIONS, check_rotation)
+CHECKS["sparse_wht"] = check_spectrum
+CHECKS |= {"strongest_columns": check_columns_of_a_basis, "robust_pca": check_parts, "anchor_estimate": check_skeleton}
 CHECKS |= dict.fromkeys(("lstsq", "weighted_lstsq"), check_ones)
 CHECKS |= dict.fromkeys(("ProjectionDPP", "DPP", "KDPP", "volume_sample", "volume_rescaled_sample"), check_rows)
 
@@ -262,7 +314,10 @@ def test_what_is_declared_is_answered_and_what_is_not_is_refused(name, column, d
             CALLS[name](A)
         return
     result = CALLS[name](A)
-    if column == "autograd":
+    if column == "autograd" and len(result) == 1:
+        (result[0] ** 2).sum().backward()
+        np.testing.assert_allclose(A.grad, 2 * positive(), rtol=0, atol=100 * oracles.eps("float64"))
+    elif column == "autograd":
         (rebuilt(result) ** 2).sum().backward()
         np.testing.assert_allclose(A.grad, 2 * positive(), rtol=0, atol=100 * oracles.eps("float64"))
         result = [part.detach() for part in result]

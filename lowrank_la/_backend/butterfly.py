@@ -1,0 +1,167 @@
+"""Walsh-Hadamard transform of the middle axis of a three-dimensional array.
+
+On the host (NumPy arrays, and torch tensors on the CPU, whose memory is shared) a compiled butterfly does it, several
+threads over fixed ranges from 2^18 numbers on. Elsewhere small Hadamard matrices are multiplied with. Every number is
+the sum of the same pairs in the same order whatever the partition, so results never depend on the number of threads.
+"""
+
+import numpy as np
+
+from .. import _kernels
+from .autograd import is_tracked
+from .namespace import device, from_numpy, kind, namespace, on_accelerator, to_numpy
+from .sparse import writable_view
+from .threads import map_blocks
+
+_PARALLEL_FROM = 1 << 18  # numbers
+_ROW_STAGES = 16  # of a row that one task transforms as a whole: 256 or 512 KiB
+_TASK = 1 << 16  # numbers, at least, of a task
+_FACTOR = 6  # stages of a matrix that is multiplied with
+
+
+def walsh(x, scale=1.0, *, overwrite=False):
+    """``scale`` times the transform of `x` of shape (outer, 2**stages, inner) along its middle axis.
+
+    Parameters
+    ----------
+    x : array in single or double precision, real or complex
+    scale : float
+    overwrite : bool
+        Allow the memory of `x`, which is contiguous and may be written to, to be used for the result.
+
+    Returns
+    -------
+    array like `x`
+    """
+    xp = namespace(x)
+    library = kind(xp)
+    if library == "numpy":
+        return walsh_host(x, scale, overwrite)
+    if library == "torch" and not on_accelerator(namespace(x), x.device):
+        shared = walsh_host(to_numpy(x), scale, overwrite)
+        return x if overwrite else xp.asarray(shared)
+    return walsh_twin(x, scale)
+
+
+def is_plain(x):
+    """Whether `x` is a contiguous NumPy array in single or double precision."""
+    return type(x) is np.ndarray and x.dtype.char in "fd" and x.flags.c_contiguous
+
+
+def walsh_plain(x, view, scale):
+    """`walsh` of an array that `is_plain`, looked at in the shape `view`; in its own shape, for the least overhead."""
+    _, n, inner = view
+    if inner > 1 or n == 1 or n > 1 << _ROW_STAGES or not 0 < x.size < _PARALLEL_FROM or not x.flags.writeable:
+        return walsh_host(x.reshape(view), scale, False).reshape(x.shape)
+    result = np.empty(x.shape, x.dtype)
+    kernel = _kernels.lookup("walsh_rows", "numpy")
+    kernel(result.reshape(-1), x.reshape(-1), 0, n.bit_length() - 1, 0, x.size, x.dtype.type(scale))
+    return result
+
+
+def is_in_one_piece(x):
+    """Whether `walsh` can work in the memory of the array `x`: on the host, contiguous."""
+    library = kind(namespace(x))
+    if library == "torch":
+        return not on_accelerator(namespace(x), x.device) and x.is_contiguous() and not (x.is_conj() or x.is_neg())
+    return library == "numpy" and x.flags.c_contiguous
+
+
+def require_writable(x, name):
+    """ValueError where the array `x` can't be written to."""
+    library = kind(namespace(x))
+    if library == "numpy" and not x.flags.writeable:
+        raise ValueError(f"{name} is read-only and can't be overwritten: leave overwrite out, or pass a copy")
+    if library == "torch" and is_tracked(x):
+        raise ValueError(f"{name} has gradients recorded and can't be overwritten: leave overwrite out")
+    if library == "jax":
+        raise ValueError(f"{name} is an array that can't be changed: leave overwrite out")
+
+
+def walsh_host(x, scale, overwrite):
+    """`walsh` of a NumPy array."""
+    if not x.flags.c_contiguous:
+        x, overwrite = np.array(x, order="C"), True
+    result = x if overwrite else np.empty_like(x)
+    real = x.real.dtype
+    _, n, inner = x.shape
+    if n == 1 or x.size == 0:
+        return np.multiply(x, real.type(scale), out=result)
+    inner *= x.itemsize // real.itemsize
+    source = x if overwrite else writable_view(x)
+    _host(result.reshape(-1).view(real), source.reshape(-1).view(real), n.bit_length() - 1, inner, real.type(scale))
+    return result
+
+
+def _host(target, source, stages, inner, scale):
+    """Choose the kernel and its parts, from sizes alone."""
+    total, skip = source.size, inner.bit_length() - 1
+    if inner <= 8 and inner == 1 << skip:
+        kernel = _kernels.lookup("walsh_rows", "numpy")
+        stages += skip
+        if total < _PARALLEL_FROM and stages <= _ROW_STAGES:
+            return kernel(target, source, skip, stages, 0, total, scale)
+        low = stages if stages <= _ROW_STAGES else _ROW_STAGES - (stages == _ROW_STAGES + 1)
+        _each(_ranges(total, 1 << low), lambda part: kernel(target, source, skip, low, *part, scale))
+        if low < stages:
+            _high_stages(target, 1 << low, stages - low, total)
+        return None
+    kernel = _kernels.lookup("walsh_runs", "numpy")
+    parts = _ranges(total, inner << stages)
+    if len(parts) > 1 or total < _PARALLEL_FROM:
+        return _each(parts, lambda part: kernel(target, source, inner, stages, 0, inner, *part, scale))
+    columns = _ranges(inner, 64, max(64, inner // 8))
+    return _each(columns, lambda part: kernel(target, source, inner, stages, *part, 0, total, scale))
+
+
+def _high_stages(target, inner, stages, total):
+    kernel = _kernels.lookup("walsh_high", "numpy")
+    rows, columns = _ranges(total, inner << stages), _ranges(inner, 64, inner // 8)
+    if len(rows) > 1:
+        return _each(rows, lambda part: kernel(target, inner, 0, stages, 0, inner, *part))
+    return _each(columns, lambda part: kernel(target, inner, 0, stages, *part, 0, total))
+
+
+def _ranges(total, unit, least=_TASK):
+    """Pairs that cover ``range(total)`` in multiples of `unit`, each about `least` long or more."""
+    step = max(unit, least // unit * unit)
+    step = max(step, -(-total // 64) // unit * unit)
+    return [(start, min(start + step, total)) for start in range(0, total, step)]
+
+
+def _each(parts, work):
+    if len(parts) == 1:
+        work(parts[0])
+    else:
+        map_blocks(work, parts)
+
+
+def walsh_exact(x):
+    """`walsh` of int64 numbers, which the caller has seen to be small enough."""
+    if kind(namespace(x)) != "numpy":
+        return walsh_twin(x, None)
+    n = x.shape[1]
+    rows = np.array(np.moveaxis(x, 1, 2), order="C")
+    _kernels.lookup("walsh_exact", "numpy")(rows.reshape(-1), n.bit_length() - 1, 0, rows.size)
+    return np.moveaxis(rows, 2, 1)
+
+
+def walsh_twin(x, scale):
+    """`walsh` from array-API operations alone: products with matrices of order at most 64."""
+    xp = namespace(x)
+    outer, n, inner = x.shape
+    low, stages = inner, n.bit_length() - 1
+    while stages > 0:
+        bits = min(stages, _FACTOR)
+        matrix = xp.astype(from_numpy(_sylvester(bits), xp, device(x)), x.dtype)
+        x = xp.matmul(matrix, xp.reshape(x, (-1, 1 << bits, low)))
+        low, stages = low << bits, stages - bits
+    x = xp.reshape(x, (outer, n, inner))
+    return x if scale is None or scale == 1.0 else x * scale
+
+
+def _sylvester(stages):
+    matrix = np.ones((1, 1), np.float32)
+    for _ in range(stages):
+        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+    return matrix

@@ -1,0 +1,168 @@
+"""Butterflies of a Hadamard transform on vectors that stay in registers.
+
+Every function here loads all its vectors before it stores any, so neither overlapping arrays nor strides known only at
+run time keep LLVM from using registers, and one compilation a dtype serves all lengths.
+"""
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_WIDE = bool(llvm.get_host_cpu_features().get("avx512f", False))
+_REGISTER_BITS = 512 if _WIDE else 256
+_VECTORS = 16 if _WIDE else 8  # of a leaf: half the registers that there are
+
+
+def _lanes(dtype):
+    return _REGISTER_BITS // dtype.bitwidth
+
+
+def _constant(function):
+    """A number that depends on the dtype of an array alone, known when a kernel is compiled."""
+
+    @intrinsic
+    def constant(typing_context, array):
+        def codegen(context, builder, signature, args):
+            return ir.Constant(ir.IntType(64), function(array.dtype))
+
+        return types.int64(array), codegen
+
+    return constant
+
+
+lanes_of = _constant(_lanes)
+leaf_bits_of = _constant(lambda dtype: (_lanes(dtype) * _VECTORS).bit_length() - 1)
+block_bits_of = _constant(lambda dtype: (131072 // dtype.bitwidth).bit_length() - 1)  # 16 KiB: half a first-level cache
+
+
+class _Emitter:
+    """Loads, stores and butterflies of vectors of `dtype`."""
+
+    def __init__(self, context, builder, dtype, lanes=None):
+        self.context, self.builder = context, builder
+        self.lanes, self.align = lanes or _lanes(dtype), dtype.bitwidth // 8
+        self.type = ir.VectorType(context.get_value_type(dtype), self.lanes)
+
+    def place(self, array_type, array, offset):
+        data = self.context.make_array(array_type)(self.context, self.builder, array).data
+        return self.builder.bitcast(self.builder.gep(data, [offset]), self.type.as_pointer())
+
+    def places(self, array_type, array, offset, step, count):
+        for _ in range(count):
+            yield self.place(array_type, array, offset)
+            offset = self.builder.add(offset, step)
+
+    def load(self, places):
+        return [self.builder.load(place, align=self.align) for place in places]
+
+    def store(self, vectors, places):
+        for vector, place in zip(vectors, places, strict=True):
+            self.builder.store(vector, place, align=self.align)
+
+    def spread(self, number):
+        zero = ir.Constant(ir.IntType(32), 0)
+        first = self.builder.insert_element(ir.Constant(self.type, ir.Undefined), number, zero)
+        return self.shuffled(first, [0] * self.lanes)
+
+    def shuffled(self, vector, order):
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), order)
+        return self.builder.shuffle_vector(vector, ir.Constant(self.type, ir.Undefined), mask)
+
+    def across_lanes(self, vectors, stride):
+        """A stage inside the vectors: products with ±1 are exact, so that fusing them into sums changes no bit."""
+        signs = ir.Constant(self.type, [-1.0 if lane & stride else 1.0 for lane in range(self.lanes)])
+        order = [lane ^ stride for lane in range(self.lanes)]
+        fused = ("contract",)
+        return [
+            self.builder.fadd(self.shuffled(vector, order), self.builder.fmul(signs, vector, flags=fused), flags=fused)
+            for vector in vectors
+        ]
+
+    def across_vectors(self, vectors, stride):
+        """A stage between the vectors."""
+        result = list(vectors)
+        for i in range(len(vectors)):
+            if not i & stride:
+                first, second = vectors[i], vectors[i + stride]
+                result[i] = self.builder.fadd(first, second)
+                result[i + stride] = self.builder.fsub(first, second)
+        return result
+
+
+def _leaf(low, high):
+    """Stages of strides ``2**low`` to ``2**(high - 1)`` on a block that fills the registers."""
+
+    @intrinsic
+    def leaf(typing_context, target, to, source, at, scale):
+        def codegen(context, builder, signature, args):
+            emit = _Emitter(context, builder, target.dtype)
+            step = ir.Constant(ir.IntType(64), emit.lanes)
+            factor = emit.spread(args[4])
+            vectors = emit.load(list(emit.places(signature.args[2], args[2], args[3], step, _VECTORS)))
+            vectors = [builder.fmul(factor, vector) for vector in vectors]
+            stride = 1 << low
+            while stride < 1 << high and stride < emit.lanes * _VECTORS:
+                inside = stride < emit.lanes
+                across = emit.across_lanes if inside else emit.across_vectors
+                vectors = across(vectors, stride if inside else stride // emit.lanes)
+                stride *= 2
+            emit.store(vectors, emit.places(signature.args[0], args[0], args[1], step, _VECTORS))
+            return context.get_dummy_value()
+
+        return types.void(target, types.int64, source, types.int64, target.dtype), codegen
+
+    return leaf
+
+
+leaf_1, leaf_2, leaf_3, leaf_4, leaf_5, leaf_6, leaf_7, leaf_8 = (_leaf(0, stages) for stages in range(1, 9))
+leaf_from_1, leaf_from_2, leaf_from_3 = (_leaf(low, 8) for low in (1, 2, 3))
+
+
+def _staged(emit, vectors):
+    """All stages between the vectors, ascending."""
+    distance = 1
+    while distance < len(vectors):
+        vectors = emit.across_vectors(vectors, distance)
+        distance *= 2
+    return vectors
+
+
+def _cross(radix, lanes=None):
+    """All stages between `radix` vectors that lie `stride` apart."""
+
+    @intrinsic
+    def cross(typing_context, array, offset, stride):
+        def codegen(context, builder, signature, args):
+            emit = _Emitter(context, builder, array.dtype, lanes)
+            places = list(emit.places(signature.args[0], args[0], args[1], args[2], radix))
+            emit.store(_staged(emit, emit.load(places)), places)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, types.int64), codegen
+
+    return cross
+
+
+def _carry(radix, lanes=None):
+    """`cross` from one array to the same places of another, scaled on the way."""
+
+    @intrinsic
+    def carry(typing_context, target, source, offset, stride, scale):
+        def codegen(context, builder, signature, args):
+            emit = _Emitter(context, builder, target.dtype, lanes)
+            factor = emit.spread(args[4])
+            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], args[3], radix)))
+            vectors = _staged(emit, [builder.fmul(factor, vector) for vector in loaded])
+            emit.store(vectors, emit.places(signature.args[0], args[0], args[2], args[3], radix))
+            return context.get_dummy_value()
+
+        return types.void(target, source, types.int64, types.int64, target.dtype), codegen
+
+    return carry
+
+
+cross_2, cross_4, cross_8 = (_cross(radix) for radix in (2, 4, 8))
+carry_2, carry_4, carry_8 = (_carry(radix) for radix in (2, 4, 8))
+cross_one_2, cross_one_4, cross_one_8 = (_cross(radix, lanes=1) for radix in (2, 4, 8))
+carry_one_2, carry_one_4, carry_one_8 = (_carry(radix, lanes=1) for radix in (2, 4, 8))

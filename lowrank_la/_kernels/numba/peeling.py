@@ -1,0 +1,408 @@
+"""Peeling decoder of the sparse Walsh-Hadamard transform.
+
+The bins of all groups lie in one flat array, the values of a bin side by side. A row of `layout` describes a group:
+where its values start, the number of its first bin, the logarithm of the number of bins, verification offsets, repeats,
+and its first row of `shifts`. The offsets of a group are its verification shifts, then for every repeat its shift
+alone and its shift plus each vector of the stencil. Words hold the first bit at their most significant place.
+"""
+
+import numpy as np
+
+from ._jit import jit
+from .bch import places_of_syndrome
+
+START, FIRST_BIN, BITS, VERIFY, REPEATS, FIRST_SHIFT = 0, 1, 2, 3, 4, 5
+
+
+@jit
+def choose_columns(candidates, n, columns, hashes):
+    """First rows of `candidates` that are independent over GF(2), and their hash; gives how many there are.
+
+    Bit i of entry q of `hashes` is bit q of column i.
+    """
+    wanted, words = columns.shape
+    basis = np.empty((wanted, words), np.uint64)
+    pivot = np.empty((wanted, 2), np.uint64)
+    row = np.empty(words, np.uint64)
+    found = 0
+    hashes[:] = 0
+    for r in range(candidates.shape[0]):
+        if found == wanted:
+            break
+        row[:] = candidates[r]
+        for i in range(found):
+            if row[pivot[i, 0]] & pivot[i, 1]:
+                for w in range(words):
+                    row[w] ^= basis[i, w]
+        for w in range(words):
+            if row[w] != 0:
+                bit = np.uint64(1) << np.uint64(63)
+                while not row[w] & bit:
+                    bit >>= np.uint64(1)
+                pivot[found, 0], pivot[found, 1] = w, bit
+                basis[found] = row
+                columns[found] = candidates[r]
+                for q in range(n):
+                    shown = (candidates[r, q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1)
+                    hashes[q] |= shown << np.uint64(found)
+                found += 1
+                break
+    return found
+
+
+@jit
+def _combination(columns, l, base):
+    base[:] = 0
+    for i in range(columns.shape[0]):
+        if (l >> i) & 1:
+            for w in range(base.size):
+                base[w] ^= columns[i, w]
+
+
+@jit
+def fill_queries(columns, offsets, start, stop, out):
+    """Points [start, stop) of a group: number ``l P + p`` is the combination l of the columns plus offset p."""
+    count, words = offsets.shape
+    base = np.zeros(words, np.uint64)
+    r = start
+    while r < stop:
+        l = r // count
+        first = r - l * count
+        last = min(count, first + stop - r)
+        _combination(columns, l, base)
+        for p in range(first, last):
+            for w in range(words):
+                out[r - start + p - first, w] = base[w] ^ offsets[p, w]
+        r += last - first
+
+
+@jit
+def gather_points(x, shift, columns, offsets, out):
+    """Numbers of the vector `x` at all points of a group, whose words without the last `shift` bits are places."""
+    count = offsets.shape[0]
+    base = np.zeros(1, np.uint64)
+    for l in range(1 << columns.shape[0]):
+        _combination(columns, l, base)
+        row = out[l * count : (l + 1) * count]
+        for p in range(count):
+            row[p] = x[(base[0] ^ offsets[p, 0]) >> shift]
+
+
+@jit
+def _odd(a, b):
+    """Parity of the bits that two rows of words share."""
+    x = np.uint64(0)
+    for w in range(a.size):
+        x ^= a[w] & b[w]
+    x ^= x >> np.uint64(32)
+    x ^= x >> np.uint64(16)
+    x ^= x >> np.uint64(8)
+    x ^= x >> np.uint64(4)
+    return (np.uint64(0x6996) >> (x & np.uint64(15))) & np.uint64(1)
+
+
+@jit
+def _bin_of(key, hashes, c):
+    """Bin of a coefficient in group `c`."""
+    place, row = np.uint64(0), hashes[c]
+    for w in range(key.size):
+        part, word = row[w * 64 : min(row.size, w * 64 + 64)], key[w]
+        for q in range(part.size):
+            place ^= part[q] & (np.uint64(0) - ((word >> np.uint64(63 - q)) & np.uint64(1)))
+    return np.int64(place)
+
+
+@jit
+def _stencil_signs(key, stencil, z):
+    """Signs of a character on the stencil."""
+    if stencil.shape[0]:
+        for i in range(z.size):
+            z[i] = 1.0 - 2.0 * float(_odd(stencil[i], key))
+    else:
+        for q in range(z.size):
+            z[q] = 1.0 - 2.0 * float((key[q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1))
+
+
+@jit
+def _group_signs(key, z, layout, shifts, c, signs):
+    """Signs of a character at the offsets of group `c`; gives their number."""
+    verify, repeats, row = layout[c, VERIFY], layout[c, REPEATS], layout[c, FIRST_SHIFT]
+    for i in range(verify):
+        signs[i] = 1.0 - 2.0 * float(_odd(shifts[row + i], key))
+    at = verify
+    for p in range(repeats):
+        sign = 1.0 - 2.0 * float(_odd(shifts[row + verify + p], key))
+        signs[at] = sign
+        part = signs[at + 1 : at + 1 + z.size]
+        for i in range(z.size):
+            part[i] = sign * z[i]
+        at += 1 + z.size
+    return at
+
+
+@jit
+def _width(layout, c, m):
+    return layout[c, VERIFY] + layout[c, REPEATS] * (1 + m)
+
+
+@jit
+def _energy(u):
+    e0, e1, e2, e3 = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, u.size - 3, 4):
+        e0 += u[i].real * u[i].real + u[i].imag * u[i].imag
+        e1 += u[i + 1].real * u[i + 1].real + u[i + 1].imag * u[i + 1].imag
+        e2 += u[i + 2].real * u[i + 2].real + u[i + 2].imag * u[i + 2].imag
+        e3 += u[i + 3].real * u[i + 3].real + u[i + 3].imag * u[i + 3].imag
+    for i in range(u.size & ~3, u.size):
+        e0 += u[i].real * u[i].real + u[i].imag * u[i].imag
+    return (e0 + e1) + (e2 + e3)
+
+
+@jit
+def _along(u, signs):
+    """Sum of the values of a bin with signs."""
+    a0, a1, a2, a3 = 0.0 * u[0], 0.0 * u[0], 0.0 * u[0], 0.0 * u[0]
+    for i in range(0, u.size - 3, 4):
+        a0 += u[i] * signs[i]
+        a1 += u[i + 1] * signs[i + 1]
+        a2 += u[i + 2] * signs[i + 2]
+        a3 += u[i + 3] * signs[i + 3]
+    for i in range(u.size & ~3, u.size):
+        a0 += u[i] * signs[i]
+    return (a0 + a1) + (a2 + a3)
+
+
+@jit
+def _left(u, signs, a):
+    """Energy that a single coefficient of value `a` leaves."""
+    e0, e1, e2, e3 = 0.0, 0.0, 0.0, 0.0
+    for i in range(0, u.size - 3, 4):
+        x0, x1 = u[i] - a * signs[i], u[i + 1] - a * signs[i + 1]
+        x2, x3 = u[i + 2] - a * signs[i + 2], u[i + 3] - a * signs[i + 3]
+        e0 += x0.real * x0.real + x0.imag * x0.imag
+        e1 += x1.real * x1.real + x1.imag * x1.imag
+        e2 += x2.real * x2.real + x2.imag * x2.imag
+        e3 += x3.real * x3.real + x3.imag * x3.imag
+    for i in range(u.size & ~3, u.size):
+        x = u[i] - a * signs[i]
+        e0 += x.real * x.real + x.imag * x.imag
+    return (e0 + e1) + (e2 + e3)
+
+
+@jit
+def _subtract(u, signs, a):
+    for i in range(u.size):
+        u[i] -= a * signs[i]
+
+
+@jit
+def _take_out(u, key, z, group, shifts, a):
+    """Subtract a coefficient from the values of its bin."""
+    verify, row = group[VERIFY], group[FIRST_SHIFT]
+    for i in range(verify):
+        u[i] -= -a if _odd(shifts[row + i], key) else a
+    for p in range(group[REPEATS]):
+        own = -a if _odd(shifts[row + verify + p], key) else a
+        at = verify + p * (1 + z.size)
+        u[at] -= own
+        part = u[at + 1 : at + 1 + z.size]
+        for i in range(z.size):
+            part[i] -= own * z[i]
+
+
+@jit
+def _vote(u, verify, repeats, soft, z):
+    """Signs relative to the unshifted value of each repeat, by weight or by majority."""
+    z[:] = 0.0
+    for p in range(repeats):
+        own = u[verify + p * (1 + z.size)]
+        others = u[verify + p * (1 + z.size) + 1 : verify + (p + 1) * (1 + z.size)]
+        if soft:
+            for i in range(z.size):
+                z[i] += own.real * others[i].real + own.imag * others[i].imag
+        else:
+            for i in range(z.size):
+                z[i] += -1.0 if own.real * others[i].real + own.imag * others[i].imag < 0.0 else 1.0
+    for i in range(z.size):
+        z[i] = -1.0 if z[i] < 0.0 else 1.0
+
+
+@jit
+def _key_of(z, coded, degree, exps, logs, n, key):
+    """The frequency with these stencil signs in `key`; False where there is none."""
+    if coded:
+        return places_of_syndrome(z, degree, exps, logs, n, key)
+    weight = np.uint64(0)
+    for w in range(key.size):
+        part, word = z[w * 64 : min(n, w * 64 + 64)], np.uint64(0)
+        for q in range(part.size):
+            bit = np.uint64(part[q] < 0.0)
+            weight += bit
+            word |= bit << np.uint64(63 - q)
+        key[w] = word
+    return degree == 0 or weight <= np.uint64(degree)
+
+
+@jit
+def _slot(key, keys, table):
+    """Place in the hash table of `key`, or of the gap where it belongs."""
+    h = np.uint64(0x9E3779B97F4A7C15)
+    for w in range(key.size):
+        h = (h ^ key[w]) * np.uint64(0xBF58476D1CE4E5B9)
+        h ^= h >> np.uint64(31)
+    mask = np.uint64(table.size - 1)
+    at = h & mask
+    while table[at] >= 0:
+        same = True
+        for w in range(key.size):
+            same = same and keys[table[at], w] == key[w]
+        if same:
+            break
+        at = (at + np.uint64(1)) & mask
+    return at
+
+
+@jit
+def peel(
+    U, layout, group_of, hashes, shifts, stencil, degree, exps, logs, soft, check, zero, single, growth, budget,
+    keys, values, table, peeled, queue, waiting,
+):  # fmt: skip
+    """Take single coefficients out of bins until no bin holds one.
+
+    Parameters
+    ----------
+    U : array
+        Bins of all groups; what is not explained is left in it.
+    layout, group_of, hashes, shifts, stencil
+        The groups, the group of each bin, for every group and bit the bins that it flips, words of shifts and stencil;
+        an empty stencil stands for the unit vectors.
+    degree : int
+        Largest weight of a frequency, 0 for any.
+    exps, logs
+        The field of the code, when there is a stencil.
+    soft, check : bool
+        Votes by weight; whether a frequency must belong to the bin that showed it.
+    zero, single, growth : arrays (groups,)
+        Energy up to which a bin counts as empty, or as left by one coefficient, and its growth by a coefficient
+        taken out.
+    budget : int
+        Bins looked at.
+    keys, values, table
+        Room for frequencies, coefficients and the hash table, whose entries are -1.
+    peeled, queue, waiting
+        Work of one number a bin; `peeled` counts coefficients taken out.
+
+    Returns
+    -------
+    tuple
+        Number of frequencies found, bins looked at; the budget is passed when room or patience ran out.
+    """
+    n, m = hashes.shape[1], stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
+    coded = stencil.shape[0] > 0
+    bins, found, pops = group_of.size, 0, 0
+    key, z = np.zeros(keys.shape[1], np.uint64), np.empty(m)
+    most = 0
+    for c in range(layout.shape[0]):
+        most = max(most, _width(layout, c, m))
+    signs = np.empty(most)
+    for g in range(bins):
+        queue[g], waiting[g], peeled[g] = g, 1, 0
+    head, length = 0, bins
+    while length > 0 and pops <= budget:
+        pops += 1
+        g = queue[head]
+        head, length = head + 1 if head + 1 < bins else 0, length - 1
+        waiting[g] = 0
+        c = group_of[g]
+        width, j = _width(layout, c, m), g - layout[c, FIRST_BIN]
+        start, slack = layout[c, START] + j * width, 1.0 + growth[c] * peeled[g]
+        u = U[start : start + width]
+        if layout[c, REPEATS] == 0 or _energy(u) <= zero[c] * slack:
+            continue
+        _vote(u, layout[c, VERIFY], layout[c, REPEATS], soft, z)
+        if not _key_of(z, coded, degree, exps, logs, n, key) or (check and _bin_of(key, hashes, c) != j):
+            continue
+        _group_signs(key, z, layout, shifts, c, signs)
+        a = _along(u, signs) / width
+        if _left(u, signs, a) > single[c] * slack:
+            continue
+        slot = _slot(key, keys, table)
+        if table[slot] < 0:
+            if found == keys.shape[0]:
+                return found, budget + 1
+            table[slot], values[found] = found, 0.0
+            for w in range(key.size):
+                keys[found, w] = key[w]
+            found += 1
+        values[table[slot]] += a
+        for d in range(layout.shape[0]):
+            place = _bin_of(key, hashes, d)
+            width, other = _width(layout, d, m), layout[d, FIRST_BIN] + place
+            start = layout[d, START] + place * width
+            _take_out(U[start : start + width], key, z, layout[d], shifts, a)
+            peeled[other] += 1
+            if not waiting[other] and other != g:
+                waiting[other] = 1
+                tail = head + length
+                queue[tail - bins if tail >= bins else tail] = other
+                length += 1
+    return found, pops
+
+
+@jit
+def refit(U, layout, hashes, shifts, stencil, weights, keys, values, sweeps, tol):
+    """Least squares on the frequencies by sweeps over the coefficients; `U` holds what is left, before and after.
+
+    Stops after `sweeps`, or when no coefficient moves by more than `tol`. Gives the number of sweeps.
+    """
+    m = stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
+    groups, most, total = layout.shape[0], 0, 0.0
+    for c in range(groups):
+        width = _width(layout, c, m)
+        most = max(most, width)
+        total += weights[c] * width
+    signs, z = np.empty((groups, most)), np.empty(m)
+    starts = np.empty(groups, np.int64)
+    for sweep in range(sweeps):
+        moved = 0.0
+        for i in range(keys.shape[0]):
+            _stencil_signs(keys[i], stencil, z)
+            step = 0.0 * values[i]
+            for c in range(groups):
+                width = _group_signs(keys[i], z, layout, shifts, c, signs[c])
+                starts[c] = layout[c, START] + _bin_of(keys[i], hashes, c) * width
+                step += weights[c] * _along(U[starts[c] : starts[c] + width], signs[c])
+            step /= total
+            values[i] += step
+            moved = max(moved, abs(step))
+            for c in range(groups):
+                _subtract(U[starts[c] : starts[c] + _width(layout, c, m)], signs[c], step)
+        if moved <= tol:
+            return sweep + 1
+    return sweeps
+
+
+@jit
+def put_back(U, layout, hashes, shifts, stencil, keys, values):
+    """Add coefficients to what is left."""
+    m = stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
+    most = 0
+    for c in range(layout.shape[0]):
+        most = max(most, _width(layout, c, m))
+    signs, z = np.empty(most), np.empty(m)
+    for i in range(keys.shape[0]):
+        _stencil_signs(keys[i], stencil, z)
+        for c in range(layout.shape[0]):
+            width = _group_signs(keys[i], z, layout, shifts, c, signs)
+            start = layout[c, START] + _bin_of(keys[i], hashes, c) * width
+            _subtract(U[start : start + width], signs, -values[i])
+
+
+@jit
+def bin_energies(U, layout, group_of, m, out):
+    """Energy of every bin."""
+    for g in range(group_of.size):
+        c = group_of[g]
+        width = _width(layout, c, m)
+        start = layout[c, START] + (g - layout[c, FIRST_BIN]) * width
+        out[g] = _energy(U[start : start + width])

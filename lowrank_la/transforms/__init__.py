@@ -1,0 +1,1 @@
+"""Walsh-Hadamard transforms, dense and sparse, and their relatives."""

@@ -1,0 +1,51 @@
+"""How many coefficients a set of groups can hold: density evolution of the peeling decoder."""
+
+import math
+
+_STEPS = 2000
+_EMPTY = 1e-6
+
+
+def left_over(loads):
+    """Share of the coefficients that peeling leaves, for many bins and a random hash a group.
+
+    Parameters
+    ----------
+    loads : sequence of float
+        Coefficients a bin of each group.
+
+    Returns
+    -------
+    float
+        The fixed point of ``p_c = Π (1 - exp(-p_d load_d))`` over the other groups d, reached from one, times the
+        same factor of the group itself.
+    """
+    shares = [1.0] * len(loads)
+    for _ in range(_STEPS):
+        factors = [-math.expm1(-p * load) for p, load in zip(shares, loads, strict=True)]
+        whole = math.prod(factors)
+        if whole < _EMPTY:
+            return 0.0
+        new = [math.prod(factors[:c] + factors[c + 1 :]) for c in range(len(loads))]
+        if max(abs(a - b) for a, b in zip(new, shares, strict=True)) < 1e-9:
+            break
+        shares = new
+    return whole
+
+
+def bits_for(sparsity, most):
+    """Logarithm of the bins of each of three groups: at least 0.6 bins a coefficient, at most ``2**most``."""
+    return min(max(0, math.ceil(math.log2(0.6 * max(sparsity, 1)))), most)
+
+
+def added_sizes(loads, bits, sparsity, most):
+    """Up to three equal groups of the fewest bins, as logarithms, with which `sparsity` coefficients find room."""
+    best = None
+    for size in range(max(bits - 2, 0), most + 1):
+        for count in (1, 2, 3):
+            cost = count << size
+            if best is not None and cost >= best[0]:
+                continue
+            if left_over([*loads, *[1.1 * sparsity / (1 << size)] * count]) == 0.0:
+                best = cost, [size] * count
+    return best[1] if best else [most] * 3

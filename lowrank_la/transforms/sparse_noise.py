@@ -1,0 +1,84 @@
+"""Noise of the bins: thresholds, an estimate of its variance, and the repeats that votes need."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+
+_QUANTILE = 0.03
+_ROUNDING = 2.0 / 3.0
+_SURE = 3.3  # standard deviations by which the vote on a bit should differ from zero
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of a sample, the square of what counts as rounding in a bin, and the doubt about the variance."""
+
+    variance: float
+    floor: float
+    slack: float = 0.0
+
+    def of_bin(self, size):
+        """Variance of a value in a group of `size` bins."""
+        return self.variance / size + self.floor
+
+
+def rounding_floor(groups, precision):
+    """Square of ``precision**(2/3)`` times the root mean square of the samples."""
+    return (precision**_ROUNDING) ** 2 * mean_square(groups)
+
+
+def mean_square(groups):
+    """Mean square of the samples, by Parseval from the bins."""
+    total = sum(group.size * group.energy for group in groups)
+    return total / sum(group.bins.size for group in groups)
+
+
+def thresholds(groups, noise, risk, parts):
+    """``zero, single, growth`` of each group for the decoder.
+
+    Energies of noise alone and of what one coefficient leaves pass them with probability `risk` in any bin; `parts`
+    is 2 for complex values. Without noise they are multiples of the rounding floor.
+    """
+    count = len(groups)
+    zero, single, growth = np.empty(count), np.empty(count), np.zeros(count)
+    bins = sum(group.size for group in groups)
+    for c, group in enumerate(groups):
+        width = group.bins.shape[1]
+        if noise.variance == 0.0:
+            zero[c] = single[c] = width * noise.floor
+            continue
+        unit, growth[c] = noise.of_bin(group.size) / parts, 1.0 / width
+        zero[c] = unit * _upper(parts * width, risk / bins)
+        single[c] = unit * _upper(max(parts * (width - 1), 1), risk / bins)
+    return zero, single, growth
+
+
+def _upper(freedom, risk):
+    """Number that a chi-square variable of `freedom` degrees passes with probability `risk`."""
+    return float(scipy.special.chdtri(freedom, risk))
+
+
+def estimated_variance(groups, sparsity, parts):
+    """Variance of a sample from the bins of least energy.
+
+    A share ``exp(-sparsity / size)`` of the bins holds noise alone; the energies of those are chi-square, and a low
+    quantile over all bins is a less low one of theirs.
+    """
+    weighted = np.concatenate([group.size * _energies(group) for group in groups])
+    width = groups[0].bins.shape[1]
+    empty = float(np.mean([math.exp(-sparsity / group.size) for group in groups]))
+    share = min(max(_QUANTILE, 1.5 / weighted.size), 0.5)
+    inside = min(share / max(empty, 1e-9), 0.5)
+    quantile = float(scipy.special.gammaincinv(0.5 * parts * width, inside)) * 2.0
+    return float(np.quantile(weighted, share)) * parts * width / quantile
+
+
+def _energies(group):
+    return np.mean(group.bins.real**2 + group.bins.imag**2, axis=1)
+
+
+def repeats_for(strength):
+    """Repeats with which all bits of a frequency are right; a squared coefficient is `strength` bin variances."""
+    return max(1, math.ceil(_SURE**2 * (2.0 * strength + 1.0) / strength**2)) if strength > 0.0 else 64

@@ -1,0 +1,177 @@
+"""The function that a sparse transform sees: a callable on bits, or a stored vector."""
+
+import math
+
+import numpy as np
+
+from .. import _backend as be
+from .. import _kernels
+from .._backend.sparse import writable_view
+from .sparse_groups import WORD, unpacked
+
+_BYTES = 1 << 26  # of bits handed to a callable at once
+_SAFE = 2.0**300
+_PARALLEL_FROM = 1 << 14  # points of a stored vector
+_DIRECT = ("float32", "float64", "complex64", "complex128")
+
+
+class Oracle:
+    """Values of a function on points given by words.
+
+    Parameters
+    ----------
+    read : callable
+        Takes words (m, width), returns a one-dimensional array of m values in any library.
+    n : int
+    stored : array, optional
+        A vector on the host that may be read directly.
+
+    Attributes
+    ----------
+    samples : int
+        Values seen so far.
+    scale : float
+        Power of two by which values are divided, so that their squares stay in range; known after the first look.
+    precision : float
+        Relative precision of the values.
+    """
+
+    def __init__(self, read, n, stored=None):
+        self.read, self.n, self.stored = read, n, stored
+        self.samples, self.scale, self.precision = 0, None, 0.0
+        self.dtype = None
+
+    def ask(self, requests):
+        """Values of each request, a pair (columns, offsets): an array (2**bits * offsets,)."""
+        counts = [(1 << columns.shape[0]) * offsets.shape[0] for columns, offsets in requests]
+        limit = max(_BYTES // max(self.n, 8), 1)
+        if self.stored is not None:
+            return self._gathered(requests, counts)
+        if sum(counts) <= limit:
+            words = np.concatenate([_queries(r, 0, m) for r, m in zip(requests, counts, strict=True)])
+            return np.split(self.values(words), np.cumsum(counts)[:-1])
+        return [self._in_parts(request, count, limit) for request, count in zip(requests, counts, strict=True)]
+
+    def _gathered(self, requests, counts):
+        """Values read from the stored vector, one thread a request where there are many."""
+        shift, kernel = np.uint64(WORD - self.n), _kernels.lookup("gather_points", "numpy")
+        given = [np.empty(count, self.stored.dtype) for count in counts]
+
+        def read(place):
+            kernel(self.stored, shift, *requests[place], given[place])
+
+        if len(requests) > 1 and sum(counts) >= _PARALLEL_FROM:
+            be.map_blocks(read, list(range(len(requests))))
+        else:
+            for place in range(len(requests)):
+                read(place)
+        asked = zip(given, requests, counts, strict=True)
+        return [self._checked(part, lambda r=request, m=count: _queries(r, 0, m)) for part, request, count in asked]
+
+    def _in_parts(self, request, count, limit):
+        out = None
+        for start in range(0, count, limit):
+            stop = min(start + limit, count)
+            part = self.values(_queries(request, start, stop))
+            out = np.empty(count, part.dtype) if out is None else out
+            out[start:stop] = part
+        return out
+
+    def values(self, words):
+        """Checked host values at the points, divided by `scale`, in double precision."""
+        return self._checked(self.read(words), lambda: words)
+
+    def _checked(self, given, words):
+        self.samples += given.shape[0]
+        precision = 2.0**-53 if be.dtype_name(given.dtype).startswith(("int", "uint", "bool")) else be.eps(given.dtype)
+        self.precision = max(self.precision, precision)
+        values = be.to_numpy(given) if not str(given.dtype).endswith("bfloat16") else be.to_numpy(given.float())
+        wide = np.complex128 if self.dtype is not np.float64 and np.iscomplexobj(values) else np.float64
+        if np.iscomplexobj(values) and wide is np.float64:
+            raise ValueError("f returned real values first and complex values later: return one dtype")
+        self.dtype = self.dtype or wide
+        values = values.astype(self.dtype, copy=self.stored is None)
+        largest = _largest(values)
+        if not math.isfinite(largest):
+            self._refuse(values, words())
+        if self.scale is None:
+            outside = largest > _SAFE or 0.0 < largest < 1.0 / _SAFE
+            self.scale = 2.0 ** min(math.frexp(largest)[1], 1000) if outside else 1.0
+        if self.scale != 1.0:
+            values /= self.scale
+        return values
+
+    def _refuse(self, values, words):
+        place = int(np.flatnonzero(~np.isfinite(values))[0])
+        bits = "".join(map(str, unpacked(words[place : place + 1], self.n)[0]))
+        raise ValueError(f"f must be finite, got {values[place]} at the bits {bits or '(none)'}")
+
+
+def _largest(values):
+    """Largest modulus, NaN where a value is."""
+    if values.size == 0:
+        return 0.0
+    if np.iscomplexobj(values):
+        return float(np.max(np.abs(values)))
+    return max(float(values.max()), -float(values.min()))
+
+
+def _queries(request, start, stop):
+    columns, offsets = request
+    words = np.empty((stop - start, offsets.shape[1]), np.uint64)
+    _kernels.lookup("fill_queries", "numpy")(columns, offsets, start, stop, words)
+    return words
+
+
+def oracle_of(f, n):
+    """``oracle, xp, device, dtype`` for a vector of length ``2**n``, or for a callable, where the others are None."""
+    if be.is_array(f) and not be.is_sparse(f):
+        return _stored(f, n)
+    if not callable(f):
+        raise TypeError(
+            f"f must be a function of bits (m, n) or an array of length 2**n, got an object of type {type(f).__name__}"
+        )
+    if n is None:
+        raise ValueError("n must be given when f is a function: the number of its bits")
+    n = be.check_count("n", n, 0)
+
+    def read(words):
+        values = f(unpacked(words, n))
+        values = values if be.is_array(values) else np.asarray(values)
+        if tuple(values.shape) != (words.shape[0],):
+            raise ValueError(
+                f"f must return one value for each row of bits, shape ({words.shape[0]},), got {tuple(values.shape)}"
+            )
+        be.require_untracked(values, "what f returns to sparse_wht")
+        _require_numbers(values, "f must return numbers")
+        return values
+
+    return Oracle(read, n), None, None, None
+
+
+def _stored(x, n):
+    xp = be.namespace(x)
+    if x.ndim != 1:
+        raise ValueError(f"a stored f must have one axis of length 2**n, got shape {tuple(x.shape)}: flatten it first")
+    length = int(x.shape[0])
+    if length == 0 or length & (length - 1):
+        raise ValueError(f"a stored f must have a length that is a power of two, got {length}")
+    bits = length.bit_length() - 1
+    if n is not None and be.check_count("n", n, 0) != bits:
+        raise ValueError(f"n must be {bits} for a stored f of length 2**{bits} = {length}, got {n}")
+    be.require_untracked(x, "sparse_wht")
+    _require_numbers(x, "f must hold numbers")
+    host = be.kind(xp) == "numpy"
+
+    def read(words):
+        places = (words[:, 0] >> np.uint64(WORD - bits)).view(np.int64) if bits else np.zeros(words.shape[0], np.int64)
+        return x[places] if host else xp.take(x, be.index_array(places, length, xp, be.device(x)), axis=0)
+
+    direct = host and bits and x.flags.c_contiguous and x.dtype.isnative and be.dtype_name(x.dtype) in _DIRECT
+    return Oracle(read, bits, writable_view(np.asarray(x)) if direct else None), xp, be.device(x), x.dtype
+
+
+def _require_numbers(values, text):
+    name = be.dtype_name(values.dtype)
+    if not name.startswith(("float", "bfloat", "complex", "int", "uint", "bool")):
+        raise TypeError(f"{text}, got dtype {name}")

@@ -1,0 +1,294 @@
+"""Walsh-Hadamard transform of functions with few coefficients, from few values."""
+
+import warnings
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from .. import _backend as be
+from ..exceptions import ConvergenceError, ConvergenceWarning
+from ..results import Info, Result
+from .sparse_codes import LARGEST_LENGTH
+from .sparse_dense import whole_cube
+from .sparse_groups import Sampler, code_of, unpacked
+from .sparse_oracle import oracle_of
+from .sparse_search import Plan, search
+
+_METHODS = ("auto", "peeling", "dense")
+_VOTES = ("soft", "hard")
+_SAMPLES = 1 << 24
+_LARGEST_DENSE = 30
+_CHUNK = 1 << 24  # numbers of a product of characters
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SparseWHTResult(Result):
+    """``f(m) ≈ Σ coefficients[i] (-1)^⟨m, indices[i]⟩``; a function of bits (p, n) itself."""
+
+    indices: Any
+    coefficients: Any
+    info: Info
+
+    _unpack = ("indices", "coefficients")
+
+    def __call__(self, bits):
+        """Values of the expansion at rows of bits (p, n), in the library of the coefficients."""
+        c = self.coefficients
+        xp, device = be.namespace(c), be.device(c)
+        real = be.real_dtype(xp, c.dtype)
+        bits = bits if be.is_array(bits) else np.asarray(bits)
+        n = self.indices.shape[1]
+        if bits.ndim != 2 or bits.shape[1] != n:
+            raise ValueError(f"bits must have shape (p, {n}), got {tuple(bits.shape)}")
+        bits = xp.astype(be.from_numpy(be.to_numpy(bits), xp, device), real)
+        frequencies = xp.astype(self.indices, real)
+        step = max(1, _CHUNK // max(c.shape[0], 1))
+        cuts = be.fixed_partition(bits.shape[0], step)
+        parts = [_expanded(xp, bits[cut, :], frequencies, c) for cut in cuts]
+        return xp.concat(parts) if parts else xp.zeros((0,), dtype=c.dtype, device=device)
+
+
+def _expanded(xp, bits, frequencies, c):
+    shared = xp.matmul(bits, xp.permute_dims(frequencies, (1, 0)))
+    signs = 1.0 - 2.0 * (shared - 2.0 * xp.floor(0.5 * shared))
+    return xp.matmul(xp.astype(signs, c.dtype), c[:, None])[:, 0]
+
+
+@be.supports(sparse=False, operators=False)
+def sparse_wht(
+    f,
+    n=None,
+    sparsity=None,
+    *,
+    noise=None,
+    degree=None,
+    method="auto",
+    bins=None,
+    groups=3,
+    repeats=None,
+    verify=2,
+    vote="soft",
+    attempts=10,
+    max_samples=None,
+    rng=None,
+    on_failure="warn",
+):
+    r"""Frequencies and coefficients of ``f(m) = Σ c_k (-1)^⟨m, k⟩``, bits m, from few values of `f`.
+
+    Parameters
+    ----------
+    f : callable or array (2**n,)
+        A function that takes all points at once, a NumPy array of bits (p, n) of type uint8, and returns p real or
+        complex numbers in any library. Or a stored vector, read as ``f.reshape((2,) * n)[tuple(bits)]``: the first bit
+        is the most significant one of the index.
+    n : int, optional
+        Number of bits, also hundreds or thousands. Follows from a stored vector.
+    sparsity : int, optional
+        About how many coefficients differ from zero. By default found out: exact values tell it from the share of empty
+        bins at few points, noisy ones by doubling the bins.
+    noise : None, float or "unknown"
+        None: values are exact, up to ``eps**(2/3)`` of their root mean square. A number: the standard deviation of
+        independent noise in the values (for complex values of both parts together). "unknown": estimated.
+    degree : int, optional
+        Largest number of bits of a frequency. Bins then are read with a code, ``1 + degree ⌈log2(n + 1)⌉`` values
+        instead of ``1 + n`` where that is less; frequencies with more bits are not found.
+    method : {"auto", "peeling", "dense"}
+        "dense" looks at all ``2**n`` values; "auto" does so where that takes fewer.
+    bins : int, optional
+        Bins of each of the first groups, a power of two. By default the next one to ``0.6 sparsity``.
+    groups : int
+        Groups of the first attempt, at least 1.
+    repeats : int, optional
+        Offsets with which each bit is voted on. By default 1, and as many as the noise asks for where that fails.
+    verify : int
+        Further random offsets of a group, which only verify.
+    vote : {"soft", "hard"}
+        Votes weighted by the values, or one each.
+    attempts : int
+        Decodings, each with more groups, until everything is explained.
+    max_samples : int, optional
+        Values after which nothing is added. By default 2**24, and more where `sparsity` asks for it.
+    rng : None, int, generator or Key
+    on_failure : {"warn", "raise"}
+        Whether an answer without certificate warns or raises `ConvergenceError`.
+
+    Returns
+    -------
+    SparseWHTResult
+        ``indices`` (k, n) uint8, rows ascending as binary numbers, and ``coefficients`` (k,): in the library, dtype and
+        device of a stored vector (integers: the widest real type), NumPy in double precision for a function.
+        ``result(bits)`` evaluates the expansion. ``info.certificate``: whether the answer explains all values seen, see
+        Notes. ``info.samples`` counts values, each time one is asked for; ``info.groups`` holds the bins of each group,
+        ``info.unresolved`` (u, 2) group and number of the bins that are not explained, ``info.noise`` the standard
+        deviation of the values, given or found, ``info.resolution`` the size from which a missing coefficient would
+        have shown in its bins, ``info.iterations`` the attempts. ``info.error`` is ‖f - Σ‖ / ‖f‖ over the values seen:
+        "exact" where those are the whole cube, else an "estimate" from random points.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, a stored vector has a length that is no power of two, or `f` returns numbers
+        that are not finite (it is told at which bits) or not one a point.
+    TypeError
+        If `f` is neither a function nor a vector of numbers, records gradients, or an argument is of the wrong type.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If there is no certificate.
+
+    Notes
+    -----
+    A group looks at `f` on a random subspace of ``2**b`` points of GF(2)^n, shifted by offsets. A small transform for
+    every offset hashes the frequencies into ``2**b`` bins. Offsets that differ in one bit q show bit q of the frequency
+    of a bin that holds a single coefficient [1]_ [2]_. Such a coefficient is taken out of the bins of all groups, which
+    leaves other bins with a single one, and so on. The subspaces are independent and uniform, not windows of bits,
+    so structured supports, as of polynomials, do no harm. A bin gives up a coefficient when its energy is above the
+    noise, the frequency read from it belongs to it, and what is left has the energy of the noise (chi-square limits,
+    one in a hundred in any bin). Then coefficients that cancelled are dropped and the others fitted to all values by
+    least squares.
+
+    The certificate says that after this every bin, and all of them together, hold no more than noise. It is a statement
+    on random points: an expansion with K coefficients that is not zero differs from zero at one point in K at least, so
+    what escapes either has very many coefficients (a function that is zero but at a few points), or they fell into the
+    same bins of all groups and agree on the random offsets. With noise, coefficients below ``info.resolution`` can be
+    missing, and every one that is given is large enough to tell each of its bits (five standard deviations); with
+    "unknown" noise, many small ones that together look like noise can be missing as well.
+
+    Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, unless frequencies share their
+    bin in all groups (a few in a hundred runs below a hundred coefficients, rare above); then a small group is added to
+    those that stay. Time is linear in the number of values; memory is 8 bytes a value, twice. What counts as exact
+    follows from the precision of the numbers that `f` returns.
+
+    References
+    ----------
+    .. [1] scheibler_haghighatshoar_vetterli_2015
+    .. [2] li_bradley_pawar_ramchandran_2015
+
+    Examples
+    --------
+    >>> import lowrank_la as lr
+    >>> def f(bits):
+    ...     signs = 1.0 - 2.0 * bits
+    ...     return 3.0 + 2.0 * signs[:, 0] * signs[:, 199] - signs[:, 7]
+    >>> indices, coefficients = lr.sparse_wht(f, 200, rng=0)
+    >>> [(row.nonzero()[0].tolist(), round(float(c), 12)) for row, c in zip(indices, coefficients)]
+    [([], 3.0), ([7], -1.0), ([0, 199], 2.0)]
+    """
+    oracle, xp, device, dtype = oracle_of(f, n)
+    n = oracle.n
+    be.check_option("method", method, _METHODS)
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    key = be.resolve_rng(rng)
+    degree = None if degree is None else be.check_count("degree", degree, 0, n)
+    verify = be.check_count("verify", verify, 0)
+    plan = _plan(n, sparsity, noise, bins, groups, repeats, vote, attempts, max_samples, method, verify)
+    outcome, sampler = None, None
+    if method != "dense" and n > 0:
+        sampler = Sampler(oracle, code_of(n, degree if n <= LARGEST_LENGTH else None), key, verify)
+        outcome = search(sampler, plan)
+    if outcome is None:
+        found = _dense(oracle, plan.noise, key)
+    else:
+        found = _peeled(outcome, key)
+    result = _returned(found, oracle, xp, device, dtype)
+    if not result.info.converged:
+        _fail(result.info, on_failure)
+    return result
+
+
+def _plan(n, sparsity, noise, bins, groups, repeats, vote, attempts, max_samples, method, verify):
+    if sparsity is not None:
+        sparsity = be.check_count("sparsity", sparsity, 0, 1 << n)
+    if method == "dense" and n > _LARGEST_DENSE:
+        raise ValueError(f"method='dense' looks at 2**n values, for n up to {_LARGEST_DENSE}; got n = {n}")
+    if isinstance(noise, str):
+        be.check_option("noise", noise, (None, "unknown"))
+    elif noise is not None:
+        noise = be.check_positive("noise", noise, zero=True) or None
+    if bins is not None:
+        bins = be.check_count("bins", bins, 1, 1 << n)
+        if bins & (bins - 1):
+            raise ValueError(f"bins must be a power of two, got {bins}")
+        bins = bins.bit_length() - 1
+    least = _SAMPLES if sparsity is None else max(_SAMPLES, 12 * sparsity * (1 + n + verify))
+    return Plan(
+        sparsity or (None if sparsity is None else 1), bins,
+        None if repeats is None else be.check_count("repeats", repeats), be.check_count("groups", groups), noise,
+        be.check_option("vote", vote, _VOTES) == "soft", be.check_count("attempts", attempts),
+        least if max_samples is None else be.check_count("max_samples", max_samples), method == "auto",
+    )  # fmt: skip
+
+
+def _dense(oracle, noise, key):
+    keys, values, complete, met = whole_cube(oracle, noise)
+    reason = "all values looked at" if complete else "what is left is no noise"
+    details = {"certificate": complete, "unresolved": np.zeros((0, 2), np.int64), "groups": [1 << oracle.n]}
+    details |= {"noise": met.variance**0.5, "resolution": 4.0 * max(met.variance / 2.0**oracle.n, met.floor) ** 0.5}
+    info = Info(
+        error=0.0, error_kind="exact", converged=complete, reason=reason, iterations=1, method="dense", rng=key.record,
+        details=details,
+    )  # fmt: skip
+    return keys, values, info
+
+
+def _peeled(outcome, key):
+    found, groups = outcome.found, outcome.groups
+    firsts = np.cumsum([0, *[group.size for group in groups]])
+    stuck = np.flatnonzero(found.unresolved)
+    unresolved = np.stack([found.group_of[stuck], stuck - firsts[found.group_of[stuck]]], axis=1).astype(np.int64)
+    sizes = [group.size for group in groups]
+    details = {"certificate": found.complete, "unresolved": unresolved, "groups": sizes}
+    details |= {"noise": outcome.noise.variance**0.5, "resolution": _resolution(found, groups, outcome.noise)}
+    reason = outcome.reason if found.complete else f"{outcome.reason}, {stuck.size} of {sum(sizes)} bins not explained"
+    info = Info(
+        error=_relative_error(found, groups), error_kind="estimate", converged=found.complete, reason=reason,
+        iterations=outcome.attempts, method="peeling", rng=key.record, details=details,
+    )  # fmt: skip
+    return found.keys, found.values, info
+
+
+def _resolution(found, groups, noise):
+    """Least size with which a coefficient passes the limit of its bin, noise three deviations against it."""
+    firsts = np.cumsum([0, *[group.size for group in groups]])[:-1]
+    widths = np.asarray([group.bins.shape[1] for group in groups])
+    unit = noise.variance / np.asarray([group.size for group in groups])
+    against = 3.0 * np.sqrt(unit / widths)
+    return float(np.min(against + np.sqrt(np.maximum(against**2 - unit + found.limits[firsts] / widths, 0.0))))
+
+
+def _relative_error(found, groups):
+    sizes = np.asarray([group.size for group in groups], np.float64)
+    whole = sum(group.size * group.energy for group in groups)
+    return float(np.sum(found.energies * sizes[found.group_of]) / whole) ** 0.5 if whole > 0.0 else 0.0
+
+
+def _returned(found, oracle, xp, device, dtype):
+    """The result in ascending order of the frequencies, in the library of the caller."""
+    keys, values, info = found
+    order = np.lexsort(keys.T[::-1])
+    scale, details = oracle.scale or 1.0, dict(info.details)
+    details |= {name: details[name] * scale for name in ("noise", "resolution")}
+    details["samples"] = oracle.samples
+    indices, coefficients = unpacked(keys[order], oracle.n), values[order] * scale
+    if xp is not None:
+        wide = be.compute_dtype(xp, dtype, device)
+        coefficients = xp.astype(be.from_numpy(coefficients, xp, device, wide), _kept(dtype, wide), copy=False)
+        indices = be.from_numpy(indices, xp, device)
+    entries = {field.name: getattr(info, field.name) for field in fields(Info)} | {"details": details}
+    return SparseWHTResult(indices, coefficients, Info(**entries))
+
+
+def _kept(dtype, wide):
+    return dtype if be.is_half(dtype) else wide
+
+
+def _fail(info, on_failure):
+    text = (
+        f"sparse_wht has no certificate after {info.samples} values: {info.reason}; allow more max_samples or "
+        "attempts, give noise if values are not exact, or expect a function that has many coefficients"
+    )
+    if on_failure == "raise":
+        raise ConvergenceError(text)
+    warnings.warn(text, ConvergenceWarning, stacklevel=3)

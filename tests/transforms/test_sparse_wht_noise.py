@@ -1,0 +1,196 @@
+"""sparse_wht on noisy values, and what its certificate is worth."""
+
+import collections
+import math
+import warnings
+
+import numpy as np
+import pytest
+from transforms.sparse_cases import function, has_right_support, is_right, planted, stored
+
+import lowrank_la as lr
+from lowrank_la.transforms import sparse_decoder, sparse_noise
+from lowrank_la.transforms.sparse_load import left_over
+
+
+def noisy(n, count, snr, seed):
+    """Vector with coefficients ±1 and noise, the standard deviation of which is given back; `snr` in decibels."""
+    rows, values = planted(n, count, seed, signs=True)
+    sigma = math.sqrt(values.size / 10.0 ** (snr / 10.0))
+    x = stored(rows, values) + sigma * np.random.default_rng(seed).standard_normal(1 << n)
+    return rows, x, sigma
+
+
+def rate(snr, repeats, vote="soft", trials=30, **options):
+    """Share of exact supports for n = 14, 10 coefficients and 32 bins."""
+    right = 0
+    for seed in range(trials):
+        rows, x, sigma = noisy(14, 10, snr, 1000 + seed)
+        noise = options.get("noise") or sigma
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            result = lr.sparse_wht(
+                x, 14, 10, noise=noise, repeats=repeats, vote=vote, bins=32, attempts=1, method="peeling", rng=seed
+            )
+        right += has_right_support(result, rows)
+    return right / trials
+
+
+def test_density_evolution_has_the_known_thresholds():
+    for groups, least in {2: 1.0, 3: 0.4073, 4: 0.3237, 5: 0.2850, 6: 0.2616}.items():
+        assert left_over([1.0 / (1.02 * least)] * groups) == 0.0
+        assert left_over([1.0 / (0.98 * least)] * groups) > 0.0
+
+
+@pytest.mark.parametrize(
+    ("snr", "repeats", "low", "high"),
+    [
+        (-5, 1, 0.0, 0.1),
+        (0, 1, 0.1, 0.55),
+        (5, 1, 0.93, 1.0),
+        (-5, 5, 0.0, 0.35),
+        (0, 3, 0.93, 1.0),
+        (-5, 10, 0.8, 1.0),
+    ],
+)
+def test_success_against_noise_and_repeats_is_that_of_the_notes(snr, repeats, low, high):
+    assert low <= rate(snr, repeats) <= high
+
+
+def test_weighted_votes_need_fewer_repeats_than_majorities():
+    assert rate(-2, 3, "soft") >= rate(-2, 3, "hard") + 0.1
+
+
+@pytest.mark.parametrize("noise", ["given", "unknown"])
+@pytest.mark.parametrize("count", [40, None])
+def test_noisy_functions_are_recovered_with_errors_of_the_size_of_the_noise(noise, count):
+    rows, values = planted(30, 40, seed=1, signs=True)
+    result = lr.sparse_wht(
+        function(rows, values, sigma=1.0), 30, count, noise=1.0 if noise == "given" else "unknown", rng=0
+    )
+    assert result.info.certificate
+    assert has_right_support(result, rows)
+    error = np.max(np.abs(result.coefficients - values))
+    assert error <= 5.0 / math.sqrt(result.info.samples)
+    assert result.info.noise == pytest.approx(1.0, rel=0.05)
+
+
+def test_least_squares_on_all_values_beats_the_average_of_one_bin():
+    rows, values = planted(30, 40, seed=2, signs=True)
+    errors = []
+    for seed in range(10):
+        result = lr.sparse_wht(function(rows, values, 0.5, seed), 30, 40, noise=0.5, rng=seed)
+        errors.append(np.mean((result.coefficients - values) ** 2) * result.info.samples / 0.25)
+    assert 0.7 <= np.mean(errors) <= 1.4
+
+
+def test_unknown_noise_costs_at_most_one_decibel():
+    for snr, repeats in ((-4, 10), (0, 3), (2, 1)):
+        assert rate(snr + 1, repeats, noise="unknown") >= rate(snr, repeats) - 0.1
+
+
+@pytest.mark.parametrize("load", [1.0, 1.6, 2.0])
+def test_the_estimated_variance_is_that_of_the_noise(load):
+    n, size, sigma = 30, 64, 2.0
+    count, ratios = int(load * size), []
+    for seed in range(10):
+        rows, values = planted(n, count, seed, signs=True)
+        f = function(rows, 10.0 * values, sigma, seed)
+        result = lr.sparse_wht(f, n, count, noise="unknown", bins=size, groups=4, attempts=2, rng=seed)
+        ratios.append(result.info.noise / sigma)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.parametrize("noise", [1.0, "unknown"])
+@pytest.mark.parametrize("sparsity", [None, 10])
+def test_noise_alone_has_no_coefficients(noise, sparsity):
+    for seed in range(5):
+        generator = np.random.default_rng(seed)
+        result = lr.sparse_wht(lambda bits: generator.standard_normal(len(bits)), 40, sparsity, noise=noise, rng=seed)
+        assert result.coefficients.size == 0
+        assert result.info.certificate
+
+
+def test_the_whole_cube_keeps_what_stands_out_of_the_noise():
+    rows, x, sigma = noisy(8, 6, 0.0, 3)
+    for noise in (sigma, "unknown"):
+        result = lr.sparse_wht(x, 8, noise=noise, method="dense", rng=0)
+        assert result.info.certificate
+        assert has_right_support(result, rows)
+
+
+def test_noise_given_too_small_leaves_no_certificate():
+    rows, values = planted(30, 20, seed=5, signs=True)
+    with pytest.warns(lr.ConvergenceWarning):
+        result = lr.sparse_wht(function(rows, values, 1.0), 30, 20, noise=0.5, attempts=2, max_samples=20_000, rng=0)
+    assert not result.info.certificate
+
+
+def campaign(runs, first=0):
+    """Counts of (certificate, right) over exact and noisy problems, some with more coefficients than the bins hold."""
+    counts = collections.Counter()
+    for seed in range(first, first + runs):
+        generator = np.random.default_rng(seed)
+        n, count = int(generator.choice([10, 12, 14])), int(generator.choice([2, 5, 12, 24, 48]))
+        rows, values = planted(n, count, seed, signs=bool(seed % 2))
+        sigma = 0.0 if seed % 4 else 0.2 * float(generator.random())
+        x = stored(rows, values) + sigma * generator.standard_normal(1 << n)
+        hard = {"bins": [None, 4, 8, 16][seed // 2 % 4], "attempts": int(generator.choice([1, 2, 6]))}
+        known = count if seed % 3 else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            result = lr.sparse_wht(x, n, known, noise=sigma or None, method="peeling", rng=seed, **hard)
+        counts[result.info.certificate, answers(result, rows, values)] += 1
+    return counts
+
+
+def answers(result, rows, values):
+    """Whether nothing above the resolution is missing and nothing is found that is not there."""
+    if result.info.noise == 0.0:
+        return is_right(result, rows, values)
+    true = {row.tobytes(): value for row, value in zip(rows, values, strict=True)}
+    found = {row.tobytes(): value for row, value in zip(result.indices, result.coefficients, strict=True)}
+    missing = [abs(value) for key, value in true.items() if key not in found]
+    return set(found) <= set(true) and max(missing, default=0.0) < result.info.resolution
+
+
+def test_a_certificate_is_never_false():
+    counts = campaign(600)
+    assert counts[True, False] == 0
+    assert counts[True, True] > 200
+    assert counts[False, False] > 20
+
+
+@pytest.mark.slow
+def test_a_certificate_is_never_false_in_ten_thousand_runs():
+    counts = campaign(10_000, first=600)
+    assert counts[True, False] == 0
+
+
+def test_without_thresholds_certificates_are_false(monkeypatch):
+    def blind(groups, noise, risk, parts):
+        return np.full(len(groups), 1e300), np.full(len(groups), 1e300), np.zeros(len(groups))
+
+    monkeypatch.setattr(sparse_decoder, "thresholds", blind)
+    assert campaign(60)[True, False] > 0
+
+
+def test_without_single_coefficient_test_hash_check_and_last_look_certificates_are_false(monkeypatch):
+    def careless(groups, noise, risk, parts):
+        zero, single, growth = sparse_noise.thresholds(groups, noise, risk, parts)
+        return zero, np.full_like(single, 1e300), growth
+
+    monkeypatch.setattr(sparse_decoder, "thresholds", careless)
+    monkeypatch.setattr(sparse_decoder, "CHECK_HASH", False)
+    monkeypatch.setattr(sparse_decoder, "_energies", lambda bins, code: np.zeros(bins.group_of.size))
+    assert campaign(60)[True, False] > 0
+
+
+@pytest.mark.parametrize("count", [64, 300, 3000])
+def test_ninety_nine_of_a_hundred_succeed_with_retries(count):
+    n = 22 if count < 1000 else 24
+    rows, values = planted(n, count, seed=count)
+    x = stored(rows, values)
+    tries = 100 if count < 1000 else 10
+    right = [is_right(lr.sparse_wht(x, n, count, rng=seed), rows, values) for seed in range(tries)]
+    assert sum(right) >= math.ceil(0.99 * tries)
