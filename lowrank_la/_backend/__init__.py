@@ -68,6 +68,7 @@ from .namespace import (
 )
 from .products import (
     adjoint_matmul,
+    blasable,
     column_sums,
     fro_norm,
     fused_normal,
@@ -96,6 +97,7 @@ __all__ = [
     "all_finite",
     "attach_svd",
     "balanced_parts",
+    "blasable",
     "check_callback",
     "check_count",
     "check_flag",

@@ -2,15 +2,17 @@
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import _backend as be
 from ..exceptions import RankWarning
-from ..operators import LowRank
+from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
 from .basis import Basis
+from .block_svd import BlockOptions, block_svd
 from .errors import pythagorean_error, within
 from .iteration import settle
+from .lazy import as_given, in_memory
 from .prologue import underway, untracked_operator, validated
 from .rangefinder import gaussian_block
 from .request import smallest_rank
@@ -37,10 +39,14 @@ class QBResult(Result):
     _unpack = ("Q", "B")
 
     def __lowrank_operator__(self):
-        return LowRank(self.Q, None, self.B)
+        return LowRank(in_memory(self.Q), None, self.B)
+
+    def save(self, path):
+        """Write factors and `info` as `Result.save` does; a lazy `Q` is read."""
+        Result.save(replace(self, Q=in_memory(self.Q)), path)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def qb(
     A,
     rank=None,
@@ -58,7 +64,7 @@ def qb(
 
     Parameters
     ----------
-    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (m, n)
+    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, or data in blocks, shape (m, n)
     rank : int, optional
         Columns of `Q`, 1…min(m, n).
     tol : float, optional
@@ -91,6 +97,9 @@ def qb(
     Yu, Gu and Li (2018) [1]_, with blocks projected twice, directions that are rounding noise dropped, and the error
     followed past relative 1e-6, where the classical indicator saturates. Cost: (2 + 2 power) products a column.
 
+    Data in blocks are read ``power + 1`` times, or with `tol` until it is met, by the iteration that `svd` describes
+    for them; `Q` is lazy, as the `U` of `svd` is, and the rows of `B` are orthogonal.
+
     References
     ----------
     .. [1] yu_gu_li_2018
@@ -112,15 +121,35 @@ def qb(
     request = validated(
         "qb", op, rank, tol, maxiter=limit + 1, rng=rng, callback=callback, progress=progress, on_failure=on_failure
     )
+    if isinstance(op, BlockOperator):
+        result = _of_blocks(
+            op, replace(request, oversample=_PROBES), power, be.check_flag("check_finite", check_finite)
+        )
+        return _settled(result, rank, tol, on_failure)
     with underway(op, request, check_finite) as (metered, scale, request):
         gauge = None if tol is None else _Gauge(metered, request)
         Q, B, reason = _grow(metered, request, gauge, power, width, limit)
         Q, B = _trim(metered, request, gauge, Q, B) if reason == _MET else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
+    return _settled(result, rank, tol, on_failure)
+
+
+def _settled(result, rank, tol, on_failure):
     settle(result.info, on_failure, _ADVICE)
     if tol is None and result.info.reason == _RANK_REACHED:
-        warnings.warn(_fewer(Q.shape[1], rank), RankWarning, stacklevel=2)
+        warnings.warn(_fewer(result.B.shape[0], rank), RankWarning, stacklevel=3)
     return result
+
+
+def _of_blocks(op, request, power, check_finite):
+    """The basis of data in slabs: that of the triplets that ``power + 1`` reads give, or that the tolerance takes."""
+    passes = power + 1 if request.tol is None else None
+    found = block_svd(op, request, "fused", BlockOptions(passes, padded=False, check_finite=check_finite))
+    info, count = dict(found.info), found.s.shape[0]
+    if request.tol is None:
+        info |= {"converged": True, "reason": "rank reached" if count == request.rank else _RANK_REACHED}
+    scale = op.xp.astype(found.s, found.Vh.dtype)
+    return QBResult(as_given(found.U), scale[:, None] * found.Vh, Info(**info | {"method": "qb", "residuals": None}))
 
 
 def _fewer(found, rank):

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from .. import _backend as be
-from ..operators import CentredOperator, LowRank, column_means
+from ..operators import BlockOperator, CentredOperator, LowRank, column_means
 from ..results import Info, Result
+from .block_svd import BlockOptions, block_svd
 from .choose import choose
 from .dense import dense_svd
 from .errors import pythagorean_error, within
@@ -13,6 +14,7 @@ from .gram import gram_svd
 from .hermitian import hermitian_svd, require_hermitian
 from .iteration import settle
 from .krylov import krylov_svd, krylov_to_tolerance
+from .lazy import as_given, in_memory
 from .prologue import underway, untracked_operator, validated
 from .rangefinder import checked_start
 from .request import zero_triplets
@@ -46,10 +48,14 @@ class SVDResult(Result):
     _unpack = ("U", "s", "Vh")
 
     def __lowrank_operator__(self):
-        return LowRank(self.U, self.s, self.Vh)
+        return LowRank(in_memory(self.U), self.s, self.Vh)
+
+    def save(self, path):
+        """Write factors and `info` as `Result.save` does; a lazy `U` is read."""
+        Result.save(replace(self, U=in_memory(self.U)), path)
 
 
-@be.supports(autograd=True)
+@be.supports(autograd=True, blocks=True)
 def svd(
     A,
     rank=None,
@@ -62,6 +68,10 @@ def svd(
     init=None,
     oversample=10,
     maxiter=None,
+    passes=None,
+    orthonormal_u=False,
+    checkpoint=None,
+    resume=False,
     rng=None,
     callback=None,
     progress=False,
@@ -72,7 +82,8 @@ def svd(
 
     Parameters
     ----------
-    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (m, n)
+    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, or data in blocks, shape (m, n)
+        Data in blocks are a memory map, a Dask array, or whatever else `block_source` takes.
     rank : int, optional
         Number of triplets, 1…min(m, n).
     tol : float, optional
@@ -96,6 +107,16 @@ def svd(
         Columns carried beyond `rank`.
     maxiter : int, optional
         Limit on iterations, 500 by default.
+    passes : int, optional
+        Reads of data in blocks allowed. The answer is the best that so many give, and falling short of `accuracy` is
+        then no failure. By default as many as `accuracy` or `tol` take.
+    orthonormal_u : bool
+        Of data in blocks: spend one more read on a `U` that is orthonormal to rounding, with `s` and `Vh` to match.
+    checkpoint : str or Path, optional
+        Of data in blocks: file that is written at least after every read, from which `resume` goes on.
+    resume : bool
+        Go on from the file `checkpoint`, with the same data and arguments; the answer has the same bits as without the
+        interruption. `rng` may be left out.
     rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
         Where numbers are drawn; ``info.rng`` repeats the draw (None for a torch or CuPy generator).
     callback : callable, optional
@@ -114,6 +135,7 @@ def svd(
         float32: vectors come back in half, `s` in float32. ``info.error`` is ‖A - Â‖_F / ‖A‖_F (of the centred matrix
         with `center`): "exact" by bookkeeping, below its floor an "estimate" from ten probe columns, which lies within
         a factor of two of the truth in more than 97 of 100 draws. ``info.residuals`` holds ‖A v - σ u‖.
+        Of data in blocks `U` is lazy, see Notes.
 
     Raises
     ------
@@ -147,6 +169,19 @@ def svd(
     Products given by functions pass a dot test of one column on either side first. The smallest singular values can't
     be had by products with `A`: pass an operator of its inverse, or take ``method="dense"`` with full rank.
 
+    Data in blocks are read in a number of passes that ``info.passes`` counts; only n × rank matrices are held. With at
+    most 2048 columns, or ``method="gram"``, one read adds up the Gram matrix in the widest dtype; where its rounding
+    may hide more than `accuracy` or `tol` allows, a second one takes the triangular factor of `A` ("gram+qr"; data that
+    can be read once take it at the outset, "qr"). Otherwise, or with ``method="fused"``, a block Lanczos iteration
+    takes one read a step, and the last read gives ``A W`` and ``Aᴴ A W`` together, from which the triplets follow
+    without the square: q + 1 reads do what q power iterations do in 2q + 2. Where rounding in that read would be
+    amplified, as after no step on a steep spectrum, it is repeated, or small directions are cut off (``info.cut``),
+    which costs an absolute error up to ``√eps σ₁``. `U` is ``A T`` for a small matrix `T`, read from the data again
+    when it is wanted: a Dask array where `A` is one, else a block source (``U.gather()`` is the array,
+    ``U.write(folder)`` makes files of its slabs), whose columns are zero where `s` is. It is orthonormal but for
+    rounding multiplied by up to (σ₁/σ_k)² after "gram". `center` takes the means off within each block, so that a large
+    mean costs no digits. The triplets are the same bits for any executor, number of workers and retries.
+
     Signs are fixed: the first nearly-largest entry of each right vector is real and positive.
 
     Torch gradients flow through `s` always; through `U` and `Vh` where the singular values are distinct, nonzero and
@@ -169,14 +204,26 @@ def svd(
     'dense'
     """
     tracked = _require_dense_if_tracked(A)
-    op = untracked_operator(be.detached(A), "svd of an operator")
-    rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
+    op = untracked_operator(be.detached(A), "svd of an operator", once=True)
+    rank, tol = be.check_rank_or_tol(rank, tol, tuple(op.shape[1] if side is None else side for side in op.shape))
     center = be.check_flag("center", center)
-    _check_options(op, tol, which, method)
+    options = BlockOptions(
+        passes=None if passes is None else be.check_count("passes", passes), checkpoint=checkpoint, resume=resume,
+        orthonormal=be.check_flag("orthonormal_u", orthonormal_u), centre=center, chosen_key=rng is not None,
+        check_finite=be.check_flag("check_finite", check_finite),
+    )  # fmt: skip
+    in_blocks = _is_in_blocks(op, options)
+    _check_options(op, tol, which, "auto" if in_blocks else method)
     request = validated(
         "svd", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
         rng=rng, callback=callback, progress=progress, on_failure=on_failure,
     )  # fmt: skip
+    if in_blocks:
+        request = replace(request, start=None if init is None else _right_vectors(init, op))
+        result = _of_blocks(block_svd(op, request, method, options))
+        if passes is None:
+            settle(result.info, on_failure, _ADVICE)
+        return result
     with underway(op, request, check_finite) as (metered, scale, request):
         metered, mean, norm = _centred(metered, request.norm, scale) if center else (metered, None, request.norm)
         if center or init is not None:
@@ -200,6 +247,20 @@ def _check_options(op, tol, which, method):
     if method == "hermitian" and op.shape[0] != op.shape[1]:
         m, n = op.shape
         raise ValueError(f"method='hermitian' needs a square matrix that equals its adjoint, got shape {m}×{n}")
+
+
+def _is_in_blocks(op, options):
+    """Whether `op` is data in slabs; ValueError where an argument is meant for such data and `op` is none."""
+    if isinstance(op, BlockOperator):
+        return True
+    if options.given:
+        names = ", ".join(options.given)
+        raise ValueError(f"{names}: for data in blocks only; make them such with lowrank_la.block_source(A)")
+    return False
+
+
+def _of_blocks(found):
+    return SVDResult(as_given(found.U), found.s, found.Vh, Info(**found.info), found.mean)
 
 
 def _require_dense_if_tracked(A):

@@ -2,6 +2,7 @@
 
 from .algebra import AdjointOperator, ProductOperator, ScaledOperator, SumOperator
 from .base import Cost, LinearOperator
+from .blocks import BlockOperator
 from .centred import CentredOperator, column_means
 from .convert import as_operator
 from .dense import DenseOperator
@@ -14,6 +15,7 @@ from .stacked import StackedOperator
 
 __all__ = [
     "AdjointOperator",
+    "BlockOperator",
     "CentredOperator",
     "Cost",
     "DenseOperator",
