@@ -22,7 +22,7 @@ class Rows:
 
     def __init__(self, count, d, k, seed=0):
         generator = np.random.default_rng(seed)
-        size = np.where(np.arange(d) < k, np.linspace(6.0, 4.0, d), 1.0).astype("float32")
+        size = np.where(np.arange(d) < k, 6.0, 1.0).astype("float32")
         turn = np.linalg.qr(generator.standard_normal((d, d), dtype="float32"))[0]
         pool = min(POOL, (1 << 26) // d, count)
         self.pool = (generator.standard_normal((pool, d), dtype="float32") * size) @ turn.T
@@ -37,12 +37,17 @@ class Rows:
             given += stop - start
 
     def truth(self):
-        """Leading right vectors, from the Gram matrix in double precision."""
-        G = np.zeros((self.d, self.d))
-        for start in range(0, self.pool.shape[0], 8192):
-            block = self.pool[start : start + 8192].astype(np.float64)
-            G += block.T @ block
+        """Leading right vectors of all rows that are given, from Gram matrices in double precision."""
+        turns, rest = divmod(self.count, self.pool.shape[0])
+        G = turns * self._gram(self.pool) + self._gram(self.pool[:rest])
         return np.linalg.eigh(G)[1][:, ::-1][:, : self.k]
+
+    def _gram(self, rows):
+        G = np.zeros((self.d, self.d))
+        for start in range(0, rows.shape[0], 8192):
+            block = rows[start : start + 8192].astype(np.float64)
+            G += block.T @ block
+        return G
 
 
 def sine(Vh, truth):

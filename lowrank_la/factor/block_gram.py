@@ -33,7 +33,7 @@ def gram_read(reads, request, *, most, orthonormal):
         return _finished(reads, request, _from_triangle(reads), "qr", orthonormal)
     narrow = be.itemsize(reads.op.dtype) < be.itemsize(reads.dtype)
     probes = gaussian_block(reads, n, _PROBES if narrow else 0, request.key.child("rounding"))
-    state = reads.gram(reads.xp.astype(probes, reads.op.dtype))
+    state = reads.rounded_gram(reads.xp.astype(probes, reads.op.dtype))
     spectrum = _from_gram(reads, request, state)
     if again and not _resolved(spectrum, request):
         return _finished(reads, request, _from_triangle(reads), "gram+qr", orthonormal)

@@ -72,7 +72,7 @@ class Reads(LinearOperator):
 
         return self.measured(kernel, slabs.merge_fused, (W,), 2 * columns + probes, lambda state: state["squares"])
 
-    def gram(self, probes):
+    def rounded_gram(self, probes):
         """State of one read with ``G = AᴴA`` and the rounding ``gap`` on the columns `probes`."""
 
         def kernel():

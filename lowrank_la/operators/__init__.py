@@ -10,6 +10,7 @@ from .diagonal import DiagonalOperator
 from .functions import FunctionOperator, ScipyOperator, operator
 from .low_rank import LowRank
 from .low_rank_plus_sparse import SparsePlusLowRank
+from .mapped import MappedOperator
 from .metered import MeteredOperator
 from .stacked import StackedOperator
 
@@ -23,6 +24,7 @@ __all__ = [
     "FunctionOperator",
     "LinearOperator",
     "LowRank",
+    "MappedOperator",
     "MeteredOperator",
     "ProductOperator",
     "ScaledOperator",

@@ -9,6 +9,7 @@ from ..blocks import BlockSource, block_source
 from .base import LinearOperator
 from .blocks import BlockOperator
 from .dense import DenseOperator
+from .mapped import MappedOperator
 
 
 def as_operator(A):
@@ -17,8 +18,9 @@ def as_operator(A):
     Parameters
     ----------
     A : array, sparse matrix, SciPy `LinearOperator`, operator, result, nested lists, or data in blocks
-        Two-dimensional. Arrays keep their namespace, dtype and device; nested lists become NumPy arrays. Memory maps,
-        Dask arrays and whatever else `block_source` takes become a `BlockOperator`.
+        Two-dimensional. Arrays keep their namespace, dtype and device; nested lists become NumPy arrays. Dask arrays
+        and whatever else `block_source` takes become a `BlockOperator`; so do memory maps, which stay arrays to
+        functions that need one.
 
     Returns
     -------
@@ -48,8 +50,10 @@ def as_operator(A):
         return SparseOperator(A)
     if isinstance(A, np.ma.MaskedArray):
         raise TypeError("a masked array can't be factored; fill the missing entries first")
-    if isinstance(A, BlockSource) or _is_mapped(A):
+    if isinstance(A, BlockSource):
         return BlockOperator(A)
+    if _is_mapped(A):
+        return MappedOperator(A)
     if isinstance(A, np.ndarray):
         A = np.asarray(A)
     if be.is_array(A) and be.kind(be.namespace(A)) != "other":
@@ -65,7 +69,7 @@ def as_operator(A):
 
 def _is_mapped(A):
     """Whether `A` is a memory map, and not what NumPy made of one in memory."""
-    return isinstance(A, np.memmap) and A._mmap is not None
+    return isinstance(A, np.memmap) and getattr(A, "_mmap", None) is not None
 
 
 def _source_of(A):

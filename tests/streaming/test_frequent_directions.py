@@ -80,7 +80,12 @@ def test_a_matrix_whose_rank_fits_is_kept_whole(dtype):
 
 @pytest.mark.parametrize(
     ("kind", "dtype", "method"),
-    [("flat", "float32", "single"), ("flat", "float64", "double"), ("steep", "float32", "rows")],
+    [
+        ("flat", "float32", "single"),
+        ("flat", "float64", "double"),
+        ("steep", "float32", "double"),
+        ("exact rank", "float64", "rows"),
+    ],
 )
 def test_squares_are_formed_in_the_precision_that_they_need(kind, dtype, method):
     assert sketched(rows(kind, dtype=dtype), 10, buffer=100).info.method == method
@@ -120,7 +125,7 @@ def test_every_backend_gives_the_same_answer(backend):
     eps = np.finfo(A.dtype).eps
     assert backend.holds(there.B)
     np.testing.assert_allclose(backend.to_numpy(there.s), here.s, rtol=0, atol=100 * eps * here.s[0])
-    assert there.delta == pytest.approx(here.delta, rel=1e-4)
+    assert there.delta == pytest.approx(here.delta, rel=1e4 * eps)
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e150])
