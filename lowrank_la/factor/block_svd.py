@@ -27,6 +27,10 @@ _SHORTEST = 2048
 _FLOOR = 1e4
 _REPEATS = 3
 _GROWING = 32
+_GAIN = 0.9
+_CLEAR = 10.0
+_SEEN = 30.0
+_NOTHING = 4.0
 _ROUNDING = 4.0  # units of √(m + n) eps of σ₁
 
 
@@ -83,7 +87,7 @@ def block_svd(op, request, method, options):
         else:
             found, name = _by_steps(reads, request, options), "fused"
             error = _by_probes(reads, found)
-        return _assembled(reads, request, found, name, error)
+        return _assembled(reads, request, _with_zeros(reads, found), name, _with_rounding(reads, *error))
 
 
 def _chosen(op, method, options):
@@ -186,31 +190,37 @@ def _to_tolerance(reads, request, options):
     """The fewest triplets within the tolerance: the basis grows until its Ritz values hold the energy asked for."""
     n, most = reads.shape[1], min(reads.shape)
     start = orthonormalize(starting_columns(reads, min(_GROWING, most), request))[0]
-    engine = Lanczos(reads.normal, start, n)
+    engine, draw = Lanczos(reads.normal, start, n), fresh_columns(reads, n, request.key)
     left = math.inf if options.passes is None else options.passes - (1 if options.orthonormal else 0)
+    previous = math.inf
     while True:
         engine.step()
         left -= 1
         w, Y, _ = engine.pairs()
         missed = 1.0 - float(engine.xp.sum(w)) / reads.norm**2 if reads.norm else 0.0
-        ended = engine.exhausted or engine.size >= most or left <= 1 or request.watch.tick(size=engine.size)
-        if not ended and missed > max(request.tol**2, _FLOOR * be.eps(reads.op.dtype)):
-            continue
+        over = engine.size >= most or left <= 1 or request.watch.tick(size=engine.size)
+        if not over and missed > max(request.tol**2, _FLOOR * be.eps(reads.op.dtype)):
+            if not engine.exhausted or engine.revive(draw):
+                continue
         found = project(reads, powered(engine, Y[:, -most:]), replace(request, rank=min(engine.size, most)))
         left -= 1
-        trimmed = _trimmed(reads, found, request.tol)
-        if ended or left <= 1 or within(_by_probes(reads, trimmed)[0], request.tol, reads.op.dtype):
-            return trimmed
+        found = _trimmed(reads, found, request.tol)
+        error = _by_probes(reads, found)[0]
+        if over or left <= 1 or within(error, request.tol, reads.op.dtype) or not error <= _GAIN * previous:
+            return found
+        previous = error
+        if engine.exhausted and not engine.revive(draw):
+            return found
 
 
 def _trimmed(reads, found, tol):
     """The fewest triplets of `found` within the tolerance, or all."""
     s = be.to_numpy(found.s).astype(float)
     norm = reads.norm or 0.0
-    beyond = max(norm**2 - float((s**2).sum()), 0.0)
-    if beyond <= _FLOOR * be.eps(reads.op.dtype) * norm**2:
-        beyond = found.missed(len(s)) ** 2
-    count = smallest_rank(s, beyond, (tol * norm) ** 2)
+    outside = max(norm**2 - float((s**2).sum()), 0.0)
+    if outside <= _FLOOR * be.eps(reads.op.dtype) * norm**2:
+        outside = found.missed() ** 2
+    count = smallest_rank(s, outside, (tol * norm) ** 2)
     return found if count is None else found.leading(count)
 
 
@@ -219,9 +229,24 @@ def _by_sums(reads, tail, noise):
     total = (reads.norm or 0.0) ** 2
     if total == 0.0:
         return 0.0, "exact"
-    if tail > 10.0 * noise:
-        return (tail / total) ** 0.5, "exact"
-    return (max(tail, noise) / total) ** 0.5, "estimate"
+    if tail > _CLEAR * noise:
+        return (tail / total) ** 0.5, "exact" if tail > _CLEAR**3 * noise else "estimate"
+    return (max(tail, noise) / total) ** 0.5, "bound"
+
+
+def _with_rounding(reads, error, kind):
+    """``(error, kind)`` no smaller than rounding of the factors makes it."""
+    eps = be.eps(reads.op.dtype)
+    if not reads.norm or not error < _SEEN * eps:
+        return error, kind
+    return math.hypot(error, eps), "estimate" if kind == "exact" else kind
+
+
+def _with_zeros(reads, found):
+    """`found` with zero columns in `T` where the value is rounding, and ``A T`` would be nothing else."""
+    xp, least = reads.xp, _NOTHING * be.eps(reads.op.dtype) * (reads.norm or 0.0)
+    shown = xp.astype(found.s > least, found.T.dtype)
+    return replace(found, T=xp.where(shown[None, :] > 0, found.T, xp.zeros_like(found.T)))
 
 
 def _by_probes(reads, found):
@@ -231,7 +256,7 @@ def _by_probes(reads, found):
     left = 1.0 - be.vdot_real(found.s) / reads.norm**2
     if left > _FLOOR * be.eps(reads.op.dtype) or found.missed is None:
         return math.sqrt(max(left, 0.0)), "exact"
-    return found.missed(found.s.shape[0]) / reads.norm, "estimate"
+    return found.beyond() / reads.norm, "estimate"
 
 
 def _assembled(reads, request, found: Projection, name, error):

@@ -35,7 +35,9 @@ class Projection:
     Z : array
         ``Aᴴ A W``, columns to go on with.
     missed : callable
-        ``missed(k)``: estimate of ‖A - Â‖_F for the `k` leading triplets, from ten Gaussian columns.
+        ``missed()``: estimate of ‖A - Â‖_F for all triplets that were found, from ten Gaussian columns.
+    tail : float
+        Energy of the triplets that were left out since.
     """
 
     T: Any
@@ -46,11 +48,16 @@ class Projection:
     cut: bool
     Z: Any = None
     missed: Any = None
+    tail: float = 0.0
 
     def leading(self, count):
         """The first `count` triplets."""
         T, V, s, residuals = self.T[:, :count], self.V[:, :count], self.s[:count], self.residuals[:count]
-        return replace(self, T=T, V=V, s=s, residuals=residuals)
+        return replace(self, T=T, V=V, s=s, residuals=residuals, tail=self.tail + be.vdot_real(self.s[count:]))
+
+    def beyond(self):
+        """Estimate of ‖A - Â‖_F: the triplets left out one by one, what lies outside all of them by probes."""
+        return math.hypot(self.missed(), math.sqrt(self.tail))
 
     def padded(self, reads, count, key):
         """`count` triplets, those that are missing with zero values and zero columns in `T`."""
@@ -81,10 +88,13 @@ def project(reads, W, request):
     harmless = max(request.accuracy * least, _HARMLESS * be.eps(reads.op.dtype) * top)
     cut = not amplified <= harmless
     T, s, V, M = _cut(reads, W, Z, P, t, Gh) if cut else _solved(W, Z, R, norms)
+    if not cut:
+        strayed = _strayed(reads, T, s)
+        amplified, cut = max(amplified, strayed), not strayed <= harmless
+        T, s, V, M = _cut(reads, W, Z, P, t, Gh) if cut else (T, s, V, M)
 
-    def missed(count):
-        kept = M[:, :count]
-        left = inside - be.matmul(kept, be.adjoint_matmul(kept, inside))
+    def missed():
+        left = inside - be.matmul(M, be.adjoint_matmul(M, inside))
         return math.sqrt((be.vdot_real(left) + (be.vdot_real(outside) if outside.shape[0] else 0.0)) / PROBES)
 
     residuals = _residuals(W, Z, t, Gh)[: s.shape[0]]
@@ -116,6 +126,13 @@ def _amplified(reads, R, norms, t):
     scaled = be.small_svd(R / reads.xp.astype(norms, R.dtype)[None, :])[1]
     least = float(scaled[-1])
     return be.eps(reads.op.dtype) * float(t[0]) / least if least > be.eps(R.dtype) * float(scaled[0]) else math.inf
+
+
+def _strayed(reads, T, s):
+    """How far rounding of ``A T`` moves ``U diag(s)``: far, where columns of ``A W`` are rounding themselves."""
+    xp = reads.xp
+    sizes = s * xp.linalg.vector_norm(T, axis=0)
+    return be.eps(reads.op.dtype) * (reads.norm or 0.0) * float(xp.max(sizes))
 
 
 def _solved(W, Z, R, norms):

@@ -24,7 +24,7 @@ def untracked_operator(A, function, *, once=False):
             f"{function} reads the data more often than once, and these can be read once: store the rows first, or "
             "take svd, which makes do with one read"
         )
-    be.require_untracked(op.array if op.has("array") else A, function)
+    be.require_untracked(op.array if op.has("array") and not isinstance(op, BlockOperator) else A, function)
     return op
 
 

@@ -1,6 +1,6 @@
 """One door: anything with a matrix inside becomes a `LinearOperator`."""
 
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -74,6 +74,8 @@ def _is_mapped(A):
 
 def _source_of(A):
     try:
+        if isinstance(A, str) and not (PurePath(A).suffix or Path(A).exists()):
+            raise TypeError(f"there is no file or folder {A!r}")
         return block_source(A)
     except TypeError as error:
         raise TypeError(

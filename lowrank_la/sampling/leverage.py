@@ -102,7 +102,7 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
     4.0
     """
     A = as_operator(A)
-    in_blocks = isinstance(A, BlockOperator)
+    in_blocks = isinstance(A, BlockOperator) and not (A.has("array") and method == "sketched")
     op, scale = (_checked_blocks(A, method), 1.0) if in_blocks else scored_operator(A, "leverage_scores", check_finite)
     method = _chosen(be.check_option("method", method, _METHODS), rank, ridge)
     accuracy = _ACCURACY.get(method) if accuracy is None else be.check_tol(accuracy, "accuracy")

@@ -70,6 +70,8 @@ class BlockProblem(Problem):
 def fits(op, method):
     """Whether the matrix in slabs is tall and narrow enough for its triangular factor, and `method` does not forbid."""
     m, n = op.shape
+    if op.has("array") and (m < n or method not in ("auto", "qr")):
+        return False
     if method not in ("auto", "qr", "lsqr"):
         raise ValueError(f"method={method!r} is not for data in blocks; take 'auto', 'qr' or 'lsqr'")
     if method == "qr" and m < n:

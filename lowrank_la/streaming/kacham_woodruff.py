@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
-from .safe_rows import row_squares, scaled, scaled_rows, unit_vector
+from .safe_rows import row_squares, scaled, scaled_number, scaled_rows, unit_vector
 
 BLOCK_ROWS = 64
 GUARANTEE = (
@@ -64,8 +64,8 @@ def chosen(state, layout, capacity):
     held = 0 if state["heavy"] is None else int(state["heavy"].shape[0])
     details = {"heavy_rows": held, "light_quotient": quotient, "heavy_quotient": square, "blocks": state["blocks"]}
     details |= {"guarantee": GUARANTEE, "memory": capacity + 2 * _width(layout.columns) + 1 + BLOCK_ROWS}
-    unit = 4.0 ** max(-500, min(500, state["scale"]))
-    details |= {name: details[name] * unit for name in ("light_quotient", "heavy_quotient")}
+    for name in ("light_quotient", "heavy_quotient"):
+        details[name] = scaled_number(details[name], 2 * state["scale"])
     if state["energy"] == 0.0 or (light is None and heavy is None):
         return None, "failed", details
     status = "light" if heavy is None or (light is not None and quotient > square) else "heavy"
@@ -193,8 +193,7 @@ def _rescaled(state, scale):
     state = dict(state)
     if not shift:
         return state
-    factor = 2.0 ** max(-1000, -shift)
-    state |= {name: state[name] * factor * factor for name in ("energy", "forced", "row_quotient")}
+    state |= {name: scaled_number(state[name], -2 * shift) for name in ("energy", "forced", "row_quotient")}
     for name in ("W", "M", "sum"):
         state[name] = None if state[name] is None else scaled(scaled(state[name], max(-500, -shift)), max(-500, -shift))
     if state["heavy"] is not None:

@@ -8,7 +8,7 @@ from ..factor.signs import fix_vector_phases
 from ..factor.tall_qr import orthonormalize
 from ..results import Info, Result
 from .oja_steps import adaptive_step, gradient, history_step
-from .safe_rows import scaled, scaled_rows
+from .safe_rows import scaled, scaled_number, scaled_rows
 from .stream import Stream, dense_block
 
 _METHODS = ("adaptive", "history")
@@ -161,6 +161,6 @@ def _rescaled(state, scale):
     if shift:
         half = max(-500, -shift)
         state |= {name: scaled(scaled(state[name], half), half) for name in ("sizes", "values")}
-        state["energy"] *= 2.0**half * 2.0**half
+        state["energy"] = scaled_number(state["energy"], -2 * shift)
         state["mean"] = None if state["mean"] is None else scaled(state["mean"], half)
     return state | {"scale": scale}

@@ -9,7 +9,7 @@ import math
 
 from .. import _backend as be
 from .oja_ladder import oja_ladder
-from .safe_rows import scaled_rows, unit_vector
+from .safe_rows import scaled_number, scaled_rows, unit_vector
 
 BLOCK_ROWS = 64
 GUARANTEE = (
@@ -62,12 +62,12 @@ def chosen(state, layout, threshold, fallback):
     growth = [] if state["growth"] is None else be.to_numpy(state["growth"]).tolist()
     needed = threshold * math.log(max(layout.columns, 2))
     grown = [j for j, value in enumerate(growth) if value >= needed]
-    rates = [math.ldexp(1.0, max(-1070, -j - 2 * state["scale"])) for j in _exponents(state)]
+    rates = [scaled_number(1.0, -j - 2 * state["scale"]) for j in _exponents(state)]
     details = {"rates": rates, "rate": None, "needed": needed, "guarantee": GUARANTEE}
     details["memory"] = len(growth) + BLOCK_ROWS + (1 if state["longest"] is None else 2)
     if grown:
         return state["vectors"][grown[-1], :], "rate", details | {"rate": rates[grown[-1]]}
-    dominant = 2.0 * state["longest_square"] > state["energy"] > 0.0
+    dominant = 2.0 * state["longest_square"] > state["energy"] or (layout.columns == 1 and state["energy"] > 0.0)
     earned = dominant or state["dropped_growth"] >= needed
     if earned or (fallback and state["energy"] > 0.0):
         row = state["longest"]
@@ -89,8 +89,7 @@ def _rescaled(state, scale):
     shift = scale - state["scale"]
     state = dict(state)
     if shift:
-        factor = 2.0 ** max(-1000, -shift)  # in two steps, for the square of it may be no number
-        state |= {name: state[name] * factor * factor for name in ("energy", "longest_square")}
+        state |= {name: scaled_number(state[name], -2 * shift) for name in ("energy", "longest_square")}
         state |= {name: state[name] - 2 * shift for name in ("top", "bottom")} | {"scale": scale}
     return state
 

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from .. import _backend as be
 
 _RANGE = {"float32": 40, "float64": 400}  # squared lengths between 2**-range and 2**range need no scaling
@@ -47,6 +49,15 @@ def scaled(x, power):
     return x if power == 0 else x * 2.0**power
 
 
+def scaled_number(x, power):
+    """``2**power x`` for a number that is not negative: inf where that is too large, and zero stays zero."""
+    try:
+        return math.ldexp(x, power)
+    except OverflowError:
+        return math.inf
+
+
+@np.errstate(over="ignore", invalid="ignore")  # the caller looks at the largest one
 def row_squares(rows):
     """Squared lengths of the rows: float64 on the host."""
     xp = be.namespace(rows)

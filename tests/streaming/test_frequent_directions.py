@@ -125,7 +125,7 @@ def test_every_backend_gives_the_same_answer(backend):
     eps = np.finfo(A.dtype).eps
     assert backend.holds(there.B)
     np.testing.assert_allclose(backend.to_numpy(there.s), here.s, rtol=0, atol=100 * eps * here.s[0])
-    assert there.delta == pytest.approx(here.delta, rel=1e4 * eps)
+    assert there.delta == pytest.approx(here.delta, rel=1e4 * float(eps))
 
 
 @pytest.mark.parametrize("scale", [1e-150, 1e150])
