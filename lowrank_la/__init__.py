@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lowrank_la import datasets, plot, sketch, testing
+    from lowrank_la.blocks.sources import block_source
     from lowrank_la.completion.complete import complete
     from lowrank_la.exceptions import CapabilityError, ConvergenceError, ConvergenceWarning, RankWarning
     from lowrank_la.factor.eigh import eigh
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
     from lowrank_la.solve.features import Chebyshev, Hermite, Legendre
     from lowrank_la.solve.lstsq import lstsq
     from lowrank_la.solve.weighted import weighted_lstsq
+    from lowrank_la.streaming.cluster_matrices import cluster_matrices
+    from lowrank_la.streaming.frequent_directions import FrequentDirections
+    from lowrank_la.streaming.hierarchical_svd import hierarchical_svd
+    from lowrank_la.streaming.incremental_svd import IncrementalSVD
+    from lowrank_la.streaming.oja_pca import OjaPCA
+    from lowrank_la.streaming.single_pass_sketch import SinglePassSketch
+    from lowrank_la.streaming.sliding_window import SlidingWindow
+    from lowrank_la.streaming.top_eigenvector import TopEigenvector
     from lowrank_la.transforms.dct import dct
     from lowrank_la.transforms.fwht import fwht
     from lowrank_la.transforms.hadamard import hadamard
@@ -58,19 +67,27 @@ _HOME = {
     "ConvergenceError": "exceptions",
     "ConvergenceWarning": "exceptions",
     "DPP": "sampling.dpp",
+    "FrequentDirections": "streaming.frequent_directions",
     "Hermite": "solve.features",
+    "IncrementalSVD": "streaming.incremental_svd",
     "KDPP": "sampling.dpp",
     "KernelMatrix": "skeleton.kernel_matrix",
     "Legendre": "solve.features",
     "LowRank": "operators",
     "NystromPosterior": "skeleton.posterior",
+    "OjaPCA": "streaming.oja_pca",
     "ProjectionDPP": "sampling.projection_dpp",
     "RankOne": "robust.rank_one",
     "RankWarning": "exceptions",
+    "SinglePassSketch": "streaming.single_pass_sketch",
+    "SlidingWindow": "streaming.sliding_window",
     "SparsePlusLowRank": "operators",
+    "TopEigenvector": "streaming.top_eigenvector",
     "anchor_estimate": "robust.anchors",
     "as_operator": "operators",
+    "block_source": "blocks.sources",
     "cite": "references",
+    "cluster_matrices": "streaming.cluster_matrices",
     "complete": "completion.complete",
     "cur": "skeleton.cur",
     "dct": "transforms.dct",
@@ -78,6 +95,7 @@ _HOME = {
     "embedding_distortion": "sampling.embedding",
     "fwht": "transforms.fwht",
     "hadamard": "transforms.hadamard",
+    "hierarchical_svd": "streaming.hierarchical_svd",
     "interpolative": "skeleton.interpolative",
     "leverage_scores": "sampling.leverage",
     "lewis_weights": "sampling.lewis",
@@ -109,20 +127,28 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "ConvergenceError",
     "ConvergenceWarning",
     "DPP",
+    "FrequentDirections",
     "Hermite",
+    "IncrementalSVD",
     "KDPP",
     "KernelMatrix",
     "Legendre",
     "LowRank",
     "NystromPosterior",
+    "OjaPCA",
     "ProjectionDPP",
     "RankOne",
     "RankWarning",
+    "SinglePassSketch",
+    "SlidingWindow",
     "SparsePlusLowRank",
+    "TopEigenvector",
     "__version__",
     "anchor_estimate",
     "as_operator",
+    "block_source",
     "cite",
+    "cluster_matrices",
     "complete",
     "cur",
     "datasets",
@@ -131,6 +157,7 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "embedding_distortion",
     "fwht",
     "hadamard",
+    "hierarchical_svd",
     "interpolative",
     "leverage_scores",
     "lewis_weights",

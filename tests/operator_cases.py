@@ -8,6 +8,7 @@ import scipy.sparse.linalg
 from strategies import random_array
 
 from lowrank_la import operators as ops
+from lowrank_la.blocks import block_source
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,19 @@ def _sparse_plus_low_rank(backend, a):
     U, _, Vh = _factors(a)
     S = _sparse("csr")(backend, a)
     return Case(ops.SparsePlusLowRank(backend.asarray(U), backend.asarray(Vh.conj().T), S.op), U @ Vh + S.matrix)
+
+
+def _blocks(backend, a):
+    return Case(ops.BlockOperator(block_source(backend.asarray(a), rows=2)), a)
+
+
+def _centred_blocks(backend, a):
+    a = a + 3
+    return Case(ops.CentredOperator(_blocks(backend, a).op), a - a.mean(axis=0))
+
+
+def _metered_blocks(backend, a):
+    return Case(ops.MeteredOperator(_blocks(backend, a).op).H, a.conj().T)
 
 
 def _metered(backend, a):

@@ -71,6 +71,7 @@ from .namespace import (
 )
 from .products import (
     adjoint_matmul,
+    blasable,
     column_sums,
     fro_norm,
     fused_normal,
@@ -100,6 +101,7 @@ __all__ = [
     "attach_linear",
     "attach_svd",
     "balanced_parts",
+    "blasable",
     "check_callback",
     "check_count",
     "check_flag",

@@ -220,6 +220,11 @@ def _gram_rows(shape):
     return -(-m // blocks)
 
 
+def blasable(A):
+    """`A`, or a copy of it where NumPy would not hand it to BLAS."""
+    return _blasable(A) if isinstance(A, np.ndarray) and A.ndim == 2 else A
+
+
 def _blasable(A):
     return A if _is_blasable(A) else A.copy(order="K")
 

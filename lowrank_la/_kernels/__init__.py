@@ -15,6 +15,7 @@ _NUMPY_KERNELS = {
     "hash_rows": "hashing",
     "line_grams": "line_grams",
     "line_products": "line_grams",
+    "oja_ladder": "oja_ladder",
     "observed_dots": "observed",
     "observed_times": "observed",
     "rows_by_cg": "row_cg",

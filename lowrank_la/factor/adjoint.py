@@ -36,7 +36,8 @@ def require_self_adjoint(A, key):
     """ValueError unless the products ``A x`` and ``A y`` alone agree that ⟨y, A x⟩ = ⟨A y, x⟩; `A` is metered."""
     n = A.shape[1]
     x, y = (gaussian_block(A, n, 1, key.child("adjoint").child(side)) for side in ("right", "left"))
-    gap = _gap(A.xp, x, y, A.matmat(x), A.matmat(y))
+    images = A.matmat(A.xp.concat([x, y], axis=1))
+    gap = _gap(A.xp, x, y, images[:, :1], images[:, 1:])
     if gap > be.eps(A.dtype) ** (1 / 3):
         raise ValueError(
             f"A is not Hermitian: ⟨y, A x⟩ and ⟨A y, x⟩ differ by {gap:.1e} of their size; use svd, or ask solves "

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from .. import _backend as be
-from ..operators import LowRank
+from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
 from .adjoint import given_by_products, require_self_adjoint
 from .errors import pythagorean_error, within
@@ -38,7 +38,7 @@ class EighResult(Result):
         return LowRank(self.V, self.w, be.mH(self.V))
 
 
-@be.supports()
+@be.supports(blocks=True)
 def eigh(
     A,
     rank,
@@ -60,8 +60,9 @@ def eigh(
 
     Parameters
     ----------
-    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (n, n)
-        Hermitian; two random vectors test that it is. Products with the adjoint are not needed.
+    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, or data in blocks, shape (n, n)
+        Hermitian; two random vectors test that it is. Products with the adjoint are not needed: data in blocks are read
+        once a step, and twice before.
     rank : int
         Number of eigenpairs, 1…n.
     tol : float, optional
@@ -118,7 +119,8 @@ def eigh(
         rng=rng, callback=callback, progress=progress, on_failure=on_failure,
     )  # fmt: skip
     with underway(op, request, check_finite, dot_test=False) as (metered, scale, request):
-        (require_self_adjoint if given_by_products(metered) else require_hermitian)(metered, request.key)
+        one_sided = isinstance(op, BlockOperator) or given_by_products(metered)
+        (require_self_adjoint if one_sided else require_hermitian)(metered, request.key)
         request = replace(request, start=checked_start(init, op))
         name = _choose(metered, request) if method == "auto" else method
         found = (_dense if name == "dense" else hermitian_pairs)(metered, request, which)

@@ -50,7 +50,7 @@ class _Found:
     method: str
 
 
-@be.supports()
+@be.supports(blocks=True)
 def nystrom(
     A,
     rank,

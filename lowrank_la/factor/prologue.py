@@ -4,7 +4,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from .. import _backend as be
-from ..operators import MeteredOperator, as_operator
+from ..operators import BlockOperator, MeteredOperator, as_operator
 from . import scaling
 from .adjoint import require_adjoint
 from .iteration import Watch
@@ -13,10 +13,18 @@ from .request import Request, attainable
 _MAXITER = 500
 
 
-def untracked_operator(A, function):
-    """`as_operator` of `A`; TypeError where it records gradients, which the `function` so called has not."""
+def untracked_operator(A, function, *, once=False):
+    """`as_operator` of `A`; TypeError where it records gradients, which the `function` so called has not.
+
+    ValueError where the rows can be read once, unless the function makes do with that (`once`).
+    """
     op = as_operator(A)
-    be.require_untracked(op.array if op.has("array") else A, function)
+    if isinstance(op, BlockOperator) and op.source.reads_allowed == 1 and not once:
+        raise ValueError(
+            f"{function} reads the data more often than once, and these can be read once: store the rows first, or "
+            "take svd, which makes do with one read"
+        )
+    be.require_untracked(op.array if op.has("array") and not isinstance(op, BlockOperator) else A, function)
     return op
 
 

@@ -2,24 +2,25 @@
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import _backend as be
 from ..exceptions import RankWarning
-from ..operators import LowRank
+from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
 from .basis import Basis
+from .block_svd import BlockOptions, block_svd
 from .errors import pythagorean_error, within
+from .gauge import FLOOR, Gauge
 from .iteration import settle
+from .lazy import as_given, in_memory
 from .prologue import underway, untracked_operator, validated
 from .rangefinder import gaussian_block
 from .request import smallest_rank
 from .scaling import restored
 from .tall_qr import orthonormalize
 
-_PROBES = 10
-_FLOOR = 1e4
-_CAUTION = 3.0
+_OVERSAMPLE = 10
 _MET = "tolerance met"
 _ADVICE = "loosen tol or allow a larger rank"
 _RANK_REACHED = "numerical rank reached"
@@ -37,10 +38,14 @@ class QBResult(Result):
     _unpack = ("Q", "B")
 
     def __lowrank_operator__(self):
-        return LowRank(self.Q, None, self.B)
+        return LowRank(in_memory(self.Q), None, self.B)
+
+    def save(self, path):
+        """Write factors and `info` as `Result.save` does; a lazy `Q` is read."""
+        Result.save(replace(self, Q=in_memory(self.Q)), path)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def qb(
     A,
     rank=None,
@@ -58,7 +63,7 @@ def qb(
 
     Parameters
     ----------
-    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (m, n)
+    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, or data in blocks, shape (m, n)
     rank : int, optional
         Columns of `Q`, 1…min(m, n).
     tol : float, optional
@@ -91,6 +96,9 @@ def qb(
     Yu, Gu and Li (2018) [1]_, with blocks projected twice, directions that are rounding noise dropped, and the error
     followed past relative 1e-6, where the classical indicator saturates. Cost: (2 + 2 power) products a column.
 
+    Data in blocks are read ``power + 1`` times, or with `tol` until it is met, by the iteration that `svd` describes
+    for them; `Q` is lazy, as the `U` of `svd` is, and the rows of `B` are orthogonal.
+
     References
     ----------
     .. [1] yu_gu_li_2018
@@ -112,15 +120,35 @@ def qb(
     request = validated(
         "qb", op, rank, tol, maxiter=limit + 1, rng=rng, callback=callback, progress=progress, on_failure=on_failure
     )
+    if isinstance(op, BlockOperator):
+        result = _of_blocks(
+            op, replace(request, oversample=_OVERSAMPLE), power, be.check_flag("check_finite", check_finite)
+        )
+        return _settled(result, rank, tol, on_failure)
     with underway(op, request, check_finite) as (metered, scale, request):
-        gauge = None if tol is None else _Gauge(metered, request)
+        gauge = None if tol is None else Gauge(metered, request)
         Q, B, reason = _grow(metered, request, gauge, power, width, limit)
         Q, B = _trim(metered, request, gauge, Q, B) if reason == _MET else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
+    return _settled(result, rank, tol, on_failure)
+
+
+def _settled(result, rank, tol, on_failure):
     settle(result.info, on_failure, _ADVICE)
     if tol is None and result.info.reason == _RANK_REACHED:
-        warnings.warn(_fewer(Q.shape[1], rank), RankWarning, stacklevel=2)
+        warnings.warn(_fewer(result.B.shape[0], rank), RankWarning, stacklevel=3)
     return result
+
+
+def _of_blocks(op, request, power, check_finite):
+    """The basis of data in slabs: that of the triplets that ``power + 1`` reads give, or that the tolerance takes."""
+    passes = power + 1 if request.tol is None else None
+    found = block_svd(op, request, "fused", BlockOptions(passes, padded=False, check_finite=check_finite))
+    info, count = dict(found.info), found.s.shape[0]
+    if request.tol is None:
+        info |= {"converged": True, "reason": "rank reached" if count == request.rank else _RANK_REACHED}
+    scale = op.xp.astype(found.s, found.Vh.dtype)
+    return QBResult(as_given(found.U), scale[:, None] * found.Vh, Info(**info | {"method": "qb", "residuals": None}))
 
 
 def _fewer(found, rank):
@@ -156,7 +184,7 @@ def _trim(A, request, gauge, Q, B):
     u, s, vh = be.small_svd(be.mH(R))
     values = be.to_numpy(s).astype(float)
     norm, beyond = gauge.certain_norm, gauge.certain_missed**2
-    count = smallest_rank(values, max(beyond, 4 * _FLOOR * be.eps(A.dtype) * norm**2), (request.tol * norm) ** 2)
+    count = smallest_rank(values, max(beyond, 4 * FLOOR * be.eps(A.dtype) * norm**2), (request.tol * norm) ** 2)
     if count is None or count == len(values):
         return Q, B
     Q = be.matmul(Q, u)
@@ -189,72 +217,6 @@ def _outside(basis, Y):
 
 def _empty_rows(A):
     return A.xp.zeros((0, A.shape[1]), dtype=A.dtype, device=A.device)
-
-
-class _Gauge:
-    """Error of a growing basis: by subtraction, below its floor and for an unknown norm by ten probes kept outside it.
-
-    Where the norm is unknown, a tolerance has to be met by the probes, and with what they say is missed raised by three
-    standard errors against the norm of the coefficients, which is never above that of `A`.
-    """
-
-    def __init__(self, A, request):
-        self.A = A
-        self.images = A.matmat(gaussian_block(A, A.shape[1], _PROBES, request.key.child("error")))
-        self.probes = self.images
-        self.known = request.norm is not None
-        self.norm = request.norm if self.known else self._probed()
-        self.energy = 0.0
-
-    def after(self, Q, B):
-        """Relative error once the columns `Q` with coefficients `B` were added."""
-        self.energy += be.vdot_real(B)
-        if self.norm == 0.0:
-            return 0.0
-        for _ in range(2):
-            self.probes = self.probes - be.matmul(Q, be.adjoint_matmul(Q, self.probes))
-        left = self._left
-        return (self._probed() if left is None else left) / self.norm
-
-    def met(self, tol):
-        """Whether the basis meets `tol`, up to the chance of the probes."""
-        probed = self.known or self._probed() <= tol * self.norm
-        return probed and self.certain_missed <= tol * self.certain_norm
-
-    def least(self, count, Q, tol):
-        """Leading columns of the basis `Q`, `count` or more, with which the probes meet `tol` where they decide."""
-        if self.known:
-            return count
-        dropped = (abs(be.to_numpy(be.adjoint_matmul(Q, self.images)).astype(complex)) ** 2).sum(axis=1) / _PROBES
-        left = self._probed() ** 2 + float(dropped[count:].sum())
-        while count < len(dropped) and left > (tol * self.norm) ** 2:
-            left -= float(dropped[count])
-            count += 1
-        return count
-
-    @property
-    def certain_norm(self):
-        """‖A‖_F, or what is known to be in it."""
-        return self.norm if self.known else math.sqrt(self.energy)
-
-    @property
-    def certain_missed(self):
-        """What the basis misses: by subtraction, by probes, or, where the norm is unknown, as much as they allow."""
-        if self._left is not None:
-            return self._left
-        if self.known:
-            return self._probed()
-        squares = (abs(be.to_numpy(self.probes).astype(complex)) ** 2).sum(axis=0)
-        return math.sqrt(squares.mean() + _CAUTION * squares.std(ddof=1) / math.sqrt(_PROBES))
-
-    @property
-    def _left(self):
-        """‖A - QB‖_F by subtraction, None where rounding drowns it."""
-        left = self.norm**2 - self.energy if self.known else 0.0
-        return math.sqrt(left) if left > _FLOOR * be.eps(self.A.dtype) * self.norm**2 else None
-
-    def _probed(self):
-        return math.sqrt(be.vdot_real(self.probes) / _PROBES)
 
 
 def _assemble(A, request, Q, B, scale, reason):

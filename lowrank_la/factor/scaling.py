@@ -37,7 +37,7 @@ def safe(A, check_finite, key=None):
             return smaller, largest, norm
     if not math.isfinite(size):
         if check_finite:
-            raise ValueError(_not_finite(A) if known else _PRODUCTS)
+            raise ValueError(not_finite(A) if known else _PRODUCTS)
         return A, 1.0, None
     reach = _SAFE[name]
     if 1 / reach < size < reach or size == 0.0:
@@ -61,7 +61,8 @@ def restored(x, factor, what):
     return x * factor
 
 
-def _not_finite(A):
+def not_finite(A):
+    """What is wrong with an operator whose norm is no number."""
     cause = "" if A.has("array") else ", or its norm overflows"
     return f"A holds NaN or infinite values{cause}; clean them, or complete missing entries first"
 

@@ -3,22 +3,18 @@
 from dataclasses import dataclass, replace
 
 from .. import _backend as be
-from ..operators import CentredOperator, LowRank, column_means
+from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
+from .block_svd import METHODS as IN_BLOCKS
+from .block_svd import BlockOptions, block_svd
 from .choose import choose
-from .dense import dense_svd
-from .errors import pythagorean_error, within
-from .fused import fused_svd
-from .gram import gram_svd
-from .hermitian import hermitian_svd, require_hermitian
+from .engines import assembled, centred, run
+from .hermitian import require_hermitian
 from .iteration import settle
-from .krylov import krylov_svd, krylov_to_tolerance
+from .lazy import as_given, in_memory
 from .prologue import underway, untracked_operator, validated
 from .rangefinder import checked_start
 from .request import zero_triplets
-from .scaling import restored
-from .signs import fix_phases
-from .subspace import subspace_svd
 
 _METHODS = ("auto", "krylov", "fused", "hermitian", "subspace", "gram", "dense")
 _TO_A_RANK = ("fused", "hermitian", "subspace")
@@ -46,10 +42,14 @@ class SVDResult(Result):
     _unpack = ("U", "s", "Vh")
 
     def __lowrank_operator__(self):
-        return LowRank(self.U, self.s, self.Vh)
+        return LowRank(in_memory(self.U), self.s, self.Vh)
+
+    def save(self, path):
+        """Write factors and `info` as `Result.save` does; a lazy `U` is read."""
+        Result.save(replace(self, U=in_memory(self.U)), path)
 
 
-@be.supports(autograd=True)
+@be.supports(autograd=True, blocks=True)
 def svd(
     A,
     rank=None,
@@ -62,6 +62,10 @@ def svd(
     init=None,
     oversample=10,
     maxiter=None,
+    passes=None,
+    orthonormal_u=False,
+    checkpoint=None,
+    resume=False,
     rng=None,
     callback=None,
     progress=False,
@@ -72,7 +76,8 @@ def svd(
 
     Parameters
     ----------
-    A : array, sparse matrix, SciPy `LinearOperator`, operator or result, shape (m, n)
+    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, or data in blocks, shape (m, n)
+        Data in blocks are a memory map, a Dask array, or whatever else `block_source` takes.
     rank : int, optional
         Number of triplets, 1…min(m, n).
     tol : float, optional
@@ -96,6 +101,16 @@ def svd(
         Columns carried beyond `rank`.
     maxiter : int, optional
         Limit on iterations, 500 by default.
+    passes : int, optional
+        Reads of data in blocks allowed. The answer is the best that so many give, and falling short of `accuracy` is
+        then no failure. By default as many as `accuracy` or `tol` take.
+    orthonormal_u : bool
+        Of data in blocks: spend one more read on a `U` that is orthonormal to rounding, with `s` and `Vh` to match.
+    checkpoint : str or Path, optional
+        Of data in blocks: file that is written at least after every read, from which `resume` goes on.
+    resume : bool
+        Go on from the file `checkpoint`, with the same data and arguments; the answer has the same bits as without the
+        interruption. `rng` may be left out.
     rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
         Where numbers are drawn; ``info.rng`` repeats the draw (None for a torch or CuPy generator).
     callback : callable, optional
@@ -114,6 +129,8 @@ def svd(
         float32: vectors come back in half, `s` in float32. ``info.error`` is ‖A - Â‖_F / ‖A‖_F (of the centred matrix
         with `center`): "exact" by bookkeeping, below its floor an "estimate" from ten probe columns, which lies within
         a factor of two of the truth in more than 97 of 100 draws. ``info.residuals`` holds ‖A v - σ u‖.
+        Of data in blocks `U` is lazy, see Notes; where rounding of the squares of "gram" hides the error, it is the
+        "bound" that this rounding sets.
 
     Raises
     ------
@@ -147,6 +164,19 @@ def svd(
     Products given by functions pass a dot test of one column on either side first. The smallest singular values can't
     be had by products with `A`: pass an operator of its inverse, or take ``method="dense"`` with full rank.
 
+    Data in blocks are read in a number of passes that ``info.passes`` counts; only n × rank matrices are held. With at
+    most 2048 columns, or ``method="gram"``, one read adds up the Gram matrix in the widest dtype; where its rounding
+    may hide more than `accuracy` or `tol` allows, a second one takes the triangular factor of `A` ("gram+qr"; data that
+    can be read once take it at the outset, "qr"). Otherwise, or with ``method="fused"``, a block Lanczos iteration
+    takes one read a step, and the last read gives ``A W`` and ``Aᴴ A W`` together, from which the triplets follow
+    without the square: q + 1 reads do what q power iterations do in 2q + 2. Where rounding in that read would be
+    amplified, as after no step on a steep spectrum, it is repeated, or small directions are cut off (``info.cut``),
+    which costs an absolute error up to ``√eps σ₁``. `U` is ``A T`` for a small matrix `T`, read from the data again
+    when it is wanted: a Dask array where `A` is one, else a block source (``U.gather()`` is the array,
+    ``U.write(folder)`` makes files of its slabs), whose columns are zero where `s` is rounding. It is orthonormal but for
+    rounding multiplied by up to (σ₁/σ_k)² after "gram". `center` takes the means off within each block, so that a large
+    mean costs no digits. The triplets are the same bits for any executor, number of workers and retries.
+
     Signs are fixed: the first nearly-largest entry of each right vector is real and positive.
 
     Torch gradients flow through `s` always; through `U` and `Vh` where the singular values are distinct, nonzero and
@@ -169,23 +199,35 @@ def svd(
     'dense'
     """
     tracked = _require_dense_if_tracked(A)
-    op = untracked_operator(be.detached(A), "svd of an operator")
-    rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
+    op = untracked_operator(be.detached(A), "svd of an operator", once=True)
+    rank, tol = be.check_rank_or_tol(rank, tol, tuple(op.shape[1] if side is None else side for side in op.shape))
     center = be.check_flag("center", center)
-    _check_options(op, tol, which, method)
+    options = BlockOptions(
+        passes=None if passes is None else be.check_count("passes", passes), checkpoint=checkpoint, resume=resume,
+        orthonormal=be.check_flag("orthonormal_u", orthonormal_u), centre=center, chosen_key=rng is not None,
+        check_finite=be.check_flag("check_finite", check_finite),
+    )  # fmt: skip
+    in_blocks = _is_in_blocks(op, method, options)
+    _check_options(op, tol, which, "auto" if in_blocks else method)
     request = validated(
         "svd", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
         rng=rng, callback=callback, progress=progress, on_failure=on_failure,
     )  # fmt: skip
+    if in_blocks:
+        request = replace(request, start=None if init is None else _right_vectors(init, op))
+        result = _of_blocks(block_svd(op, request, method, options))
+        if passes is None:
+            settle(result.info, on_failure, _ADVICE)
+        return result
     with underway(op, request, check_finite) as (metered, scale, request):
-        metered, mean, norm = _centred(metered, request.norm, scale) if center else (metered, None, request.norm)
+        metered, mean, norm = centred(metered, request.norm, scale) if center else (metered, None, request.norm)
         if center or init is not None:
             request = replace(request, norm=norm, start=_right_vectors(init, metered))
         if method == "hermitian":
             require_hermitian(metered, request.key, request.accuracy / 10, "method='auto'")
         name, request = choose(metered, request) if method == "auto" else (method, request)
-        found = zero_triplets(metered, request, name) if norm == 0.0 else _run(name, metered, request)
-        result = _assemble(metered, found, request, scale, mean)
+        found = zero_triplets(metered, request, name) if norm == 0.0 else run(name, metered, request)
+        result = SVDResult(*assembled(metered, found, request, scale, mean))
     settle(result.info, on_failure, _ADVICE)
     return _with_gradient(A, result, metered.inner, scale, center) if tracked else result
 
@@ -200,6 +242,26 @@ def _check_options(op, tol, which, method):
     if method == "hermitian" and op.shape[0] != op.shape[1]:
         m, n = op.shape
         raise ValueError(f"method='hermitian' needs a square matrix that equals its adjoint, got shape {m}×{n}")
+
+
+def _is_in_blocks(op, method, options):
+    """Whether `op` is read in slabs; ValueError where an argument is meant for such data and `op` is none.
+
+    A memory map is an array to the methods that don't read slabs.
+    """
+    if isinstance(op, BlockOperator) and not (op.has("array") and method not in IN_BLOCKS):
+        return True
+    if options.given:
+        names = ", ".join(options.given)
+        raise ValueError(
+            f"{names}: for data in blocks only, with method 'auto', 'gram' or 'fused'; make them such with "
+            "lowrank_la.block_source(A)"
+        )
+    return False
+
+
+def _of_blocks(found):
+    return SVDResult(as_given(found.U), found.s, found.Vh, Info(**found.info), found.mean)
 
 
 def _require_dense_if_tracked(A):
@@ -220,70 +282,5 @@ def _with_gradient(A, result, op, scale, center):
     return SVDResult(U, s, Vh, result.info, mean)
 
 
-def _run(name, A, request):
-    if name == "dense":
-        _require_array(A, "dense")
-        return dense_svd(A, request)
-    if name == "gram":
-        return gram_svd(A, request)
-    if request.tol is not None:
-        return krylov_to_tolerance(A, request)
-    if name == "krylov":
-        return krylov_svd(A, request)
-    if name == "hermitian":
-        return hermitian_svd(A, request)
-    return fused_svd(A, request) if name == "fused" else subspace_svd(A, request)
-
-
-def _require_array(A, method):
-    if not A.has("array"):
-        raise TypeError(
-            f"method={method!r} needs a dense array; sparse and implicit operators take 'krylov' or 'fused'"
-        )
-
-
-def _centred(metered, norm, scale):
-    """``(operator of A - 1 meanᵀ, mean of A, norm)``."""
-    mean = column_means(metered.inner)
-    centred = CentredOperator(metered.inner, mean)
-    return metered.around(centred), mean * scale, None if norm is None else centred.fro_norm()
-
-
 def _right_vectors(init, op):
     return checked_start(be.mH(init.Vh) if isinstance(init, SVDResult) else init, op)
-
-
-def _assemble(A, found, request, scale, mean):
-    xp = A.xp
-    error, kind = _error(A, found, request)
-    found = _judged(found, error, request)
-    U, Vh = fix_phases(found.U, found.Vh)
-    s, residuals = restored(found.s, scale, "singular values"), found.residuals * scale
-    if be.is_half(A.source_dtype):
-        U, Vh = xp.astype(U, A.source_dtype), xp.astype(Vh, A.source_dtype)
-    info = Info(
-        error=error, error_kind=kind, converged=found.converged, reason=found.reason, iterations=found.iterations,
-        products=A.products, passes=A.passes, method=found.method, rng=request.key.record, residuals=residuals,
-        details={} if found.search is None else {"search": found.search},
-    )  # fmt: skip
-    return SVDResult(U, s, Vh, info, mean)
-
-
-def _judged(found, error, request):
-    """`found`, not converged when the error is above the tolerance that was asked."""
-    if request.tol is None or not found.converged or within(error, request.tol, found.s.dtype):
-        return found
-    short = request.rank is not None and found.s.shape[0] >= request.rank
-    return replace(found, converged=False, reason="rank reached before tol" if short else "the error is above tol")
-
-
-def _error(A, found, request):
-    energy = be.vdot_real(found.s)
-    if found.tail is not None:
-        total = energy + found.tail
-        return (found.tail / total) ** 0.5 if total > 0 else 0.0, "exact"
-
-    def approximation(X):
-        return be.matmul(found.U, found.s[:, None] * be.matmul(found.Vh, X))
-
-    return pythagorean_error(A, request.norm, energy, approximation, request.key, found.error)

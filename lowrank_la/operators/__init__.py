@@ -2,6 +2,7 @@
 
 from .algebra import AdjointOperator, ProductOperator, ScaledOperator, SumOperator
 from .base import Cost, LinearOperator
+from .blocks import BlockOperator
 from .centred import CentredOperator, column_means
 from .convert import as_operator
 from .dense import DenseOperator
@@ -9,11 +10,13 @@ from .diagonal import DiagonalOperator
 from .functions import FunctionOperator, ScipyOperator, operator
 from .low_rank import LowRank
 from .low_rank_plus_sparse import SparsePlusLowRank
+from .mapped import MappedOperator
 from .metered import MeteredOperator
 from .stacked import StackedOperator
 
 __all__ = [
     "AdjointOperator",
+    "BlockOperator",
     "CentredOperator",
     "Cost",
     "DenseOperator",
@@ -21,6 +24,7 @@ __all__ = [
     "FunctionOperator",
     "LinearOperator",
     "LowRank",
+    "MappedOperator",
     "MeteredOperator",
     "ProductOperator",
     "ScaledOperator",

@@ -1,10 +1,15 @@
 """One door: anything with a matrix inside becomes a `LinearOperator`."""
 
+from pathlib import Path, PurePath
+
 import numpy as np
 
 from .. import _backend as be
+from ..blocks import BlockSource, block_source
 from .base import LinearOperator
+from .blocks import BlockOperator
 from .dense import DenseOperator
+from .mapped import MappedOperator
 
 
 def as_operator(A):
@@ -12,8 +17,10 @@ def as_operator(A):
 
     Parameters
     ----------
-    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, or nested lists
-        Two-dimensional. Arrays keep their namespace, dtype and device; nested lists become NumPy arrays.
+    A : array, sparse matrix, SciPy `LinearOperator`, operator, result, nested lists, or data in blocks
+        Two-dimensional. Arrays keep their namespace, dtype and device; nested lists become NumPy arrays. Dask arrays
+        and whatever else `block_source` takes become a `BlockOperator`; so do memory maps, which stay arrays to
+        functions that need one.
 
     Returns
     -------
@@ -43,20 +50,38 @@ def as_operator(A):
         return SparseOperator(A)
     if isinstance(A, np.ma.MaskedArray):
         raise TypeError("a masked array can't be factored; fill the missing entries first")
+    if isinstance(A, BlockSource):
+        return BlockOperator(A)
+    if _is_mapped(A):
+        return MappedOperator(A)
     if isinstance(A, np.ndarray):
         A = np.asarray(A)
     if be.is_array(A) and be.kind(be.namespace(A)) != "other":
         return DenseOperator(_two_dimensional(A))
-    if isinstance(A, list | tuple):
+    if isinstance(A, list | tuple) and not any(isinstance(part, str | PurePath) for part in A):
         return DenseOperator(_two_dimensional(_from_lists(A)))
     if hasattr(A, "matmat") and hasattr(A, "rmatmat") and hasattr(A, "shape"):
         from .functions import ScipyOperator
 
         return ScipyOperator(A)
-    raise TypeError(
-        f"a matrix was expected (array, sparse matrix, LinearOperator or nested lists), got {type(A).__name__}; "
-        "wrap other data with lowrank_la.operator(matmat, rmatmat, shape, dtype)"
-    )
+    return BlockOperator(_source_of(A))
+
+
+def _is_mapped(A):
+    """Whether `A` is a memory map, and not what NumPy made of one in memory."""
+    return isinstance(A, np.memmap) and getattr(A, "_mmap", None) is not None
+
+
+def _source_of(A):
+    try:
+        if isinstance(A, str) and not (PurePath(A).suffix or Path(A).exists()):
+            raise TypeError(f"there is no file or folder {A!r}")
+        return block_source(A)
+    except TypeError as error:
+        raise TypeError(
+            "a matrix was expected (array, sparse matrix, LinearOperator, nested lists or data in blocks), got "
+            f"{type(A).__name__}; wrap other data with lowrank_la.operator(matmat, rmatmat, shape, dtype): {error}"
+        ) from error
 
 
 def _two_dimensional(A):

@@ -71,8 +71,11 @@ class MeteredOperator(LinearOperator):
         return self.inner.cost
 
     def fro_norm(self):
-        """Frobenius norm, a float."""
-        return self.inner.fro_norm()
+        """Frobenius norm, a float; reads that it takes of data in slabs are counted."""
+        before = getattr(self.inner, "reads", 0)
+        norm = self.inner.fro_norm()
+        self._count(0, getattr(self.inner, "reads", 0) - before)
+        return norm
 
     def diag(self):
         """The diagonal."""

@@ -45,7 +45,7 @@ class _Mixture:
         return drawn, home
 
 
-@be.supports()
+@be.supports(blocks=True)
 class DPP(_Mixture):
     """Sets of rows of any size with ``P(S) = det L[S, S] / det(I + L)``.
 
@@ -123,7 +123,7 @@ class DPP(_Mixture):
         return f"DPP(rank={self._spectrum.rank}, expected_size={self.expected_size:.3g})"
 
 
-@be.supports()
+@be.supports(blocks=True)
 class KDPP(_Mixture):
     """Sets of k rows with ``P(S)`` proportional to ``det L[S, S]``.
 

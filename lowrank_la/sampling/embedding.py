@@ -33,7 +33,7 @@ class EmbeddingResult(Result):
         return f"EmbeddingResult(ratios from {self.low:.4g} to {self.high:.4g}, method {self.info.method!r})"
 
 
-@be.supports()
+@be.supports(blocks=True)
 def embedding_distortion(A, indices, weights, *, p=2, starts=_RANDOM, maxiter=_STEPS, rng=None, check_finite=True):
     r"""Distortion of l_p norms by sampled rows, in directions optimised to be the worst.
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from .. import _backend as be
 from ..exceptions import RankWarning
 from ..factor.svd import svd
+from ..operators import BlockOperator, as_operator
 from ..results import Info, Result
 from ..sketch import Gaussian, SparseSign
 from .basis import preconditioner, row_basis, row_squares, scored_operator
+from .block_leverage import exact_scores, leading_columns, scores_of_rows
 from .sketch_size import degrees_of_freedom
 
 _METHODS = ("auto", "qr", "svd", "sketched")
@@ -32,13 +34,13 @@ class LeverageResult(Result):
         return ("drineas_et_al_2012",) if self.info.method == "sketched" else ()
 
 
-@be.supports()
+@be.supports(blocks=True)
 def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, rng=None, check_finite=True):
     r"""Leverage scores of the rows of `A`: squared norms of the rows of an orthonormal basis of its column space.
 
     Parameters
     ----------
-    A : array, sparse matrix, operator or result, shape (m, n)
+    A : array, sparse matrix, operator, result, or data in blocks, shape (m, n)
     rank : int, optional
         Take the space of the `rank` leading left singular vectors in place of the whole column space.
     ridge : float, optional
@@ -73,6 +75,9 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
 
     Notes
     -----
+    Data in blocks are read twice by "qr", once for a triangular factor in the widest dtype and once for the scores; a
+    condition above 1e4 of the columns at one scale takes a third read.
+
     "qr" preconditions with the singular vectors of a sketch and orthonormalises by a Cholesky factor of the
     well-conditioned product, so that no Gram matrix of `A` is inverted; `A` is read three times by panels of rows and
     nothing of its size is stored. Cost about 6mn² operations. Operators that can't give rows are read by n products.
@@ -96,7 +101,9 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
     >>> round(float(tau.sum()), 12)
     4.0
     """
-    op, scale = scored_operator(A, "leverage_scores", check_finite)
+    A = as_operator(A)
+    in_blocks = isinstance(A, BlockOperator) and not (A.has("array") and method == "sketched")
+    op, scale = (_checked_blocks(A, method), 1.0) if in_blocks else scored_operator(A, "leverage_scores", check_finite)
     method = _chosen(be.check_option("method", method, _METHODS), rank, ridge)
     accuracy = _ACCURACY.get(method) if accuracy is None else be.check_tol(accuracy, "accuracy")
     with be.single_blas():
@@ -104,7 +111,22 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
             return _of_leading(op, be.check_rank(rank, op.shape), accuracy, be.resolve_rng(rng))
         if method == "sketched":
             return _sketched(op, accuracy, be.resolve_rng(rng))
-        return _exact(op, None if ridge is None else math.sqrt(be.check_positive("ridge", ridge)) / scale)
+        root = None if ridge is None else math.sqrt(be.check_positive("ridge", ridge)) / scale
+        if in_blocks:
+            scores, found, passes = exact_scores(op, root, be.check_flag("check_finite", check_finite))
+            return _result(op, scores, method="qr", error_kind="exact", rank=found, passes=passes)
+        return _exact(op, root)
+
+
+def _checked_blocks(op, method):
+    """`op`, data in slabs that can be scored."""
+    if op.source.reads_allowed == 1:
+        raise ValueError("leverage scores take two reads, and the source can be read once: store the rows first")
+    if method == "sketched":
+        raise ValueError("method='sketched' is not for data in blocks: 'qr' reads them twice, once for the scores")
+    if 0 in op.shape:
+        raise ValueError(f"a matrix of shape {op.shape[0]}×{op.shape[1]} is empty and has no rows to score")
+    return op
 
 
 def _chosen(method, rank, ridge):
@@ -141,10 +163,15 @@ def _of_leading(op, rank, accuracy, key):
         _warn_of_rank(sum(value > rounding for value in relative), rank)
     residuals = [max(float(x) / (s[0] or 1.0), rounding) for x in be.to_numpy(found.info.residuals[:rank])]
     angle = math.hypot(*residuals) / gap if gap > rounding else math.inf
-    scores = row_squares(op.xp.astype(found.U[:, :rank], op.dtype))
+    if isinstance(op, BlockOperator):
+        scores = scores_of_rows(leading_columns(found.U, rank))
+        products = {"products": found.info.products, "passes": found.info.passes + 1}
+    else:
+        scores = row_squares(op.xp.astype(found.U[:, :rank], op.dtype))
+        products = {"products": found.info.products}
     converged = found.info.converged and math.isfinite(angle)
     known = {"error": 2 * angle + angle**2, "error_kind": "estimate", "converged": converged}
-    return _result(op, scores, method="svd", rank=rank, rng=key.record, products=found.info.products, gap=gap, **known)
+    return _result(op, scores, method="svd", rank=rank, rng=key.record, gap=gap, **products, **known)
 
 
 def _warn_of_rank(found, rank):

@@ -49,7 +49,7 @@ class LewisPoint:
         return cls(log_w, log_tau, float(xp.max(xp.abs(gap))), math.expm1(float(xp.max(gap))), reason)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def lewis_weights(A, p, *, tol=1e-6, maxiter=None, callback=None, progress=False, on_failure="warn", check_finite=True):
     r"""l_p Lewis weights: the w with ``w = leverage(W^(1/2-1/p) A)``.
 

@@ -7,7 +7,7 @@ from .proposals import proposals_of
 from .rejection import draw_sets
 
 
-@be.supports()
+@be.supports(blocks=True)
 class ProjectionDPP:
     r"""Sets of k rows in proportion to the squared volume that they span.
 

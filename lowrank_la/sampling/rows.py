@@ -35,7 +35,7 @@ class RowSample(Result):
         return tuple(self.info.references)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def sample_rows(A, size, *, p=2, method="auto", rng=None, check_finite=True):
     r"""Sample of about `size` rows with ``‖diag(weights) A[indices] x‖_p ≈ ‖A x‖_p`` for all x.
 

@@ -39,7 +39,7 @@ class SensitivityResult(Result):
         return f"SensitivityResult({self.lower.shape[0]} rows, total in [{low:.4g}, {high:.4g}])"
 
 
-@be.supports()
+@be.supports(blocks=True)
 def lp_sensitivities(
     A,
     p,

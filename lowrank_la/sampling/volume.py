@@ -34,7 +34,7 @@ class VolumeRescaledSample(Result):
     __references__ = ("derezinski_warmuth_hsu_2018",)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def volume_sample(A, size, *, draws=None, rng=None):
     """Sets `S` of `size` rows with ``P(S)`` proportional to ``det(A[S]ᴴ A[S])``.
 
@@ -88,7 +88,7 @@ def volume_sample(A, size, *, draws=None, rng=None):
     return VolumeSample(indices, Info(method="projection+uniform", rng=key.record))
 
 
-@be.supports()
+@be.supports(blocks=True)
 def volume_rescaled_sample(A, size, *, rng=None):
     """Rows and weights of a volume-rescaled design, with which weighted least squares is unbiased.
 

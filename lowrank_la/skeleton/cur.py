@@ -57,7 +57,7 @@ class CURResult(Result):
         super(CURResult, dense).save(path)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def cur(
     A,
     rank=None,

@@ -48,7 +48,7 @@ class InterpolativeResult(Result):
         super(InterpolativeResult, dense).save(path)
 
 
-@be.supports()
+@be.supports(blocks=True)
 def interpolative(
     A,
     rank=None,

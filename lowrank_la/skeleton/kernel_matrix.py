@@ -129,8 +129,8 @@ def checked_points(X):
     """`X` as an array of points in a dtype to work in, finite and not empty."""
     if isinstance(X, list | tuple):
         X = np.asarray(X)
-    if not be.is_array(X):
-        raise TypeError(f"points X must be an array, got {type(X).__name__}")
+    if not be.is_array(X) or be.kind(be.namespace(X)) == "other":
+        raise TypeError(f"points X must be an array in memory, got {type(X).__name__}")
     if X.ndim == 0 or X.shape[0] == 0:
         raise ValueError(f"points X must be an array of at least one point, got shape {tuple(X.shape)}")
     xp = be.namespace(X)

@@ -24,7 +24,7 @@ class RidgeNystromResult(RPCholeskyResult):
     """``K ≈ F @ Fᴴ`` from the landmarks `indices`; an operator itself (``result @ x``)."""
 
 
-@be.supports()
+@be.supports(blocks=True)
 def ridge_nystrom(K, ridge, *, method="recursive", budget=None, rng=None):
     """Nystrom approximation meant to keep the spectral error below `ridge`, from randomly drawn landmarks.
 

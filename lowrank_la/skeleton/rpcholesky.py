@@ -32,7 +32,7 @@ class RPCholeskyResult(Result):
         return LowRank(self.F, None, be.mH(self.F))
 
 
-@be.supports()
+@be.supports(blocks=True)
 def rpcholesky(
     K, rank, *, tol=None, block=None, rng=None, callback=None, progress=False, on_failure="warn", check_finite=True
 ):

@@ -105,7 +105,8 @@ def _sampled_condition(problem):
     return known.condition if known is not None and known.full else float("inf")
 
 
-def _prepared(problem, prepared, correct, name, goal, watch):
+def answered(problem, prepared, correct, name, goal, watch):
+    """`Found` from the `Prepared` factor, refined by what `correct` makes of it; None where that is None."""
     if prepared is None:
         return None
     judge = _judge(problem, prepared.P)
@@ -132,21 +133,21 @@ def _judge(problem, P):
 
 
 def _cholesky(problem, goal, _key, watch):
-    return _prepared(problem, from_gram(problem), by_normal_equations, "cholesky", goal, watch)
+    return answered(problem, from_gram(problem), by_normal_equations, "cholesky", goal, watch)
 
 
 def _sketched(problem, goal, key, watch):
-    return _prepared(problem, from_sketch(problem, key), by_normal_equations, "sketched", goal, watch)
+    return answered(problem, from_sketch(problem, key), by_normal_equations, "sketched", goal, watch)
 
 
 def _spir(problem, goal, key, watch):
     made = start_from_sketch(problem, _MIN_ASPECT, key)
-    return _prepared(problem, made, lambda P: by_conjugate_gradients(problem, P), "spir", goal, watch)
+    return answered(problem, made, lambda P: by_conjugate_gradients(problem, P), "spir", goal, watch)
 
 
 def _qr(problem, goal, _key, watch):
     if problem.A.shape[0] >= problem.A.shape[1]:
-        return _prepared(problem, from_householder(problem), by_normal_equations, "qr", goal, watch)
+        return answered(problem, from_householder(problem), by_normal_equations, "qr", goal, watch)
     found = solve_wide(problem, goal)
     watch.tick(backward_error=float(np.max(found.refined.errors)))
     return Found(found.refined, "qr", found.rank, found.condition)
@@ -157,6 +158,12 @@ def _lsqr(problem, goal, key, watch):
     X = problem.xp.zeros((problem.A.shape[1], problem.B.shape[1]), dtype=problem.A.dtype, device=problem.device)
     judge, correct = bounds(problem, norm), by_lsqr(problem, goal, norm, watch)
     return Found(refine(problem, X, judge, correct, goal, watch), "lsqr")
+
+
+def of_blocks(problem, tol, watch):
+    """The `Found` of a `BlockProblem`: its triangular factor, refined."""
+    goal = goals(problem, "qr", tol)[0]
+    return answered(problem, problem.prepared(), by_normal_equations, "qr", goal, watch)
 
 
 _RUN = {"cholesky": _cholesky, "sketched": _sketched, "spir": _spir, "qr": _qr, "lsqr": _lsqr}

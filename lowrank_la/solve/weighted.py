@@ -33,7 +33,7 @@ class WeightedLstsqResult(Result):
     _unpack = ("coefficients", "points", "weights")
 
 
-@be.supports()
+@be.supports(blocks=True)
 def weighted_lstsq(features, f, size, *, method="volume_rescaled", delta=0.5, rng=None):
     r"""Least squares approximation of a function in the span of features, from `size` evaluations.
 

@@ -1,6 +1,8 @@
 """The declarations of `supports` are true: what is declared gives the right answer, what is not is refused."""
 
-from dataclasses import dataclass, fields
+import os
+import tempfile
+from dataclasses import dataclass, fields, replace
 
 import array_api_strict
 import numpy as np
@@ -13,6 +15,7 @@ from factor import oracles
 import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la import testing
+from lowrank_la.factor.lazy import in_memory
 
 N = 6
 CALLS = {
@@ -47,7 +50,15 @@ CALLS = {
     "KDPP": lambda A: (lr.KDPP(3, A).sample(rng=0),),
     "volume_sample": lambda A: lr.volume_sample(A, N, rng=0),
     "volume_rescaled_sample": lambda A: lr.volume_rescaled_sample(A, N, rng=0),
+    "IncrementalSVD": lambda A: lr.IncrementalSVD(N).partial_fit(A).result(),
+    "FrequentDirections": lambda A: lr.FrequentDirections(N).partial_fit(A).result(),
+    "SinglePassSketch": lambda A: lr.SinglePassSketch((N, N), N, rng=0).partial_fit(A).result(),
+    "SlidingWindow": lambda A: lr.SlidingWindow(lr.IncrementalSVD(N), N).partial_fit(A).result(),
     "weighted_lstsq": lambda A: lr.weighted_lstsq(A, lambda rows: chosen_of_right_side(A, rows), 2 * N, rng=0)[:1],
+    "TopEigenvector": lambda A: (lr.TopEigenvector("random", rng=0).partial_fit(A).result().v,),
+    "OjaPCA": lambda A: lr.OjaPCA(N, method="history", rng=0).partial_fit(A).result(),
+    "cluster_matrices": lambda A: lr.cluster_matrices([A, A], N, 0.1),
+    "hierarchical_svd": lambda A: lr.hierarchical_svd([A, A], N),
 }
 for _name in lr.__all__:
     getattr(lr, _name)  # a function declares what it supports when it is loaded
@@ -136,14 +147,24 @@ def tracked():
     return array("torch", "cpu").make().clone().requires_grad_()
 
 
+def memory_map():
+    name = os.path.join(tempfile.mkdtemp(), "positive.npy")
+    np.save(name, positive())
+    return np.load(name, mmap_mode="r")
+
+
 def dask():
     return pytest.importorskip("dask.array").from_array(positive(), chunks=3)
+
+
+def in_slabs():
+    return lr.block_source(positive(), rows=4)
 
 
 GPU = (pytest.mark.gpu,)
 STRICT = {str(device).split("'")[1]: device for device in array_api_strict.__array_namespace_info__().devices()}
 INPUTS = {
-    "numpy": {"array": array("numpy"), "single": array("numpy", dtype="float32")},
+    "numpy": {"array": array("numpy"), "single": array("numpy", dtype="float32"), "memory map": Input(memory_map)},
     "strict": {name: array("strict", device, "float32") for name, device in STRICT.items()},
     "torch": {"cpu": array("torch", "cpu"), "cuda": array("torch", "cuda", marks=GPU)},
     "cupy": {"array": array("cupy", marks=GPU), "single": array("cupy", dtype="float32", marks=GPU)},
@@ -160,7 +181,7 @@ INPUTS = {
         "result": Input(lambda: lr.svd(positive(), N, rng=0)),
         "sum": Input(lambda: functions() + lr.as_operator(positive()) - positive()),
     },
-    "blocks": {"dask": Input(dask)},
+    "blocks": {"dask": Input(dask), "source": Input(in_slabs)},
     "complex": {
         "numpy": array("numpy", dtype="complex128"),
         "numpy single": array("numpy", dtype="complex64"),
@@ -290,6 +311,27 @@ def check_columns_of_a_basis(_name, result, data):
     assert oracles.relative_error(expected, full) <= 20 * eps
 
 
+def check_vectors(_name, result, data):
+    """Parts in the library and precision of the data: unit vectors as the rows of a matrix, or alone."""
+    half = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(data.dtype)
+    for part in result:
+        assert be.kind(be.namespace(part)) == data.kind
+    vectors = result[-1]
+    assert be.dtype_name(vectors.dtype) == data.dtype
+    host = oracles.wide(be.to_numpy(vectors.float() if data.dtype == "bfloat16" else vectors))
+    norms = np.linalg.norm(host, axis=-1)
+    np.testing.assert_allclose(norms, 1.0, rtol=0, atol=100 * (half or oracles.eps(data.dtype)))
+
+
+def check_clusters(_name, result, data):
+    """Labels and a basis in the library of the data; two equal blocks are one cluster."""
+    for part in (result.labels, result.upper, result.lower, result.bases):
+        assert be.kind(be.namespace(part)) == data.kind
+    assert be.dtype_name(result.bases.dtype) == data.dtype
+    assert be.to_numpy(result.labels).tolist() == [0, 0]
+    assert be.to_numpy(result.upper)[0] <= 1e-4
+
+
 CHECKS = dict.fromkeys(
     ("leverage_scores", "lewis_weights", "lp_sensitivities", "sample_rows", "embedding_distortion", "NystromPosterior"),
     check_numbers,
@@ -302,6 +344,9 @@ ROTATIONS = {
 CHECKS |= dict.fromkeys(ROTATIONS, check_rotation)
 CHECKS["sparse_wht"] = check_spectrum
 CHECKS |= {"strongest_columns": check_columns_of_a_basis, "robust_pca": check_parts, "anchor_estimate": check_skeleton}
+CHECKS |= dict.fromkeys(("IncrementalSVD", "SlidingWindow", "FrequentDirections"), check_numbers)
+CHECKS |= {"TopEigenvector": check_vectors, "OjaPCA": check_vectors, "cluster_matrices": check_clusters}
+CHECKS |= {"hierarchical_svd": check_numbers}
 CHECKS |= dict.fromkeys(("lstsq", "weighted_lstsq"), check_ones)
 CHECKS |= dict.fromkeys(("ProjectionDPP", "DPP", "KDPP", "volume_sample", "volume_rescaled_sample"), check_rows)
 
@@ -322,6 +367,8 @@ def test_what_is_declared_is_answered_and_what_is_not_is_refused(name, column, d
         np.testing.assert_allclose(A.grad, 2 * positive(), rtol=0, atol=100 * oracles.eps("float64"))
         result = [part.detach() for part in result]
         assert oracles.relative_error(positive(), rebuilt(result)) <= 100 * oracles.eps("float64")
+    elif name in ("svd", "qb"):
+        check_answer(replace(result, **{part: in_memory(getattr(result, part)) for part in result._unpack}), data)
     elif name in CHECKS:
         CHECKS[name](name, result, data)
     else:
@@ -341,7 +388,7 @@ def test_a_declaration_that_says_too_little_is_noticed(monkeypatch):
 
 @pytest.mark.parametrize("column", ["blocks", "autograd"])
 def test_a_declaration_that_says_too_much_is_noticed(column, monkeypatch):
-    monkeypatch.setitem(be.SUPPORT, "qb", be.Support(blocks=True, autograd=True))
+    monkeypatch.setitem(be.SUPPORT, "tall_qr", be.Support(blocks=True, autograd=True))
     data = next(iter(INPUTS[column].values()))
     with pytest.raises(TypeError):
-        test_what_is_declared_is_answered_and_what_is_not_is_refused("qb", column, data)
+        test_what_is_declared_is_answered_and_what_is_not_is_refused("tall_qr", column, data)

@@ -70,7 +70,7 @@ def test_ragged_lists_are_refused():
         lr.as_operator([[1.0, 2.0], [3.0]])
 
 
-@pytest.mark.parametrize("bad", ["matrix", 3.0, None, {"a": 1}, {1.0}, object()])
+@pytest.mark.parametrize("bad", [3.0, None, {"a": 1}, {1.0}, object()])
 def test_other_things_are_refused_with_advice(bad):
     with pytest.raises(TypeError, match=r"lowrank_la.operator"):
         lr.as_operator(bad)
@@ -98,10 +98,20 @@ def test_sparse_tensors_of_other_dimensions_are_refused(shape):
         lr.as_operator(torch.ones(shape).to_sparse())
 
 
-def test_dask_arrays_are_refused():
+def test_data_in_blocks_become_block_operators(tmp_path):
+    np.save(tmp_path / "a.npy", A)
     dask_array = pytest.importorskip("dask.array")
-    with pytest.raises(TypeError, match="Array"):
-        lr.as_operator(dask_array.ones((4, 3)))
+    kept = np.load(tmp_path / "a.npy", mmap_mode="r")
+    for data in (dask_array.from_array(A, chunks=2), kept, str(tmp_path / "a.npy"), [tmp_path / "a.npy"]):
+        op = lr.as_operator(data)
+        assert isinstance(op, ops.BlockOperator)
+        np.testing.assert_array_equal(op @ np.eye(A.shape[1]), A)
+    assert not isinstance(lr.as_operator(np.asarray(kept) + 1), ops.BlockOperator)
+
+
+def test_paths_of_nothing_readable_are_refused():
+    with pytest.raises(ValueError, match=r"npy.*parquet"):
+        lr.as_operator("matrix")
 
 
 def test_scipy_operators_without_a_dtype_are_asked_for_one():

@@ -1,0 +1,207 @@
+"""Long computations that survive: one file, written atomically, that says what it belongs to."""
+
+import json
+import os
+import time
+import zipfile
+import zlib
+
+import numpy as np
+
+from .. import _backend as be
+from ..results import replacing, to_host
+
+_FORMAT = "lowrank_la.checkpoint.1"
+_SCALARS = (bool, int, float, complex, str, type(None))
+
+
+class Checkpoint:
+    """A file that a computation writes now and then, and from which it goes on.
+
+    Parameters
+    ----------
+    path : str or Path
+        An ``.npz`` file without pickle. It is complete or not there.
+    algorithm : str
+        What computes, such as ``"svd.blocks"``.
+    params : dict
+        Everything that the numbers depend on besides the data: rank, key of the draw, options. Plain values.
+    fingerprint : str
+        `BlockSource.fingerprint` of the data.
+    resume : bool
+        Go on from the file. It has to be there and to belong to the same algorithm, parameters and data.
+    every : int, optional
+        Slabs from one writing to the next; None writes by time.
+    seconds : float
+        Least time from one writing to the next where `every` is None.
+    xp, device
+        Namespace and device of the arrays that are read back; NumPy when left out.
+
+    Attributes
+    ----------
+    state : dict
+        State at the end of the last complete pass; empty before.
+    passes : int
+        Passes that were completed.
+    nodes : dict or None
+        Merged states of the pass under way, as `MergeTree` knows them; None at its start.
+
+    Raises
+    ------
+    FileNotFoundError
+        If `resume` is asked for and there is no file.
+    ValueError
+        If the file is truncated, no checkpoint, or belongs to something else; the message says to what.
+
+    Notes
+    -----
+    A pass ends with `complete`, which stores the state and forgets the nodes. What a `kill -9` costs is the work since
+    the last writing: at most one interval. A file is there from the start, so that whoever started can always resume.
+    """
+
+    def __init__(
+        self, path, *, algorithm, params, fingerprint, resume=False, every=None, seconds=30.0, xp=None, device=None
+    ):
+        self.path = os.fspath(path)
+        self._head = {"algorithm": algorithm, "params": _plain(params), "fingerprint": fingerprint}
+        self._every = None if every is None else be.check_count("every", every)
+        self._seconds = seconds
+        self.state, self.passes, self.nodes, self._split_every = {}, 0, None, None
+        if be.check_flag("resume", resume):
+            stored = load(self.path, **self._head, xp=xp, device=device)
+            self.state, self.passes, self._split_every = stored["state"], stored["passes"], stored["split_every"]
+            self.nodes = {tuple(place): node for place, node in stored["nodes"]} or None
+        self._over = False
+        self._since, self._written = 0, time.monotonic()
+        if not resume:
+            self._write()
+
+    def begin(self, split_every):
+        """Called by a pass as it starts: the nodes that it goes on from; RuntimeError before the last was completed."""
+        if self._over:
+            raise RuntimeError("a pass that wrote this checkpoint is over: call complete(state) before the next one")
+        if self.nodes and split_every != self._split_every:
+            raise ValueError(
+                f"split_every must be {self._split_every}, as it was when {self.path} was written; got {split_every}"
+            )
+        self._split_every = split_every
+        return self.nodes
+
+    def end(self):
+        """Called by a pass as it ends."""
+        self._over = True
+
+    def slab_done(self, nodes):
+        """Called by a pass after each slab with the nodes of its tree; writes the file when it is time."""
+        self._since += 1
+        due = time.monotonic() - self._written >= self._seconds if self._every is None else self._since >= self._every
+        if due:
+            self.nodes = dict(nodes)
+            self._write()
+
+    def complete(self, state):
+        """The pass is over: keep `state`, a flat dict of arrays and scalars, and write the file."""
+        self.state, self.nodes, self.passes, self._over = dict(state), None, self.passes + 1, False
+        self._write()
+
+    def _write(self):
+        nodes = [[list(place), node] for place, node in sorted((self.nodes or {}).items())]
+        told = {"state": self.state, "passes": self.passes, "nodes": nodes, "split_every": self._split_every}
+        save(self.path, told, **self._head)
+        self._since, self._written = 0, time.monotonic()
+
+
+def save(path, state, *, algorithm, params, fingerprint):
+    """Write `state`, a dict of arrays, scalars, and tuples, lists or dicts of them, to `path` in one piece."""
+    arrays = {}
+    header = {
+        "format": _FORMAT,
+        "algorithm": algorithm,
+        "params": _plain(params),
+        "fingerprint": fingerprint,
+        "state": _described(state, arrays),
+    }
+    with replacing(path) as stream:
+        np.savez(stream, __header__=np.array(json.dumps(header)), **arrays)
+
+
+def load(path, *, algorithm, params, fingerprint, xp=None, device=None):
+    """The state that `save` wrote for the same algorithm, parameters and data."""
+    arrays, header = _read(path)
+    if header.get("format") != _FORMAT:
+        raise ValueError(f"{path} holds format {header.get('format')!r}; {_FORMAT!r} was expected")
+    if header["algorithm"] != algorithm:
+        raise ValueError(f"{path} is a checkpoint of {header['algorithm']!r}, not of {algorithm!r}")
+    params = json.loads(json.dumps(_plain(params)))
+    if header["params"] != params:
+        raise ValueError(f"{path} was written with other parameters: {_differences(header['params'], params)}")
+    if header["fingerprint"] != fingerprint:
+        raise ValueError(
+            f"{path} was written for other data (fingerprint {header['fingerprint'][:12]}, these have "
+            f"{fingerprint[:12]}): resume with the data, the slabs and the files that it was started with"
+        )
+    return _restored(header["state"], arrays, xp, device)
+
+
+def _differences(old, new):
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    return ", ".join(f"{name}={old.get(name)!r} there, {new.get(name)!r} here" for name in names)
+
+
+def _read(path):
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        header = json.loads(str(arrays.pop("__header__")))
+        return arrays, header if isinstance(header, dict) else {}
+    except FileNotFoundError:
+        raise
+    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} is not a checkpoint, or not all of one: {error}") from None
+
+
+def _plain(params):
+    for name, value in params.items():
+        if not isinstance(value, _SCALARS):
+            raise TypeError(f"parameter {name!r} of a checkpoint must be a number, a text or None, got {value!r}")
+    return {name: repr(value) if isinstance(value, complex) else value for name, value in params.items()}
+
+
+def _described(value, arrays):
+    """`value` as JSON, its arrays put into `arrays` under a number."""
+    if isinstance(value, dict):
+        return {"dict": [[key, _described(item, arrays)] for key, item in value.items()]}
+    if isinstance(value, tuple | list):
+        return {type(value).__name__: [_described(item, arrays) for item in value]}
+    if isinstance(value, complex) and not isinstance(value, np.generic):
+        return {"complex": [value.real, value.imag]}
+    if isinstance(value, _SCALARS) and not isinstance(value, np.generic):
+        return {"value": value}
+    if not hasattr(value, "dtype"):
+        raise TypeError(f"a state holds arrays, numbers and texts, got {type(value).__name__}")
+    name = f"a{len(arrays)}"
+    arrays[name] = to_host(value)
+    if arrays[name].dtype.hasobject:
+        raise TypeError("arrays of objects can't be saved without pickle")
+    if isinstance(value, np.generic):
+        return {"scalar": name}
+    library = "numpy" if isinstance(value, np.ndarray) else "other"
+    return {"array": name, "dtype": be.dtype_name(value.dtype), "library": library}
+
+
+def _restored(known, arrays, xp, device):
+    if "dict" in known:
+        return {key: _restored(item, arrays, xp, device) for key, item in known["dict"]}
+    for kind in (tuple, list):
+        if kind.__name__ in known:
+            return kind(_restored(item, arrays, xp, device) for item in known[kind.__name__])
+    if "complex" in known:
+        return complex(*known["complex"])
+    if "value" in known:
+        return known["value"]
+    if "scalar" in known:
+        return arrays[known["scalar"]][()]
+    array = arrays[known["array"]]
+    if xp is None or known["library"] == "numpy":
+        return array
+    return be.from_numpy(array, xp, device, dtype=getattr(xp, known["dtype"]))

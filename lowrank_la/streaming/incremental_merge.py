@@ -1,0 +1,135 @@
+"""States of `IncrementalSVD` joined, and rows taken out of them."""
+
+from .. import _backend as be
+from . import left_vectors, truncated, whole
+from .centring import rows_to_append
+from .gram_blocks import TYPICAL
+from .rows import scaled_rows
+
+_SQUARES = ("gram", "noise", "dropped", "spectral")
+_LENGTHS = ("sums", "shift", "factor", "s", "mean")
+_NO_DOWNDATE = (
+    "the rows don't lie in what the state holds, or are almost all of one direction of it: what is left would be "
+    "rounding noise. The state is as it was; a SlidingWindow forgets rows without subtracting"
+)
+
+
+def common_scale(*states):
+    """The larger of the units of two states, so that neither overflows; None where neither has one yet."""
+    return max((state["scale"] for state in states if state["scale"] is not None), default=None)
+
+
+def rescaled(state, scale):
+    """The state with its rows in units of `scale`."""
+    if state["scale"] is None or scale is None or state["scale"] == scale:
+        return dict(state)
+    ratio, state = state["scale"] / scale, dict(state)
+    for names, factor in ((_SQUARES, ratio * ratio), (_LENGTHS, ratio)):
+        state |= {name: state[name] * factor for name in names if state.get(name) is not None}
+    if "coordinates" in state:
+        state |= {"coordinates": left_vectors.current(state) * ratio, "changes": ()}
+    return state | {"scale": scale}
+
+
+def aged(state, age):
+    """The state after all rows were multiplied by `age`."""
+    if age == 1.0:
+        return state
+    square = age * age
+    changed = {name: state[name] * square for name in (*_SQUARES, "sums", "weight") if state.get(name) is not None}
+    return state | changed | {name: state[name] * age for name in ("factor", "s") if state.get(name) is not None}
+
+
+def join(stream, other):
+    """Put the rows of the settled estimator `other` behind those of `stream`."""
+    scale = common_scale(stream._state, other._state)
+    mine = aged(rescaled(stream._state, scale), stream.forget**other.rows_seen)
+    theirs = rescaled(other._state, scale)
+    before, added = stream._moments(mine), stream._moments(theirs)
+    together = before.joined(added)
+    if mine["V"] is not None:
+        between = before.between(added) if _both(before, added) else None
+        joined = mine | truncated.joined(mine, theirs, between, stream._kept())
+        joined |= _left(mine, theirs, joined["V"], before, added, together)
+    elif mine["factor"] is None and theirs["factor"] is None:
+        joined = whole.joined(mine, theirs, before, added)
+    else:
+        joined = _factors(mine, theirs, before, added)
+    joined |= {name: mine[name] or theirs[name] for name in ("void", "single")}
+    stream._state = joined | {"blocks": mine["blocks"] + theirs["blocks"], "scale": scale}
+    stream._remember(together)
+
+
+def _both(before, added):
+    return before.mean is not None and before.weight > 0 and added.weight > 0
+
+
+def _factors(mine, theirs, before, added):
+    mine, theirs = whole.as_factor(mine, before), whole.as_factor(theirs, added)
+    rows = theirs["factor"]
+    if _both(before, added):
+        rows = be.namespace(rows).concat([before.between(added)[None, :], rows], axis=0)
+    return mine | {
+        "factor": whole.factor_appended(mine["factor"], rows),
+        "noise": mine["noise"] + theirs["noise"],
+    }
+
+
+def _left(mine, theirs, V, before, added, together):
+    """Coordinates of the rows of both states in the basis that they share now."""
+    if "coordinates" not in mine:
+        return {}
+    change, offset = _change(mine, V, before, together)
+    turn, shift = _change(theirs, V, added, together)
+    return left_vectors.extended(mine, change, offset, be.matmul(left_vectors.current(theirs), turn) + shift[None, :])
+
+
+def _change(state, V, moments, together):
+    xp = be.namespace(V)
+    change = be.adjoint_matmul(state["V"], V)
+    if together.mean is None:
+        return change, xp.zeros((V.shape[1],), dtype=V.dtype, device=be.device(V))
+    return change, (xp.astype(moments.mean - together.mean, V.dtype)[None, :] @ V)[0, :]
+
+
+def take_out(stream, batch, weights, tol):
+    """Subtract rows that `stream` has seen."""
+    stream._flush()
+    state, moments = stream._state, stream._moments(stream._state)
+    if state["factor"] is not None or stream.forget != 1.0 or stream.keep_u:
+        what = "a triangular factor" if state["factor"] is not None else "forgetting or with left vectors"
+        raise ValueError(f"rows can't be taken out of a state with {what}; keep a SlidingWindow instead")
+    rows = scaled_rows(batch, state["scale"])
+    weight = float(batch.shape[0]) if weights is None else float(stream.layout.xp.sum(weights))
+    if batch.shape[0] >= stream.rows_seen or weight >= moments.weight:
+        raise ValueError(f"downdate leaves at least one row: {batch.shape[0]} of {stream.rows_seen} were given")
+    rows, found = _to_remove(rows, weights, moments, stream)
+    if state["V"] is not None:
+        changed = truncated.taken_out(state, rows, tol)
+    else:
+        changed = _from_gram(whole.about_mean(state, moments), rows, stream.layout)
+    if changed is None:
+        raise ValueError(_NO_DOWNDATE)
+    left = moments.without(found)
+    stream._state = changed | {"void": True}
+    if changed.get("shift") is not None:
+        stream._state |= {"shift": left.mean, "sums": changed["sums"] * 0}
+    stream._remember(left)
+    stream.rows_seen -= batch.shape[0]
+
+
+def _to_remove(rows, weights, moments, stream):
+    """Rows whose Gram matrix is what the scatter loses, and their own moments."""
+    dtype = stream.layout.dtype if stream._state["V"] is not None else stream.layout.wide
+    return rows_to_append(moments, rows, weights, stream.layout, dtype, sign=-1.0)
+
+
+def _from_gram(state, rows, layout):
+    """The Gram state without `rows`; None where it would not be positive semidefinite up to its rounding."""
+    ((taken, _),) = whole.grams_of([rows], [None], None, layout.wide, layout)
+    G = state["gram"] - taken
+    noise = state["noise"] + whole.rounding(whole.energy(taken), G.dtype)
+    least = float(be.namespace(G).linalg.eigvalsh(G)[0])
+    if least < -noise / TYPICAL:
+        return None
+    return state | {"gram": G, "noise": noise}

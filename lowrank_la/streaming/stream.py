@@ -1,0 +1,307 @@
+"""What all estimators of a row stream share: batches checked and re-blocked, states saved, copied and merged."""
+
+import threading
+
+import numpy as np
+
+from .. import _backend as be
+from . import packing
+from .rows import cut, densified, joined, kept, read_rows, require_finite_rows
+
+
+class Stream:
+    """Base of the estimators that take rows as they arrive.
+
+    A subclass names the scalars that its constructor takes in `_parameters` and keeps everything that it has learnt in
+    ``self._state``, a flat dict of arrays, tuples of arrays, numbers, strings and None. Arrays in it are replaced,
+    never written to: a batch that fails is undone by putting back the dict, and copies share arrays. Subclasses define
+
+    ``_empty_state()``
+        the state before the first row; ``self.layout`` (columns, dtype, xp, device) is known by then;
+    ``_absorb(block, weights)``
+        one block of `_block_rows()` consecutive rows, the last one of a query possibly shorter: an array by rows, or a
+        `be.CSR` when ``_takes_sparse``. It is the caller's memory: read only, and not kept. `weights` (rows,) or None;
+    ``_report()``
+        the result of the state, from which all rows have been absorbed.
+
+    Rows are cut at fixed positions of the stream, so that any splitting of the same rows into batches gives the same
+    bits. Rows that fill no block wait; `result` works on a copy that has absorbed them. One lock makes all methods safe
+    to call from several threads.
+    """
+
+    _parameters: tuple[str, ...] = ()
+    _takes_sparse = False
+    _takes_weights = False
+    _finite_inside = False  # whether `_absorb` itself refuses blocks that are not finite
+
+    def __init__(self):
+        self._lock = threading.RLock()
+        self.layout = None
+        self.rows_seen = 0
+        self._state = {}
+        self._pieces, self._waiting = [], 0  # rows that fill no block yet
+
+    def partial_fit(self, rows, *, weights=None, check_finite=True):
+        """Take further rows.
+
+        Parameters
+        ----------
+        rows : array or sparse matrix, shape (b, d)
+            Any number of rows, none too. Not modified, and not kept beyond a copy of the rows that fill no block.
+        weights : array, shape (b,), optional
+            Non-negative weight of the squared length of each row, where the estimator knows weights.
+        check_finite : bool
+            Refuse batches with NaN or infinite entries.
+
+        Returns
+        -------
+        The estimator itself.
+
+        Raises
+        ------
+        TypeError
+            If the batch has another dtype, namespace or device than those before.
+        ValueError
+            If it has another number of columns, is not two-dimensional or not finite. The state is then as it was.
+        """
+        check_finite = be.check_flag("check_finite", check_finite)
+        with self._lock, be.single_blas():
+            batch, layout = read_rows(rows, self.layout, type(self).__name__, sparse=self._takes_sparse)
+            weights = self._checked_weights(weights, batch, layout)
+            if batch.shape[0] > 0:
+                with Undo(self):
+                    self._begin(layout)
+                    self._take(batch, weights, check_finite)
+        return self
+
+    def result(self):
+        """What the rows so far say; the state is not changed."""
+        with self._lock:
+            if self.layout is None:
+                raise ValueError(f"{type(self).__name__} has seen no rows yet; call partial_fit first")
+            settled = self._settled()
+        with be.single_blas():
+            return settled._report()
+
+    def copy(self):
+        """An independent estimator in the same state."""
+        with self._lock:
+            other = type(self)(**self._arguments())
+            other.layout, other.rows_seen = self.layout, self.rows_seen
+            other._state, other._pieces, other._waiting = dict(self._state), list(self._pieces), self._waiting
+        return other
+
+    def state_dict(self):
+        """The state as a flat dict of arrays, numbers and strings: ``numpy.savez(path, **state)`` needs no pickle."""
+        with self._lock:
+            return packing.packed(self)
+
+    @classmethod
+    def from_state_dict(cls, state, *, like=None):
+        """The estimator that `state_dict` described, with the same bits.
+
+        Parameters
+        ----------
+        state : mapping
+            From `state_dict`, or what ``numpy.load`` gives for a file written from it.
+        like : array, optional
+            Arrays of the state are moved to its namespace and device.
+
+        Raises
+        ------
+        ValueError
+            If the state is of another class or format, or not complete.
+        """
+        return packing.unpacked(cls, state, like)
+
+    def _block_rows(self):
+        """Rows of one block; `self.layout` is known."""
+        raise NotImplementedError
+
+    def _empty_state(self):
+        raise NotImplementedError
+
+    def _absorb(self, block, weights):
+        raise NotImplementedError
+
+    def _report(self):
+        raise NotImplementedError
+
+    def _arguments(self):
+        return {name: getattr(self, name) for name in self._parameters}
+
+    def _begin(self, layout):
+        if self.layout is None:
+            self.layout = layout
+            self._state = self._empty_state()
+
+    def _take(self, batch, weights, check_finite):
+        """Fill the block that waits, absorb whole ones where they lie, and keep what is left."""
+        if check_finite and not self._finite_inside:
+            require_finite_rows(batch)
+        size, height, start = self._block_rows(), batch.shape[0], 0
+        while start < height:
+            ready = self._waiting + height - start >= size
+            stop = height if not ready else start + size - self._waiting
+            if ready and not self._waiting:
+                stop = height - (height - start) % size
+            block, part = cut(batch, start, stop), None if weights is None else weights[start:stop]
+            if ready and not self._waiting:
+                self._absorb_run(block, part, size)
+            elif ready:
+                block, part = self._assembled([*self._pieces, (block, part)])
+                self._pieces, self._waiting = [], 0
+                self._absorb_run(block, part, size)
+            else:
+                if check_finite and self._finite_inside:
+                    require_finite_rows(block)
+                self._pieces.append((kept(block), None if part is None else self.layout.xp.asarray(part, copy=True)))
+                self._waiting += stop - start
+            start = stop
+        self.rows_seen += height
+
+    def _absorb_run(self, rows, weights, size):
+        """Absorb whole blocks of `size` rows; what runs over several of them must give the bits of one at a time."""
+        for part in be.fixed_partition(rows.shape[0], size):
+            block = by_rows(cut(rows, part.start, part.stop))
+            self._absorb(block, None if weights is None else weights[part])
+
+    def _assembled(self, pieces):
+        rows = joined([piece for piece, _ in pieces])
+        if all(part is None for _, part in pieces):
+            return rows, None
+        xp = self.layout.xp
+        dtype = be.widest_real(xp, self.layout.device)
+        parts = [
+            xp.ones((piece.shape[0],), dtype=dtype, device=self.layout.device) if part is None else part
+            for piece, part in pieces
+        ]
+        return rows, parts[0] if len(parts) == 1 else xp.concat(parts)
+
+    def _flush(self):
+        """Absorb the rows that wait for a block to fill."""
+        if self._pieces:
+            block, part = self._assembled(self._pieces)
+            self._pieces, self._waiting = [], 0
+            self._absorb(by_rows(block), part)
+
+    def _settled(self):
+        """A copy that has absorbed all its rows."""
+        other = self.copy()
+        with be.single_blas():
+            other._flush()
+        return other
+
+    def _checked_weights(self, weights, batch, layout):
+        if weights is None:
+            return None
+        if not self._takes_weights:
+            raise TypeError(f"{type(self).__name__} knows no weights; multiply the rows by their square roots")
+        weights = np.asarray(weights) if isinstance(weights, list | tuple) else weights
+        if not be.is_array(weights) or tuple(weights.shape) != (batch.shape[0],):
+            found = tuple(weights.shape) if be.is_array(weights) else type(weights).__name__
+            raise ValueError(f"weights must be an array with one entry a row, shape ({batch.shape[0]},), got {found}")
+        if be.is_complex(weights.dtype) or be.dtype_name(weights.dtype).startswith("bool"):
+            raise TypeError(f"weights must be real numbers, got {be.dtype_name(weights.dtype)}")
+        xp = layout.xp
+        if be.kind(be.namespace(weights)) != be.kind(xp) or be.device(weights) != layout.device:
+            raise TypeError("weights must be in the namespace and on the device of the rows")
+        weights = xp.astype(weights, be.widest_real(xp, layout.device), copy=False)
+        if batch.shape[0] and not (be.all_finite(weights) and bool(xp.all(weights >= 0))):
+            raise ValueError("weights must be finite and not negative; the batch was refused")
+        return weights
+
+    def __reduce__(self):
+        return type(self).from_state_dict, (self.state_dict(),)
+
+    def __repr__(self):
+        given = ", ".join(f"{name}={value!r}" for name, value in self._arguments().items())
+        return f"{type(self).__name__}({given}, rows: {self.rows_seen})"
+
+
+class MergeableStream(Stream):
+    """A `Stream` whose states add up: a subclass also defines ``_join(other)``, `other` settled and not empty."""
+
+    def merge(self, other):
+        """Take the rows that another estimator of the same class and parameters has seen; `other` is not changed.
+
+        Returns
+        -------
+        The estimator itself.
+
+        Raises
+        ------
+        TypeError
+            If `other` is of another class, dtype, namespace or device.
+        ValueError
+            If it was made with other parameters, or saw rows of another length.
+        """
+        self._require_same_kind(other)
+        with other._lock:
+            other = other._settled()
+        with self._lock, be.single_blas():
+            if other.layout is None:
+                return self
+            with Undo(self):
+                if self.layout is None:
+                    self.layout, self._state = other.layout, dict(other._state)
+                else:
+                    self._require_same_layout(other)
+                    self._flush()
+                    self._join(other)
+                self.rows_seen += other.rows_seen
+        return self
+
+    def _join(self, other):
+        raise NotImplementedError
+
+    def _mergeable_parameters(self):
+        """Parameters that two states must share."""
+        return self._arguments()
+
+    def _require_same_kind(self, other):
+        if type(other) is not type(self):
+            raise TypeError(f"{type(self).__name__} merges with its like, got {type(other).__name__}")
+        theirs = other._mergeable_parameters()
+        for name, value in self._mergeable_parameters().items():
+            if theirs[name] != value:
+                raise ValueError(f"states can't be merged: {name} is {value!r} here and {theirs[name]!r} there")
+
+    def _require_same_layout(self, other):
+        mine, theirs = self.layout, other.layout
+        if mine.columns != theirs.columns:
+            raise ValueError(f"states can't be merged: rows have {mine.columns} columns here, {theirs.columns} there")
+        same = be.kind(mine.xp) == be.kind(theirs.xp) and mine.device == theirs.device
+        if not same or mine.source != theirs.source:
+            raise TypeError(
+                f"states can't be merged: {be.kind(mine.xp)} {mine.source} on {mine.device} here, "
+                f"{be.kind(theirs.xp)} {theirs.source} on {theirs.device} there"
+            )
+
+
+class Undo:
+    """Puts the estimator back as it was when the body fails, whatever the reason."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __enter__(self):
+        self.saved = dict(vars(self.stream))
+        self.saved["_state"], self.saved["_pieces"] = dict(self.stream._state), list(self.stream._pieces)
+
+    def __exit__(self, kind, *failure):
+        if kind is not None:
+            vars(self.stream).clear()
+            vars(self.stream).update(self.saved)
+
+
+def by_rows(block):
+    """`block` in memory by rows: the bits of a product may depend on the order of its operands in memory."""
+    if isinstance(block, np.ndarray):
+        return np.ascontiguousarray(block)
+    return block
+
+
+def dense_block(block):
+    """The block as an array."""
+    return by_rows(densified(block))

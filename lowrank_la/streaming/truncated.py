@@ -1,0 +1,138 @@
+"""A factor ``diag(s) Vᴴ`` of bounded rank to which rows are appended, with a record of what was dropped.
+
+The projection on `V` and the orthonormalisation of the rest are both done twice: a residual that is rounding noise has
+directions that lean on `V`, and singular values computed with them would count the same thing twice.
+"""
+
+from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
+from .rows import densified, is_csr
+
+_NOISE = 16.0  # units of roundoff, times the squared norm: what one update may add to the rounding of squares
+_UPRIGHT = 0.1  # of √eps: departure of V from orthonormal columns that is mended
+
+
+def empty(layout):
+    """The factor before the first row."""
+    return {
+        "s": layout.xp.zeros((0,), dtype=layout.real, device=layout.device),
+        "V": layout.zeros(layout.columns, 0),
+        "dropped": 0.0,
+        "spectral": 0.0,
+        "noise": 0.0,
+    }
+
+
+def appended(state, rows, keep):
+    """The factor with `rows` (c, d), an array or a `be.CSR`, below it; at most `keep` singular values are kept."""
+    if rows.shape[0] == 0:
+        return state
+    s, V = state["s"], state["V"]
+    d, held = V.shape
+    if d <= held + rows.shape[0]:
+        s, V = _stacked(s, V, densified(rows))
+    else:
+        s, V = _updated(s, V, rows)
+    return _shortened(state, s, V, keep)
+
+
+def joined(state, other, between, keep):
+    """The factor of two states one below the other; `between` is the row of their means, or None."""
+    xp = be.namespace(state["V"])
+    rows = other["s"][:, None] * be.mH(other["V"]) if other["s"].shape[0] else be.mH(other["V"])
+    rows = xp.astype(rows, state["V"].dtype, copy=False)
+    if between is not None:
+        rows = xp.concat([xp.astype(between, rows.dtype)[None, :], rows], axis=0)
+    sums = {name: state[name] + other[name] for name in ("dropped", "spectral", "noise")}
+    return appended(state | sums, rows, keep)
+
+
+def taken_out(state, rows, tol):
+    """The factor without `rows`; None where they don't lie in the span, or carry almost all of a direction."""
+    s, V = state["s"], state["V"]
+    xp = be.namespace(V)
+    rows = densified(rows)
+    P = be.mH(be.matmul(rows, V))
+    outside = be.fro_norm(rows - be.matmul(be.mH(P), be.mH(V)))
+    scale = be.fro_norm(rows)
+    least = float(s[-1]) if s.shape[0] else 0.0
+    if scale == 0.0:
+        return state
+    if outside > tol * scale or least == 0.0:
+        return None
+    inside = P / xp.astype(s, V.dtype)[:, None]
+    left = xp.eye(s.shape[0], dtype=V.dtype, device=be.device(V)) - be.matmul(inside, be.mH(inside))
+    w, W = be.small_eigh((left + be.mH(left)) / 2)
+    if float(w[0]) <= tol:
+        return None
+    root = be.matmul(W * xp.astype(xp.sqrt(w), V.dtype)[None, :], be.mH(W))
+    U, s, _ = be.small_svd(xp.astype(s, V.dtype)[:, None] * root)
+    return state | {"s": s, "V": be.matmul(V, U)}
+
+
+def _stacked(s, V, rows):
+    """Singular values and right vectors of the factor and the rows as one short matrix."""
+    xp = be.namespace(V)
+    whole = xp.concat([xp.astype(s, V.dtype)[:, None] * be.mH(V), rows], axis=0) if s.shape[0] else rows
+    _, s, Vh = be.small_svd(whole)
+    return s, be.mH(Vh)
+
+
+def _updated(s, V, rows):
+    """Singular values and right vectors by a core of the size of the factor and the block."""
+    xp = be.namespace(V)
+    if not s.shape[0]:
+        Q, R = orthonormalize(be.mH(densified(rows)))
+        U, s, _ = be.small_svd(R)
+        return s, be.matmul(Q, U)
+    Vh = be.mH(V)
+    P = be.csr_matmat(rows, V) if is_csr(rows) else be.matmul(rows, V)
+    rest = densified(rows) - be.matmul(P, Vh)
+    again = be.matmul(rest, V)
+    rest, P = rest - be.matmul(again, Vh), P + again
+    Q, R = orthonormalize(be.mH(rest))
+    for _ in range(2):
+        Q, S = orthonormalize(Q - be.matmul(V, be.adjoint_matmul(V, Q)))
+        R = be.matmul(S, R)
+    held, added = s.shape[0], R.shape[1]
+    upper = xp.concat([_diagonal(s, V.dtype), be.mH(P)], axis=1)
+    below = xp.zeros((R.shape[0], held), dtype=V.dtype, device=be.device(V))
+    core = xp.concat([upper, xp.concat([below, R], axis=1)], axis=0)
+    U, s, _ = be.small_svd(core)
+    return s, be.matmul(V, U[:held, :]) + be.matmul(Q, U[held : held + added, :])
+
+
+def _diagonal(s, dtype):
+    xp = be.namespace(s)
+    return xp.eye(s.shape[0], dtype=dtype, device=be.device(s)) * xp.astype(s, dtype)[None, :]
+
+
+def _shortened(state, s, V, keep):
+    """The state with the largest singular values, the others counted as dropped."""
+    host = [float(x) for x in s]
+    eps = be.eps(V.dtype)
+    floor = eps * (host[0] if host else 0.0)
+    count = min(keep, sum(value > floor for value in host))
+    rest = [value * value for value in host[count:]]
+    s, V = _mended(s[:count], V[:, :count])
+    top = host[0] ** 2 if host else 0.0
+    return state | {
+        "s": s,
+        "V": V,
+        "dropped": state["dropped"] + sum(rest),
+        "spectral": state["spectral"] + (rest[0] if rest else 0.0),
+        "noise": state["noise"] + _NOISE * eps * top,
+    }
+
+
+def _mended(s, V):
+    """The same factor with `V` orthonormal again when it has drifted."""
+    if not s.shape[0]:
+        return s, V
+    xp = be.namespace(V)
+    gap = be.gram(V) - xp.eye(V.shape[1], dtype=V.dtype, device=be.device(V))
+    if float(xp.max(xp.abs(gap))) <= _UPRIGHT * be.eps(V.dtype) ** 0.5:
+        return s, V
+    Q, R = orthonormalize(V)
+    U, s, _ = be.small_svd(R * xp.astype(s, V.dtype)[None, :])
+    return s, be.matmul(Q, U)

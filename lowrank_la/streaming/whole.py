@@ -1,0 +1,177 @@
+"""The full scatter of a stream of short rows: its Gram matrix, or the triangular factor where that is too coarse."""
+
+import numpy as np
+
+from .. import _backend as be
+from ..factor.slabs import triangle
+from .centring import weighted
+from .rows import cut, densified, is_csr
+
+_HALVES = 2  # parts of a block that two threads can share; their sum is part of the block's bits
+ROUNDING = 16.0  # units of roundoff, times the trace: allowance for the rounding of a Gram matrix
+_SPARSE = 0.1  # density below which a sparse product is formed
+
+
+def empty(layout, center):
+    """The state before the first row."""
+    d = layout.columns
+    return {
+        "gram": layout.zeros(d, d, dtype=layout.wide),
+        "shift": layout.zeros(d, dtype=layout.wide) if center else None,
+        "sums": layout.zeros(d, dtype=layout.wide) if center else None,
+        "noise": 0.0,
+    }
+
+
+def empty_factor(layout):
+    """What a state without rows holds when it is to be a triangular factor."""
+    return {
+        "gram": None,
+        "sums": None,
+        "shift": None,
+        "factor": layout.zeros(0, layout.columns, dtype=layout.wide),
+        "noise": 0.0,
+    }
+
+
+def grams_of(blocks, weights, shift, dtype, layout):
+    """For each block its Gram matrix about `shift` in `dtype`, and the weighted sum of its rows about it (or None)."""
+
+    @np.errstate(over="ignore", invalid="ignore")  # the caller looks at the trace
+    def half(job):
+        block, weight, part = job
+        weight = None if weight is None else weight[part]
+        return _product(block, weight, part, shift, dtype)
+
+    jobs = [
+        (block, weight, part)
+        for block, weight in zip(blocks, weights, strict=True)
+        for part in be.fixed_partition(block.shape[0], max(1, -(-block.shape[0] // _HALVES)))
+    ]
+    host = be.kind(layout.xp) == "numpy"
+    products = iter(be.map_blocks(half, jobs) if host else [half(job) for job in jobs])
+    counts = [-(-block.shape[0] // max(1, -(-block.shape[0] // _HALVES))) for block in blocks]
+    return [_summed([next(products) for _ in range(count)]) for count in counts]
+
+
+def _summed(parts):
+    G, sums = parts[0]
+    for more, further in parts[1:]:
+        G = G + more
+        sums = None if sums is None else sums + further
+    return G, sums
+
+
+def _product(block, weights, part, shift, dtype):
+    if is_csr(block):
+        return _sparse_product(block, weights, part, shift, dtype)
+    rows = block[part, :]
+    xp = be.namespace(rows)
+    if shift is None:
+        rows = weighted(rows, weights, dtype)
+        return be.mH(rows) @ rows, None
+    rows = _shifted(rows, shift, dtype)
+    roots = weighted(rows, weights, dtype)
+    ones = xp.ones((1, rows.shape[0]), dtype=dtype, device=be.device(rows))
+    line = ones if weights is None else xp.astype(weights, dtype)[None, :]
+    return be.mH(roots) @ roots, (line @ rows)[0, :]
+
+
+def _shifted(rows, shift, dtype):
+    """Rows about `shift`, which is wider than they may be: subtracted in its dtype only where rounding would show."""
+    xp = be.namespace(rows)
+    if rows.dtype == dtype == shift.dtype:
+        return rows - shift[None, :]
+    if rows.dtype == dtype:
+        coarse = xp.astype(shift, dtype)
+        fine = xp.astype(shift - xp.astype(coarse, shift.dtype), dtype)
+        return (rows - coarse[None, :]) - fine[None, :]
+    return xp.astype(rows, dtype) - xp.astype(shift, dtype)[None, :]
+
+
+def _sparse_product(block, weights, part, shift, dtype):
+    """As `_product` of sparse rows; what they have in common with `shift` is taken off afterwards."""
+    rows = cut(block, part.start, part.stop)
+    dense = rows.nnz > _SPARSE * rows.shape[0] * rows.shape[1] or be.kind(rows.xp) == "torch" or weights is not None
+    if dense or shift is not None:
+        return _product(densified(rows), weights, slice(0, rows.shape[0]), shift, dtype)
+    native = rows.native.astype(be.dtype_name(dtype))
+    return (native.conj().T @ native).toarray(), None
+
+
+def energy(G):
+    """Trace of a Hermitian matrix as a Python float."""
+    xp = be.namespace(G)
+    return float(xp.sum(xp.real(xp.linalg.diagonal(G)))) if be.is_complex(G.dtype) else float(xp.linalg.trace(G))
+
+
+def rounding(trace, dtype):
+    """Allowance for the rounding of a Gram matrix of that trace, multiplied in `dtype`."""
+    return ROUNDING * be.eps(dtype) * trace
+
+
+def scatter(state, moments):
+    """``(S, noise)``: the scatter about the mean, and how far rounding may have moved its eigenvalues."""
+    if state["factor"] is not None:
+        R = state["factor"]
+        return be.gram(R), 0.0
+    if state["shift"] is None or moments.weight == 0.0:
+        return state["gram"], state["noise"]
+    xp = be.namespace(state["gram"])
+    between = state["sums"] / moments.weight**0.5
+    taken = (xp.conj(between) if be.is_complex(between.dtype) else between)[:, None] * between[None, :]
+    S = state["gram"] - taken
+    return (S + be.mH(S)) / 2, state["noise"] + rounding(be.vdot_real(between), S.dtype)
+
+
+def mean_of(state, weight):
+    """The mean that the sums about the shift give; None where rows are not centred."""
+    if state["shift"] is None:
+        return None
+    return state["shift"] + state["sums"] / weight if weight > 0 else state["shift"]
+
+
+def about_mean(state, moments):
+    """The same Gram state with its mean as the shift."""
+    S, noise = scatter(state, moments)
+    changed = {"gram": S, "noise": noise}
+    if state["shift"] is not None:
+        changed |= {"shift": moments.mean, "sums": state["sums"] * 0}
+    return state | changed
+
+
+def as_factor(state, moments):
+    """The state with a triangular factor in place of the Gram matrix."""
+    if state["factor"] is not None:
+        return state
+    S, noise = scatter(state, moments)
+    xp = be.namespace(S)
+    w, V = be.small_eigh(S)
+    roots = xp.sqrt(xp.where(w > 0, w, xp.zeros_like(w)))
+    R = triangle(xp.astype(roots, S.dtype)[:, None] * be.mH(V))
+    return state | {"factor": R, "gram": None, "sums": None, "shift": None, "noise": noise, "mean": moments.mean}
+
+
+def factor_appended(R, rows):
+    """Triangular factor of `R` and `rows` one below the other, in the dtype of `R`."""
+    xp = be.namespace(R)
+    rows = xp.astype(densified(rows), R.dtype, copy=False)
+    if rows.shape[0] == 0:
+        return R
+    return triangle(xp.concat([R, rows], axis=0) if R.shape[0] else rows)
+
+
+def joined(state, other, mine, theirs):
+    """Sum of two Gram states with moments `mine` and `theirs`."""
+    if state["shift"] is None:
+        return state | {"gram": state["gram"] + other["gram"], "noise": state["noise"] + other["noise"]}
+    state, other = about_mean(state, mine), about_mean(other, theirs)
+    G = state["gram"] + other["gram"]
+    noise = state["noise"] + other["noise"]
+    if mine.weight > 0 and theirs.weight > 0:
+        between = mine.between(theirs)
+        xp = be.namespace(G)
+        line = xp.conj(between) if be.is_complex(between.dtype) else between
+        G = G + line[:, None] * between[None, :]
+    together = mine.joined(theirs)
+    return state | {"gram": G, "noise": noise, "shift": together.mean}
