@@ -137,8 +137,12 @@ def recover(
     ``1 - q = h λ / (g ‖C‖)`` with the first step h and the growth ``g = 1.2 log(1/init_scale) + 1``, 14 or more, that
     lets this direction arrive. Where the averaged signs of the final residuals show directions that are missing,
     another round starts for them. ``info.converged`` is True when the schedule has come to its end, and nothing is left
-    that the data show. With exact inliers the error falls with `init_scale`; in Gaussian noise of standard deviation ν
-    it is 1.0 to 1.5 times ``ν √(d r / N)`` for any `rank` above that of X (d×d, Gaussian measurements, measured).
+    that the data show. Schedule and search presume measurements that see all matrices more or less alike, not of one
+    sign or of rows and columns of very unequal size: where most values are not met and the largest squared singular
+    value of the measurements over the mean one is above four times ``(1 + √(D/N))²``, D being the free entries of X,
+    ``info.converged`` is False. Comparing values in pairs takes out what all ``A_i`` have in common. With exact inliers
+    the error falls with `init_scale`; in Gaussian noise of standard deviation ν it is 1.0 to 1.5 times
+    ``ν √(d r / N)`` for any `rank` above that of X (d×d, Gaussian measurements, measured).
 
     "l2" runs gradient descent from a random start [2]_: of U alone where `symmetric` and not `rebalance`, which is slow
     where `rank` is too large; of both factors; or of both with one rebalancing when 15% of the residual are left. It

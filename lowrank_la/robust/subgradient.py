@@ -5,6 +5,7 @@ from typing import Any
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
+from .isotropy import far_from_isotropic
 from .schedule import schedule_for, start_from
 
 _FIRST = 0.5  # first step, relative to the size of the sub-gradient
@@ -254,6 +255,9 @@ def _verdict(run, hidden, left, rank, U, V):
         return False, run.watch.reason
     if run.task.y.shape[0] < parameters(run.task, rank):
         return False, f"fewer measurements than a matrix of rank {rank}, the rank found, has parameters"
+    doubt = None if run.fitted else far_from_isotropic(run.task)
+    if doubt:
+        return False, doubt
     if hidden and not run.fitted:
         return False, "no direction of the data stands out of what spoilt measurements alone would show"
     if left is not None:

@@ -42,15 +42,13 @@ def test_half_of_the_values_may_be_spoilt():
     assert error(lr.recover(A, y, (10, 10), 10, symmetric=True), X) <= 1e-5
 
 
-def test_gaussian_noise_is_averaged_out_whatever_the_rank():
-    ratios = []
-    for seed in range(3):
-        X = target(D, D, (1.0, 1.0, 1.0), seed, symmetric=True)
-        A, y = sensed(X, 1200, noise=1.0, seed=seed)
-        exact, full = (lr.recover(A, y, (D, D), k, symmetric=True, tol=1e-5) for k in (R, D))
-        assert abs(error(exact, X) - error(full, X)) <= 1e-2 * error(exact, X)
-        ratios.append(error(full, X) / np.sqrt(D * R / 1200))
-    assert max(ratios) <= 1.5
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
+def test_gaussian_noise_is_averaged_out_whatever_the_rank(seed):
+    X = target(D, D, (1.0, 1.0, 1.0), seed, symmetric=True)
+    A, y = sensed(X, 1200, noise=1.0, seed=seed)
+    exact, full = (lr.recover(A, y, (D, D), k, symmetric=True, tol=1e-5) for k in (R, D))
+    assert abs(error(exact, X) - error(full, X)) <= 1e-2 * error(exact, X)
+    assert error(full, X) <= 1.5 * np.sqrt(D * R / 1200)
 
 
 def test_weak_directions_that_the_strong_ones_hide_are_found_in_a_second_round():
@@ -82,17 +80,17 @@ def test_functions_and_an_array_give_the_same():
 
 
 def test_bilinear_forms_are_recovered():
-    X = target(20, 15, (1.0, 0.8))
-    x, w = (np.random.default_rng(i).standard_normal((1000, n)) for i, n in enumerate((20, 15)))
+    X = target(14, 10, (1.0, 0.8))
+    x, w = (np.random.default_rng(i).standard_normal((700, n)) for i, n in enumerate((14, 10)))
     y = spoilt(np.sum((x @ X) * w, axis=1), 0.1)
-    assert error(lr.recover(lr.RankOne(x, w), y, (20, 15), 4, rng=0), X) <= 1e-5
+    assert error(lr.recover(lr.RankOne(x, w), y, (14, 10), 4, rng=0), X) <= 1e-5
 
 
 def test_quadratic_forms_are_recovered():
-    X = target(15, 15, (1.0, 0.8), symmetric=True)
-    x = np.random.default_rng(0).standard_normal((3001, 15))
+    X = target(10, 10, (1.0, 0.8), symmetric=True)
+    x = np.random.default_rng(0).standard_normal((1001, 10))
     y = spoilt(np.sum((x @ X) * x, axis=1), 0.05)
-    assert error(lr.recover(lr.RankOne(x), y, (15, 15), 6, symmetric=True, rng=0), X) <= 1e-5
+    assert error(lr.recover(lr.RankOne(x), y, (10, 10), 6, symmetric=True, rng=0), X) <= 1e-5
 
 
 @pytest.mark.parametrize("preconditioned", [False, True])
@@ -124,19 +122,30 @@ def test_structured_measurements_form_nothing_large():
     assert peak <= 8 * n * n / 2
 
 
-def test_backends_agree(backend):
+EARLY = {"tol": 0.0, "maxiter": 60}  # not for levels: the start meets one value up to rounding, whose sign is anything
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"init_scale": 0.1, **EARLY},
+        {"loss": "l2", "truncate": 3.0, "preconditioned": True, **EARLY},
+        {"preconditioned": True, "tol": 1e-3},
+        pytest.param({"init_scale": 1e-4, "tol": 1e-4}, marks=pytest.mark.slow),
+        pytest.param({"loss": "l2", "truncate": 3.0, "preconditioned": True}, marks=pytest.mark.slow),
+    ],
+)
+def test_backends_agree(backend, options):
     for name in (dtype for dtype in backend.dtypes if dtype.startswith("float")):
         X = target(6, 5, (1.0, 0.5))
         A, y = (part.astype(name) for part in sensed(X, 150, 0.05))
-        quick = {"init_scale": 1e-4, "tol": 1e-4}
-        scaled = {"preconditioned": True, "tol": 1e-3}
-        for options in (quick, {"loss": "l2", "truncate": 3.0, "preconditioned": True}, scaled):
-            reference = lr.recover(A, y, (6, 5), 2, rng=0, **options)
-            result = lr.recover(backend.asarray(A), backend.asarray(y), (6, 5), 2, rng=0, **options)
-            assert backend.holds(result.U)
-            assert result.U.dtype == backend.dtype(name)
-            limit = 5e-3 if options is scaled else 1e-7 if name == "float64" and "loss" in options else 1e-3
-            assert np.linalg.norm(product(result) - product(reference)) <= limit
+        reference = lr.recover(A, y, (6, 5), 2, rng=0, **options)
+        result = lr.recover(backend.asarray(A), backend.asarray(y), (6, 5), 2, rng=0, **options)
+        assert backend.holds(result.U)
+        assert result.U.dtype == backend.dtype(name)
+        squares = name == "float64" and "loss" in options
+        limit = 1e-7 if squares else 5e-3 if options.get("tol") == 1e-3 else 1e-3
+        assert np.linalg.norm(product(result) - product(reference)) <= limit
 
 
 def test_backends_agree_on_structured_measurements(backend):
