@@ -135,7 +135,7 @@ def long_rows(quick):
         1.0,
         {
             "IncrementalSVD": (rows, lambda r: ours(r, 4096)),
-                "scikit-learn IncrementalPCA, batches of 250": (few, lambda r: incremental_pca(r, 250)),
+            "scikit-learn IncrementalPCA, batches of 250": (few, lambda r: incremental_pca(r, 250)),
             "scikit-learn IncrementalPCA, batches of 1024": (few, lambda r: incremental_pca(r, 1024)),
         },
     )
