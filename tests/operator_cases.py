@@ -1,5 +1,7 @@
 """Every operator, built from one matrix on one backend, with the dense matrix that it stands for."""
 
+import os
+import tempfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,6 +178,12 @@ def _blocks(backend, a):
     return Case(ops.BlockOperator(block_source(backend.asarray(a), rows=2)), a)
 
 
+def _mapped(backend, a):
+    path = os.path.join(tempfile.mkdtemp(), "array.npy")
+    np.save(path, a)
+    return Case(ops.as_operator(np.load(path, mmap_mode="r")), a)
+
+
 def _centred_blocks(backend, a):
     a = a + 3
     return Case(ops.CentredOperator(_blocks(backend, a).op), a - a.mean(axis=0))
@@ -199,7 +207,7 @@ BUILDERS = {
     if name.startswith("_") and getattr(value, "__code__", None) and value.__code__.co_varnames[:2] == ("backend", "a")
 } | {f"sparse_{layout}": _sparse(layout) for layout in ("csr", "csc", "coo")}
 
-HOST_ONLY = ("scipy",)
+HOST_ONLY = ("scipy", "mapped")
 SPARSE = ("sparse_csr", "sparse_csc", "sparse_coo", "centred_sparse", "centred_csc", "sparse_plus_low_rank")
 
 

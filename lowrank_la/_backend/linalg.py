@@ -70,6 +70,23 @@ def householder_qr(M):
     return Q, R
 
 
+def householder_triangle(M):
+    """The factor `R` of `householder_qr` alone, at half the cost where the library can leave `Q` out."""
+    xp = namespace(M)
+    name = kind(xp)
+    if name == "numpy":
+        return np.linalg.qr(M, mode="r")
+    if name == "cupy":
+        import cupy
+
+        return cupy.linalg.qr(M, mode="r")
+    if name == "torch":
+        import torch
+
+        return torch.linalg.qr(M, mode="r")[1]
+    return householder_qr(M)[1]
+
+
 def solve_upper(R, B):
     """``R⁻¹ B`` for upper triangular `R`."""
     xp = namespace(R, B)

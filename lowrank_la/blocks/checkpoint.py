@@ -140,7 +140,10 @@ def load(path, *, algorithm, params, fingerprint, xp=None, device=None):
             f"{path} was written for other data (fingerprint {header['fingerprint'][:12]}, these have "
             f"{fingerprint[:12]}): resume with the data, the slabs and the files that it was started with"
         )
-    return _restored(header["state"], arrays, xp, device)
+    try:
+        return _restored(header["state"], arrays, xp, device)
+    except KeyError as error:
+        raise ValueError(f"{path} is not a checkpoint, or not all of one: {error} is missing") from None
 
 
 def _differences(old, new):
@@ -156,7 +159,7 @@ def _read(path):
         return arrays, header if isinstance(header, dict) else {}
     except FileNotFoundError:
         raise
-    except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} is not a checkpoint, or not all of one: {error}") from None
 
 

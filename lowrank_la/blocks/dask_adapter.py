@@ -21,6 +21,11 @@ def optimized(array):
     return fused, graph | held, held
 
 
+def computed(arrays):
+    """The values of several small arrays, by one graph."""
+    return dask.compute(*arrays)
+
+
 def run(name, layer, key, dependencies):
     """The value of `key` of a graph, by the distributed client in use, else by threads.
 

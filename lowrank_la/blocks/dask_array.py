@@ -5,12 +5,14 @@ import math
 from itertools import accumulate, pairwise, product
 
 from .. import _backend as be
-from .dask_adapter import optimized
+from .dask_adapter import computed, optimized
 from .dask_embedding import embedded
 from .dask_executor import Recipe
 from .memory import check_slabs
 from .pieces import overlaps
-from .source import BlockSource, boundaries_of, bytes_of_row, check_dtype, hashable, joined, slab_rows, uniform
+from .source import BlockSource, boundaries_of, bytes_of_row, check_dtype, hashable, joined, plain, slab_rows, uniform
+
+_SAMPLED_ROWS = 4  # each may ask for a whole chunk
 
 
 class DaskSource(BlockSource):
@@ -33,7 +35,7 @@ class DaskSource(BlockSource):
         meta = array._meta
         if not be.is_array(meta) or be.is_sparse(meta) or be.kind(be.namespace(meta)) == "other":
             raise TypeError(f"chunks of the Dask array are {type(meta).__name__}; dense arrays were expected")
-        check_dtype(meta.dtype, "the Dask array")
+        check_dtype(plain(meta, "the Dask array").dtype, "the Dask array")
         if rows is None:
             boundaries = joined(array.chunks[0], bytes_of_row(array.shape, meta.dtype))
         else:
@@ -47,8 +49,10 @@ class DaskSource(BlockSource):
         return uniform(self.array[start:stop].compute(), (stop - start, *self.shape[1:]), self.dtype)
 
     def _identity(self):
-        ends = [self._load(row, row + 1) for row in (0, self.shape[0] - 1)] if self.shape[0] else []
-        return {"ends": [hashlib.sha256(hashable(end)).hexdigest() for end in ends]}
+        m = self.shape[0]
+        numbers = sorted({k * (m - 1) // (_SAMPLED_ROWS - 1) for k in range(_SAMPLED_ROWS)}) if m else []
+        rows = [self.array[row : row + 1] for row in numbers]
+        return {"rows": [hashlib.sha256(hashable(row)).hexdigest() for row in computed(rows)]}
 
     def recipes(self):
         """``(array, recipes, held)``: the array with reads fused, how each slab is put together, persisted chunks."""

@@ -7,8 +7,10 @@ import numpy as np
 
 from .. import _backend as be
 from .memory import check_slabs
-from .pieces import check_alike
-from .source import BlockSource, bytes_of_row, check_dtype, hashable, slab_rows
+from .pieces import check_alike, check_together
+from .source import BlockSource, bytes_of_row, check_dtype, hashable, plain, slab_rows
+
+_END = object()
 
 
 class IteratorSource(BlockSource):
@@ -23,14 +25,14 @@ class IteratorSource(BlockSource):
 
     def __init__(self, iterator, *, rows=None):
         iterator, seen = iter(iterator), []
-        while not seen or (seen[-1] is not None and seen[-1].shape[0] == 0):
-            block = next(iterator, None)
-            seen.append(None if block is None else _checked(block, len(seen)))
-        if seen[0] is None:
+        while not seen or seen[-1].shape[0] == 0:
+            if (block := next(iterator, _END)) is _END:
+                break
+            seen.append(_checked(block, len(seen)))
+        if not seen:
             raise ValueError("the iterator yields no block, so the shape of a row is unknown: yield at least one")
         first = seen[0]
         check_dtype(first.dtype, "block 0 of the iterator")
-        seen = [block for block in seen if block is not None]
         self._once = [itertools.chain(seen, iterator)]  # one list for all copies: whoever reads first takes it
         dtype = first.dtype.newbyteorder("=") if isinstance(first, np.ndarray) else first.dtype
         self.slab_rows = slab_rows(bytes_of_row(first.shape, dtype), rows)
@@ -70,6 +72,7 @@ class IteratorSource(BlockSource):
         for k, block in enumerate(iterator):
             block = _checked(block, k)
             check_alike(block, self.shape[1:], self.dtype, f"block {k} of the iterator", "block 0")
+            check_together(block, self.xp, self.device, f"block {k} of the iterator", "block 0")
             total, at = total + block.shape[0], 0
             while at < block.shape[0]:
                 part = block[at : min(at + self.slab_rows - held, block.shape[0]), ...]
@@ -97,6 +100,6 @@ class IteratorSource(BlockSource):
 def _checked(block, k):
     if not be.is_array(block) or be.is_sparse(block):
         raise TypeError(f"block {k} of the iterator is a {type(block).__name__}; dense arrays of rows were expected")
-    block = np.asarray(block) if isinstance(block, np.ndarray) else block
+    block = plain(block, f"block {k} of the iterator")
     check_slabs(block.shape, f"block {k} of the iterator")
     return block

@@ -20,7 +20,8 @@ _POPULATE_READ = 22  # of Linux; the mmap module has no name for it
 class MemmapSource(BlockSource):
     """Slabs of a `numpy.memmap` (or a view of one), read-only ones included.
 
-    A slab is a view of the map: the pages are the file's own, so a pass takes no memory beyond the page cache.
+    A slab is a view of the map: the pages are the file's own, so a pass takes no memory beyond the page cache. A map
+    that copies on writing (mode "c") can't go to other processes, which would not see what was written.
     """
 
     parallel_reads = False
@@ -32,7 +33,7 @@ class MemmapSource(BlockSource):
         self._map = array._mmap
         self._path = None if array.filename is None else os.path.realpath(array.filename)
         self._mode = array.mode
-        self.travels = self._path is not None
+        self.travels = self._path is not None and array.mode != "c"  # changes of a copy on write are in no file
         self._start = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
         per_slab = slab_rows(bytes_of_row(array.shape, array.dtype), rows)
         xp = be.namespace(self.array)

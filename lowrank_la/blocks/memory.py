@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import _backend as be
-from .source import BlockSource, boundaries_of, bytes_of_row, check_dtype, slab_rows
+from .source import BlockSource, boundaries_of, bytes_of_row, check_dtype, plain, slab_rows
 
 
 class ArraySource(BlockSource):
@@ -12,7 +12,7 @@ class ArraySource(BlockSource):
     in_memory = True
 
     def __init__(self, array, *, rows=None):
-        array = np.asarray(array) if isinstance(array, np.ndarray) else array
+        array = plain(array, "the array")
         check_slabs(array.shape, "an array")
         check_dtype(array.dtype, "the array")
         self.array = _native(array)

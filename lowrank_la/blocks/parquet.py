@@ -24,18 +24,19 @@ class ParquetSource(PiecesSource):
         import pyarrow.parquet as pq
 
         self.paths = [os.path.abspath(path) for path in paths]
-        files = [pq.ParquetFile(path) for path in self.paths]
-        self.columns, width, dtype = _columns(files[0].schema_arrow, self.paths[0])
-        for file, path in zip(files, self.paths, strict=True):
-            if _columns(file.schema_arrow, path) != (self.columns, width, dtype):
+        columns, groups = [], []
+        for f, path in enumerate(self.paths):
+            with pq.ParquetFile(path) as file:
+                columns.append(_columns(file.schema_arrow, path))
+                groups += [((f, g), file.metadata.row_group(g).num_rows) for g in range(file.num_row_groups)]
+            if columns[f] != columns[0]:
                 raise ValueError(f"{path} has other columns than {self.paths[0]}; they must agree in name and type")
-        self.groups: list = [(f, g) for f, file in enumerate(files) for g in range(file.num_row_groups)] or [(0, None)]
-        lengths = [0 if g is None else files[f].metadata.row_group(g).num_rows for f, g in self.groups]
+        self.columns, width, dtype = columns[0]
+        self.groups: list = [group for group, _ in groups] or [(0, None)]
+        lengths = [length for _, length in groups] or [0]
         boundaries = None if rows is not None else joined(lengths, width * dtype.itemsize)
         super().__init__(lengths, (width,), dtype, xp_numpy, "cpu", rows=rows, boundaries=boundaries)
         self._kept, self._lock = (None, None), threading.Lock()
-        for file in files:
-            file.close()
 
     def _part(self, piece, start, stop):
         return self._group(piece)[start:stop]

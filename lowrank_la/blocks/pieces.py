@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import _backend as be
 from .memory import check_slabs
-from .source import BlockSource, boundaries_of, bytes_of_row, check_dtype, slab_rows
+from .source import BlockSource, boundaries_of, bytes_of_row, check_dtype, plain, slab_rows
 
 
 class PiecesSource(BlockSource):
@@ -58,11 +58,10 @@ class ListSource(PiecesSource):
             check_slabs(array.shape, f"entry {k} of the list")
             check_alike(array, first.shape[1:], first.dtype, f"entry {k} of the list", "entry 0")
         check_dtype(first.dtype, "the list")
-        self.arrays = [np.asarray(a) if isinstance(a, np.ndarray) else a for a in arrays]
-        lengths = [a.shape[0] for a in arrays]
-        xp, device = be.namespace(*self.arrays), be.device(first)
-        if any(be.device(a) != device for a in self.arrays):
-            raise ValueError("the arrays of the list lie on several devices; move them to one")
+        self.arrays = [plain(array, f"entry {k} of the list") for k, array in enumerate(arrays)]
+        lengths, xp, device = [a.shape[0] for a in arrays], be.namespace(self.arrays[0]), be.device(first)
+        for k, array in enumerate(self.arrays):
+            check_together(array, xp, device, f"entry {k} of the list", "entry 0")
         dtype = first.dtype.newbyteorder("=") if isinstance(first, np.ndarray) else first.dtype
         super().__init__(lengths, first.shape[1:], dtype, xp, device, rows=rows)
 
@@ -80,4 +79,13 @@ def check_alike(array, tail, dtype, what, other):
     if be.dtype_name(array.dtype) != be.dtype_name(dtype):
         raise TypeError(
             f"{what} has dtype {be.dtype_name(array.dtype)}, {other} {be.dtype_name(dtype)}; convert them to one dtype"
+        )
+
+
+def check_together(array, xp, device, what, other):
+    """TypeError unless `array` is of that library and lies on that device."""
+    if be.kind(be.namespace(array)) != be.kind(xp) or be.device(array) != device:
+        raise TypeError(
+            f"{what} is of {be.kind(be.namespace(array))} on {be.device(array)}, {other} of {be.kind(xp)} on {device}; "
+            "move them to one library and device"
         )

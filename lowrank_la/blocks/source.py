@@ -91,7 +91,7 @@ class BlockSource:
         if executor == "dask" and not self.travels:
             raise ValueError(
                 f"Dask workers can't open a {type(self).__name__} for themselves: give files (.npy, Parquet, HDF5, "
-                'Zarr, a memory map of a file) or a Dask array, or choose "threads"'
+                'Zarr, a memory map of a file, not one that copies on writing) or a Dask array, or choose "threads"'
             )
         other = copy.copy(self)
         other.executor = executor
@@ -138,7 +138,8 @@ class BlockSource:
         """Short text that tells these data, cut like this, from others: the same in another process.
 
         It is made of the shape, the dtype, the boundaries and what the source knows of its origin (size and time of
-        change of files, a few rows elsewhere), so that a change of other rows of an array in memory is not seen.
+        change of files, 16 rows elsewhere, 4 of a Dask array), so that a change of other rows of an array in memory is
+        not seen.
         """
         shape = [*self.shape]
         known = {
@@ -242,6 +243,15 @@ def check_dtype(dtype, what):
     return dtype
 
 
+def plain(array, what):
+    """The array without what a subclass adds; TypeError for one that hides entries or records gradients."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{what} is a masked array, which can't be read in blocks; fill the missing entries first")
+    if be.is_tracked(array):
+        raise TypeError(f"{what} records gradients, which don't go through data in blocks; pass its detach()")
+    return np.asarray(array) if isinstance(array, np.ndarray) else array
+
+
 def uniform(block, shape, dtype):
     """`block` in row-major order; ValueError when its shape or dtype is not what a Dask array says.
 
@@ -252,4 +262,5 @@ def uniform(block, shape, dtype):
             f"a chunk has shape {tuple(block.shape)} and dtype {be.dtype_name(block.dtype)}, the Dask array says "
             f"{tuple(shape)} and {be.dtype_name(dtype)}: give map_blocks and its kin the right meta, dtype and chunks"
         )
+    block = plain(block, "a chunk of the Dask array")
     return np.ascontiguousarray(block) if isinstance(block, np.ndarray) else block

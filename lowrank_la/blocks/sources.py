@@ -75,8 +75,6 @@ def block_source(data, *, rows=None, executor=None, prefetch=True):
 
 
 def _source(data, rows):
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError("a masked array can't be read in blocks; fill the missing entries first")
     if isinstance(data, np.memmap) and getattr(data, "_mmap", None) is not None:
         from .memmap import MemmapSource
 

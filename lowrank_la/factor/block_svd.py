@@ -67,7 +67,7 @@ class BlockOptions:
 
 def block_svd(op, request, method, options):
     """`Found` of the `BlockOperator` `op`."""
-    method = _chosen(op, method, options)
+    method = _chosen(op, method, request, options)
     known = {
         "method": method, "rank": request.rank, "tol": request.tol, "accuracy": request.accuracy,
         "oversample": request.oversample, "maxiter": request.watch.maxiter, "passes": options.passes,
@@ -87,18 +87,21 @@ def block_svd(op, request, method, options):
         else:
             found, name = _by_steps(reads, request, options), "fused"
             error = _by_probes(reads, found)
-        return _assembled(reads, request, _with_zeros(reads, found), name, _with_rounding(reads, *error))
+        found = _with_zeros(reads, found)
+        return _assembled(reads, request, found, name, _with_rounding(reads, found, *error))
 
 
-def _chosen(op, method, options):
+def _chosen(op, method, request, options):
     once = op.source.reads_allowed == 1
     if once and ((options.passes or 1) > 1 or options.orthonormal):
         raise ValueError("the source can be read once: leave out passes and orthonormal_u, or store the rows first")
+    if once and method == "fused" and request.tol is not None:
+        raise ValueError("method='fused' reads until tol is met, and the source can be read once: take method='gram'")
     if options.passes is not None and options.passes < 1 + options.orthonormal:
         raise ValueError("orthonormal_u=True takes a read of its own: passes must be at least 2")
     if method != "auto":
         return be.check_option("method of data in blocks", method, METHODS)
-    return "gram" if op.shape[1] <= _SHORTEST else "fused"
+    return "gram" if op.shape[1] <= _SHORTEST or (once and request.tol is not None) else "fused"
 
 
 def _by_steps(reads, request, options):
@@ -199,9 +202,9 @@ def _to_tolerance(reads, request, options):
         w, Y, _ = engine.pairs()
         missed = 1.0 - float(engine.xp.sum(w)) / reads.norm**2 if reads.norm else 0.0
         over = engine.size >= most or left <= 1 or request.watch.tick(size=engine.size)
-        if not over and missed > max(request.tol**2, _FLOOR * be.eps(reads.op.dtype)):
-            if not engine.exhausted or engine.revive(draw):
-                continue
+        short = missed > max(request.tol**2, _FLOOR * be.eps(reads.op.dtype))
+        if short and not over and (not engine.exhausted or engine.revive(draw)):
+            continue
         found = project(reads, powered(engine, Y[:, -most:]), replace(request, rank=min(engine.size, most)))
         left -= 1
         found = _trimmed(reads, found, request.tol)
@@ -234,12 +237,12 @@ def _by_sums(reads, tail, noise):
     return (max(tail, noise) / total) ** 0.5, "bound"
 
 
-def _with_rounding(reads, error, kind):
+def _with_rounding(reads, found, error, kind):
     """``(error, kind)`` no smaller than rounding of the factors makes it."""
-    eps = be.eps(reads.op.dtype)
-    if not reads.norm or not error < _SEEN * eps:
+    least = max(be.eps(reads.op.dtype), found.amplified / reads.norm if found.cut else 0.0) if reads.norm else 0.0
+    if not error < _SEEN * least:
         return error, kind
-    return math.hypot(error, eps), "estimate" if kind == "exact" else kind
+    return math.hypot(error, least), "estimate" if kind == "exact" else kind
 
 
 def _with_zeros(reads, found):

@@ -29,7 +29,7 @@ class Projection:
     residuals : array
         ``‖Aᴴu - σ v‖`` of the Ritz triplets of `W`, one half step before these.
     amplified : float
-        The rounding error `e`.
+        The rounding error `e`; where directions were cut off, ``eps σ₁² / t`` for the least `t` that was kept.
     cut : bool
         Whether small singular values of `R` were left out.
     Z : array
@@ -83,15 +83,17 @@ def project(reads, W, request):
     P, t, Gh = be.small_svd(R)
     norms = xp.linalg.vector_norm(R, axis=0)
     amplified = _amplified(reads, R, norms, t)
-    least = float(t[min(request.wanted(reads.op.shape) if reads.rows else width, width) - 1])
+    least = float(t[min(request.rank, t.shape[0]) - 1])
     top = float(t[0])
     harmless = max(request.accuracy * least, _HARMLESS * be.eps(reads.op.dtype) * top)
     cut = not amplified <= harmless
     T, s, V, M = _cut(reads, W, Z, P, t, Gh) if cut else _solved(W, Z, R, norms)
     if not cut:
-        strayed = _strayed(reads, T, s)
-        amplified, cut = max(amplified, strayed), not strayed <= harmless
+        moved = strayed(reads, T, s)
+        amplified, cut = max(amplified, moved), not moved <= harmless
         T, s, V, M = _cut(reads, W, Z, P, t, Gh) if cut else (T, s, V, M)
+    if cut:
+        amplified = be.eps(reads.op.dtype) * top * top / float(t[_lasting(reads, t) - 1]) if top > 0 else 0.0
 
     def missed():
         left = inside - be.matmul(M, be.adjoint_matmul(M, inside))
@@ -128,7 +130,7 @@ def _amplified(reads, R, norms, t):
     return be.eps(reads.op.dtype) * float(t[0]) / least if least > be.eps(R.dtype) * float(scaled[0]) else math.inf
 
 
-def _strayed(reads, T, s):
+def strayed(reads, T, s):
     """How far rounding of ``A T`` moves ``U diag(s)``: far, where columns of ``A W`` are rounding themselves."""
     xp = reads.xp
     sizes = s * xp.linalg.vector_norm(T, axis=0)
@@ -147,11 +149,16 @@ def _solved(W, Z, R, norms):
 def _cut(reads, W, Z, P, t, Gh):
     """``T, s, V, M`` without the singular values of `R` below ``√eps`` of the largest."""
     xp = reads.xp
-    host = be.to_numpy(t)
-    count = max(1, int((host > be.eps(reads.op.dtype) ** 0.5 * host[0]).sum()))
+    count = _lasting(reads, t)
     G = be.mH(Gh[:count, :]) * reciprocal(t[:count], W.dtype)[None, :]
     V, s, M = _triplets(be.matmul(Z, G))
     return be.matmul(W, be.matmul(G, M)), s, V, be.matmul(xp.astype(P[:, :count], W.dtype), M)
+
+
+def _lasting(reads, t):
+    """How many of the singular values `t` of `R` are not cut."""
+    host = be.to_numpy(t)
+    return max(1, int((host > be.eps(reads.op.dtype) ** 0.5 * host[0]).sum()))
 
 
 def _triplets(Bh):

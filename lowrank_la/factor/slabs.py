@@ -217,7 +217,7 @@ def triangle(Y):
     """Triangular factor of `Y`, accurate column by column; `Y` may be wide."""
     xp = be.namespace(Y)
     if Y.shape[0] < _MIN_ASPECT * Y.shape[1]:
-        return be.householder_qr(Y)[1]
+        return be.householder_triangle(Y)
     norms = _or_one(xp.linalg.vector_norm(Y, axis=0), Y.dtype)
     return orthonormalize(Y / norms[None, :])[1] * norms[None, :]
 
@@ -264,4 +264,4 @@ def _between(merged, a, b):
 
 def _stacked(R, S, between):
     parts = [R, S] if between is None else [R, S, between]
-    return be.householder_qr(be.namespace(R).concat(parts, axis=0))[1]
+    return be.householder_triangle(be.namespace(R).concat(parts, axis=0))

@@ -173,9 +173,10 @@ def svd(
     amplified, as after no step on a steep spectrum, it is repeated, or small directions are cut off (``info.cut``),
     which costs an absolute error up to ``√eps σ₁``. `U` is ``A T`` for a small matrix `T`, read from the data again
     when it is wanted: a Dask array where `A` is one, else a block source (``U.gather()`` is the array,
-    ``U.write(folder)`` makes files of its slabs), whose columns are zero where `s` is rounding. It is orthonormal but for
-    rounding multiplied by up to (σ₁/σ_k)² after "gram". `center` takes the means off within each block, so that a large
-    mean costs no digits. The triplets are the same bits for any executor, number of workers and retries.
+    ``U.write(folder)`` makes files of its slabs). Its columns are zero where `s` is rounding, else orthonormal but for
+    rounding multiplied by up to σ₁/σ_k, or by (σ₁/σ_k)² after "gram". `center` takes the means off within each block,
+    so that a large mean costs no digits. The triplets are the same bits for any executor, number of workers and
+    retries.
 
     Signs are fixed: the first nearly-largest entry of each right vector is real and positive.
 

@@ -131,7 +131,7 @@ def _tall_basis(op):
     Y = SparseSign(_ROWS * n, m, _SEED).apply(op) if sketched else read(slice(0, m))
     found = _completed(op, read, *preconditioner(Y, m))
     if found is None:
-        stacked = _mapped(op.xp, lambda rows: be.householder_qr(read(rows))[1], _panels(op.xp, m, n))
+        stacked = _mapped(op.xp, lambda rows: be.householder_triangle(read(rows)), _panels(op.xp, m, n))
         found = _completed(op, read, *preconditioner(op.xp.concat(stacked, axis=0), m), last=True)
     P, L, R = found
 
@@ -149,7 +149,7 @@ def preconditioner(Y, m):
     """
     xp = be.namespace(Y)
     size = _RANK_SLACK * max(m**0.5, Y.shape[1])
-    R = be.householder_qr(Y)[1]
+    R = be.householder_triangle(Y)
     largest = xp.max(xp.abs(R), axis=0)
     scale = xp.astype(xp.where(largest > 0, largest, xp.ones_like(largest)), Y.dtype)
     _, s, Vh = be.small_svd(R / scale[None, :])

@@ -59,5 +59,5 @@ class Spectrum:
     def _damped_norm(self, g, shift):
         xp, n = be.namespace(g), g.shape[0]
         below = shift * self.norm * xp.eye(n, dtype=self.R.dtype, device=be.device(self.R))
-        factor = be.householder_qr(xp.concat([self.R, below], axis=0))[1]
+        factor = be.householder_triangle(xp.concat([self.R, below], axis=0))
         return float(column_norms(be.right_solve_upper(be.mH(g), factor).mT)[0])

@@ -162,6 +162,8 @@ def _lsqr(problem, goal, key, watch):
 
 def of_blocks(problem, tol, watch):
     """The `Found` of a `BlockProblem`: its triangular factor, refined."""
+    if problem.reads.norm == 0.0 and not problem.ridge:
+        return _zero(problem)
     goal = goals(problem, "qr", tol)[0]
     return answered(problem, problem.prepared(), by_normal_equations, "qr", goal, watch)
 

@@ -78,6 +78,8 @@ def read_blocks(blocks, axis, check_finite):
 def one_block(block, place, axis):
     """A block as an array in the dtype that it is worked in."""
     be.require_untracked(block, "a decomposition of blocks")
+    if isinstance(block, np.ma.MaskedArray):
+        raise TypeError(f"block {place} is a masked array; fill the missing entries first")
     block = np.asarray(block) if isinstance(block, np.ndarray | list | tuple) else block
     if be.is_sparse(block) or not be.is_array(block) or be.kind(be.namespace(block)) == "other":
         raise TypeError(f"block {place} must be a dense array, got {type(block).__name__}")

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
@@ -27,8 +28,8 @@ class Kept:
         Truncations.
     """
 
-    U: object
-    s: object
+    U: Any
+    s: Any
     energy: float
     dropped: float = 0.0
     spectral: float = 0.0

@@ -56,7 +56,7 @@ def hierarchical_svd(blocks, rank=None, *, tol=None, axis=1, on_failure="warn", 
     blocks : iterable of arrays, shapes (m, n_j)
         Matrices that are laid side by side, one above the other for ``axis=0``. A generator is read once.
     rank : int, optional
-        Columns of the basis, at most m and what the blocks have.
+        Columns of the basis, at most m; fewer come back where the blocks have fewer columns in sum.
     tol : float, optional
         Relative Frobenius error of the projection, in (0, 1). Give `rank`, `tol` or both.
     axis : {1, 0}
@@ -72,7 +72,7 @@ def hierarchical_svd(blocks, rank=None, *, tol=None, axis=1, on_failure="warn", 
     Raises
     ------
     ValueError
-        If there are no blocks, their shapes don't fit, or one is not finite.
+        If there are no blocks, their shapes don't fit, one is not finite, or `rank` exceeds m.
     TypeError
         If a block is no array, or lies elsewhere than the others.
 
@@ -107,6 +107,8 @@ def hierarchical_svd(blocks, rank=None, *, tol=None, axis=1, on_failure="warn", 
     tol = None if tol is None else be.check_tol(tol)
     be.check_option("axis", axis, (0, 1))
     be.check_option("on_failure", on_failure, ("warn", "raise"))
+    if isinstance(blocks, str | bytes) or not hasattr(blocks, "__iter__"):
+        raise TypeError(f"blocks must be a sequence or an iterator of matrices, got {type(blocks).__name__}")
     tree = _Tree(rank, tol)
     with be.single_blas():
         for place, block in enumerate(blocks):
@@ -163,6 +165,8 @@ class _Tree:
 
     def _require_alike(self, A):
         if self.like is None:
+            if self.rank is not None:
+                be.check_count("rank", self.rank, 1, int(A.shape[0]))
             self.like = A
             return
         if be.kind(be.namespace(A)) != be.kind(be.namespace(self.like)) or be.device(A) != be.device(self.like):

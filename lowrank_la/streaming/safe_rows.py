@@ -33,12 +33,14 @@ def scaled_rows(block, scale, energy):
     name = be.dtype_name(be.real_dtype(xp, block.dtype))
     rows = scaled(block, -scale)
     squares = row_squares(rows)
-    largest, limit = float(max(squares, default=0.0)), _RANGE[name]
+    largest, limit = float(squares.max(initial=0.0)), _RANGE[name]
     if 2.0**-limit < largest < 2.0**limit or (largest <= 2.0**-limit < energy):
         return rows, squares, scale
     size = float(xp.max(xp.abs(block)))
-    if size == 0.0 or not math.isfinite(size):
+    if size == 0.0:
         return rows, squares, scale
+    if not math.isfinite(size):
+        raise ValueError("rows hold NaN or infinite values, which check_finite=False lets pass: drop or repair them")
     power = max(-_LARGEST_POWER[name], min(_LARGEST_POWER[name], math.frexp(size)[1]))
     rows = scaled(block, -power)
     return rows, row_squares(rows), power

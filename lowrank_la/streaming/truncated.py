@@ -1,7 +1,7 @@
 """A factor ``diag(s) Vᴴ`` of bounded rank to which rows are appended, with a record of what was dropped.
 
-The projection on `V` and the orthonormalisation of the rest are both done twice: a residual that is rounding noise has
-directions that lean on `V`, and singular values computed with them would count the same thing twice.
+The projection on `V` is done twice, and once more after the rest was orthonormalised: a residual that is rounding noise
+has directions that lean on `V`, and singular values computed with them would count the same thing twice.
 """
 
 from .. import _backend as be
@@ -9,6 +9,9 @@ from ..factor.tall_qr import orthonormalize
 from .rows import densified, is_csr
 
 _NOISE = 16.0  # units of roundoff, times the squared norm: what one update may add to the rounding of squares
+_ROUNDS = 3
+_LEAN = 0.01  # of a unit vector along V: what one more projection takes off to rounding
+_NEAR = 0.1  # distance from orthonormal columns up to which one Cholesky step leaves rounding
 _UPRIGHT = 0.1  # of √eps: departure of V from orthonormal columns that is mended
 
 
@@ -91,15 +94,27 @@ def _updated(s, V, rows):
     again = be.matmul(rest, V)
     rest, P = rest - be.matmul(again, Vh), P + again
     Q, R = orthonormalize(be.mH(rest))
-    for _ in range(2):
-        Q, S = orthonormalize(Q - be.matmul(V, be.adjoint_matmul(V, Q)))
+    for _ in range(_ROUNDS):
+        lean = be.adjoint_matmul(V, Q)
+        Q, S = _straightened(Q - be.matmul(V, lean))
         R = be.matmul(S, R)
+        if float(xp.max(xp.abs(lean))) <= _LEAN:
+            break
     held, added = s.shape[0], R.shape[1]
     upper = xp.concat([_diagonal(s, V.dtype), be.mH(P)], axis=1)
     below = xp.zeros((R.shape[0], held), dtype=V.dtype, device=be.device(V))
     core = xp.concat([upper, xp.concat([below, R], axis=1)], axis=0)
     U, s, _ = be.small_svd(core)
     return s, be.matmul(V, U[:held, :]) + be.matmul(Q, U[held : held + added, :])
+
+
+def _straightened(Q):
+    """``Q, R`` of a block that is orthonormal already but for what was just taken off: one Cholesky step then does."""
+    xp = be.namespace(Q)
+    G = be.gram(Q)
+    gap = float(xp.linalg.matrix_norm(G - xp.eye(G.shape[0], dtype=G.dtype, device=be.device(G))))
+    R = be.cholesky_upper(G) if gap <= _NEAR else None
+    return orthonormalize(Q) if R is None else (be.right_solve_upper(Q, R), R)
 
 
 def _diagonal(s, dtype):

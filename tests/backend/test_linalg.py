@@ -235,3 +235,12 @@ def test_finiteness(backend):
             with pytest.raises(ValueError, match="A holds NaN or infinite"):
                 be.require_finite(backend.asarray(a), "A")
     assert be.all_finite(backend.asarray(np.zeros((0, 3))))
+
+
+@pytest.mark.parametrize("shape", [(30, 5), (5, 30), (1, 1)])
+def test_the_triangle_alone_is_that_of_the_factorization(backend, shape):
+    M = backend.asarray(np.random.default_rng(0).standard_normal(shape).astype(backend.dtypes[-1]))
+    R = backend.to_numpy(be.householder_triangle(M))
+    expected = backend.to_numpy(be.householder_qr(M)[1])
+    assert R.shape == expected.shape
+    np.testing.assert_allclose(R, expected, atol=100 * be.eps(M.dtype) * np.abs(expected).max())

@@ -242,3 +242,12 @@ def test_chunks_of_torch_stay_torch():
     found = map_reduce(source, lambda block, start, W: block.mT @ (block @ W), lambda a, b: a + b, broadcast=(W,))
     assert isinstance(found, torch.Tensor)
     np.testing.assert_allclose(found.numpy(), A.T @ (A @ X), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("row", [0, 333, 666, 999])
+def test_a_fingerprint_sees_a_change_at_each_third_of_the_rows(row):
+    known = lr.block_source(dask.array.from_array(A, chunks=(100, 7))).fingerprint()
+    other = A.copy()
+    other[row, 20] += 1.0
+    assert lr.block_source(dask.array.from_array(A.copy(), chunks=(100, 7))).fingerprint() == known
+    assert lr.block_source(dask.array.from_array(other, chunks=(100, 7))).fingerprint() != known

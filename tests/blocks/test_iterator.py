@@ -117,3 +117,9 @@ def test_a_fingerprint_does_not_depend_on_the_splitting():
     known = {lr.block_source(iter(np.array_split(A, cuts))).fingerprint() for cuts in ([1], [40], [0, 0, 2])}
     assert len(known) == 1
     assert lr.block_source(iter([A[1:]])).fingerprint() not in known
+
+
+@pytest.mark.parametrize("blocks", [[None, np.ones((2, 3))], [np.ones((0, 3)), None, np.ones((2, 3))]])
+def test_a_block_that_is_none_is_refused_and_not_taken_for_the_end(blocks):
+    with pytest.raises(TypeError, match="NoneType"):
+        list(lr.block_source(iter(blocks)).blocks())

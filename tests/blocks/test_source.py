@@ -209,51 +209,6 @@ def test_a_shard_that_shrinks_after_it_was_opened_is_refused_when_it_is_read(tmp
         source.read(0)
 
 
-@pytest.mark.parametrize(
-    ("data", "error", "message"),
-    [
-        (5, TypeError, "int"),
-        (np.array(3.0), ValueError, "at least one dimension"),
-        (np.array([["a"]]), TypeError, "str"),
-        (np.zeros(3, dtype="M8[s]"), TypeError, "datetime64"),
-        (np.array([[None]]), TypeError, "object"),
-        (np.zeros(2, dtype=[("x", "f8")]), TypeError, "void"),
-        (np.zeros(2, dtype="g"), TypeError, "longdouble|float128"),
-        (np.ma.masked_array([1.0], [True]), TypeError, "masked"),
-        ([], ValueError, "empty list"),
-        ([np.ones((2, 3)), [1.0]], TypeError, "entry 1"),
-        ([np.ones((2, 3)), np.ones((2, 4))], ValueError, r"entry 1 .*\(4,\)"),
-        ([np.ones((2, 3)), np.ones((2, 3), "f4")], TypeError, "entry 1 .*float32"),
-        (iter([]), ValueError, "no block"),
-        (iter([np.ones((2, 3)), 5]), TypeError, "block 1"),
-        (iter([np.ones((2, 3)), np.ones((2, 3), "f4")]), TypeError, "block 1 .*float32"),
-        (iter([np.ones((2, 3)), np.ones((2, 4))]), ValueError, r"block 1 .*\(4,\)"),
-        ("data.csv", ValueError, "csv"),
-        (["a.npy", "b.parquet"], ValueError, "of one kind"),
-        (dask.array.ones((4, 2)).astype("S3"), TypeError, "bytes|S3|str"),
-        (dask.array.ones((4, 2))[dask.array.ones(4) > 0], ValueError, "compute_chunk_sizes"),
-    ],
-)
-def test_what_can_not_be_read_is_refused_by_name(data, error, message):
-    with pytest.raises(error, match=message):
-        list(lr.block_source(data).blocks())
-
-
-def test_options_are_checked():
-    with pytest.raises(ValueError, match="rows must be at least 1"):
-        lr.block_source(np.ones((3, 2)), rows=0)
-    with pytest.raises(TypeError, match="rows must be an integer"):
-        lr.block_source(np.ones((3, 2)), rows=2.0)
-    with pytest.raises(ValueError, match="executor"):
-        lr.block_source(np.ones((3, 2)), executor="mpi")
-    with pytest.raises(ValueError, match="workers can't open"):
-        lr.block_source(np.ones((3, 2)), executor="dask")
-    with pytest.raises(ValueError, match="rows was given"):
-        lr.block_source(lr.block_source(np.ones((3, 2))), rows=2)
-    with pytest.raises(TypeError, match="prefetch"):
-        lr.block_source(np.ones((3, 2)), prefetch=1)
-
-
 def test_a_source_with_another_executor_reads_the_same_open_file(tmp_path):
     A = matrix(100, 4)
     with h5py.File(tmp_path / "a.h5", "w") as file:
@@ -296,27 +251,3 @@ def test_parquet_columns_may_be_lists_of_a_fixed_size(tmp_path):
     for rows in (7, 64):
         parts = [block for _, _, block in lr.block_source(tmp_path, rows=rows).blocks()]
         np.testing.assert_array_equal(np.concatenate(parts), np.concatenate([A, A]))
-
-
-@pytest.mark.parametrize(
-    ("columns", "error", "message"),
-    [
-        ({"a": ["x", "y"]}, TypeError, "'a' .*string"),
-        ({"a": pa.array([1, None])}, ValueError, "'a' .*missing"),
-        ({"a": pa.array([[1.0, 2.0], None], pa.list_(pa.float64(), 2))}, ValueError, "'a' .*missing"),
-        ({"a": pa.array([[1.0, None]], pa.list_(pa.float64(), 2))}, ValueError, "'a' .*missing"),
-        ({"a": pa.array([[1.0], [2.0, 3.0]])}, TypeError, "'a' .*list"),
-        ({}, ValueError, "no columns"),
-    ],
-)
-def test_parquet_columns_that_are_no_numbers_or_have_gaps_are_refused_by_name(columns, error, message, tmp_path):
-    pyarrow.parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
-    with pytest.raises(error, match=message):
-        lr.block_source(tmp_path / "a.parquet").read(0)
-
-
-def test_parquet_files_with_other_columns_are_refused(tmp_path):
-    pyarrow.parquet.write_table(pa.table({"a": [1.0]}), tmp_path / "0.parquet")
-    pyarrow.parquet.write_table(pa.table({"b": [1.0]}), tmp_path / "1.parquet")
-    with pytest.raises(ValueError, match=r"1\.parquet has other columns"):
-        lr.block_source(tmp_path)

@@ -106,11 +106,17 @@ def test_data_in_blocks_become_block_operators(tmp_path):
         op = lr.as_operator(data)
         assert isinstance(op, ops.BlockOperator)
         np.testing.assert_array_equal(op @ np.eye(A.shape[1]), A)
+    assert np.shares_memory(lr.as_operator(kept).array, kept)
     assert not isinstance(lr.as_operator(np.asarray(kept) + 1), ops.BlockOperator)
 
 
 def test_paths_of_nothing_readable_are_refused():
     with pytest.raises(ValueError, match=r"npy.*parquet"):
+        lr.as_operator("matrix.txt")
+
+
+def test_a_text_that_names_no_file_is_no_matrix():
+    with pytest.raises(TypeError, match=r"a matrix was expected.*no file or folder 'matrix'"):
         lr.as_operator("matrix")
 
 

@@ -79,3 +79,9 @@ def test_what_can_not_be_scored_is_refused():
         lr.leverage_scores(lr.block_source(matrix(1), rows=100), method="sketched")
     with pytest.raises(ValueError, match="NaN or infinite"):
         lr.leverage_scores(lr.block_source(np.full((50, 3), np.nan), rows=10))
+
+
+def test_more_columns_than_one_slab_has_rows_are_scored():
+    A = np.random.default_rng(0).standard_normal((900, 600))
+    found = lr.leverage_scores(lr.block_source(A, rows=100)).scores
+    np.testing.assert_allclose(found, (np.linalg.qr(A)[0] ** 2).sum(axis=1), rtol=1e-10)

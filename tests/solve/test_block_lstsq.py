@@ -82,3 +82,25 @@ def test_what_does_not_fit_is_refused():
     A[4, 4] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite"):
         lr.lstsq(lr.block_source(A, rows=100), b)
+
+
+@pytest.mark.parametrize("shape", [(40, 5), (1, 1)])
+def test_a_zero_matrix_has_the_zero_solution_and_no_warning(shape):
+    result = lr.lstsq(lr.block_source(np.zeros(shape), rows=7), np.ones(shape[0]))
+    assert not result.x.any()
+    assert (result.info.rank, result.info.reason) == (0, "the matrix is zero")
+
+
+def test_one_row_and_one_column_are_solved():
+    b = np.arange(1.0, 9)
+    column = lr.lstsq(lr.block_source(np.ones((8, 1)), rows=3), b)
+    np.testing.assert_allclose(column.x, [4.5], rtol=1e-15)
+    row = lr.lstsq(lr.block_source(b[None, :]), np.ones(1))
+    np.testing.assert_allclose(row.x, b / (b @ b), rtol=1e-14)
+
+
+def test_more_columns_than_one_slab_has_rows_are_solved():
+    A = np.random.default_rng(0).standard_normal((900, 600))
+    result = lr.lstsq(lr.block_source(A, rows=100), A @ np.ones(600))
+    np.testing.assert_allclose(result.x, 1.0, rtol=1e-10)
+    assert result.info.passes == 2

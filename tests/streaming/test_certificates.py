@@ -69,8 +69,7 @@ def directions_violation(seed):
         return f"{seed} {given.kind}: {gap[[0, -1]]} outside 0 … {found.delta}"
     tail = np.linalg.svd(A, compute_uv=False) ** 2
     best = min((tail[k:].sum() / (size + 1 - k) for k in range(size + 1)), default=0.0)
-    rounding = found.delta - best * (1 + 1e-9)
-    if rounding > 0.05 * found.delta + (300 * eps + 20 * A.shape[0] * 2.0**-52) * energy:
+    if found.delta > best * (1 + 1e-6) + 2 * slack:
         return f"{seed} {given.kind}: delta {found.delta} above {best}"
     if found.shift and np.abs(gap - found.shift).max() > found.delta / 2 + slack:
         return f"{seed} {given.kind}: robust error above delta / 2"

@@ -130,3 +130,12 @@ def test_all_backends_agree(dtype, backend):
     eps = be.eps(expected.basis.dtype)
     assert np.max(np.abs(backend.to_numpy(result.s) - expected.s)) <= 100 * eps
     assert np.max(np.abs(backend.to_numpy(result.basis) - expected.basis)) <= 1e3 * eps
+
+
+def test_too_large_a_rank_and_what_is_no_sequence_are_named():
+    with pytest.raises(ValueError, match=r"rank must be .*3.*got 4"):
+        lr.hierarchical_svd([np.ones((3, 9))], 4)
+    with pytest.raises(TypeError, match=r"blocks must be .*got int"):
+        lr.hierarchical_svd(7, 1)
+    with pytest.raises(TypeError, match="block 1 is a masked array"):
+        lr.hierarchical_svd([np.ones((3, 2)), np.ma.masked_array(np.ones((3, 2)))], 1)

@@ -98,7 +98,8 @@ def test_any_splitting_and_a_saved_state_give_the_same_bits(method, tmp_path):
     assert row_streams.same_bits(whole.state_dict(), restored.state_dict())
 
 
-@pytest.mark.parametrize("scale", [1e-150, 1e-30, 1e30, 1e150])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-150, 1e-30, 1e30, 1e150, 1e160, 1e300])
 @pytest.mark.parametrize("method", METHODS)
 def test_the_scale_of_the_rows_does_not_matter(method, scale):
     A, truth = rows()
