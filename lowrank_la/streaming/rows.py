@@ -128,8 +128,8 @@ def kept(rows):
     if not is_csr(rows):
         xp = be.namespace(rows)
         return xp.asarray(rows, copy=True)
-    parts = (rows.xp.asarray(part, copy=True) for part in (rows.values, rows.indices, rows.indptr))
-    return be.csr_of(*parts, rows.shape)
+    values, indices, pointers = (rows.xp.asarray(part, copy=True) for part in (rows.values, rows.indices, rows.indptr))
+    return be.csr_of(values, indices, pointers, rows.shape)
 
 
 def joined(pieces):
