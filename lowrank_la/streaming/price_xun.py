@@ -72,7 +72,7 @@ def chosen(state, layout, threshold, fallback):
     if earned or (fallback and state["energy"] > 0.0):
         row = state["longest"]
         v = unit_vector(layout.xp.conj(row) if be.is_complex(row.dtype) else row)
-        return v, "max_row", details | {"forced": not earned}
+        return v, "max_row", details | {"forced": not earned, "dominant": dominant}
     return None, "failed", details
 
 

@@ -37,7 +37,8 @@ class TopEigenvectorResult(Result):
     info : Info
         ``info.guarantee`` says what holds for which order of rows, ``info.memory`` the state in numbers of d-vectors;
         ``info.converged`` is False for "failed", "overflow" and for a longest row that was asked for by `fallback`
-        alone.
+        alone, and None for one that does not outweigh the others: it is right if the gap is what the guarantee asks
+        for, which one pass can't see.
     """
 
     v: Any
@@ -146,12 +147,12 @@ class TopEigenvector(Stream):
         else:
             v, status, details = price_xun.chosen(self._state, self.layout, self.threshold, self.fallback)
             growth, method = self._state["growth"], "price_xun"
-        forced = details.pop("forced", False)
+        forced, dominant = details.pop("forced", False), details.pop("dominant", True)
         if v is not None:
             v = fix_vector_phases(v[:, None])[:, 0]
             v = self.layout.xp.astype(v, getattr(self.layout.xp, self.layout.source), copy=False)
         info = Info(
-            converged=status not in ("failed", "overflow") and not forced,
+            converged=(True if dominant else None) if status not in ("failed", "overflow") and not forced else False,
             reason=_REASONS["failed" if forced else status],
             passes=1,
             method=method,

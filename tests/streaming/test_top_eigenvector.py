@@ -103,6 +103,17 @@ def test_a_failure_is_none_and_the_longest_row_on_request():
     assert result.info.converged is False
 
 
+def test_a_longest_row_that_does_not_outweigh_the_others_is_not_vouched_for():
+    generator = np.random.default_rng(0)
+    signal, rival = np.linalg.qr(generator.standard_normal((64, 2)))[0].T
+    light = generator.standard_normal((6000, 1)) * signal + 0.01 * generator.standard_normal((6000, 64))
+    heavy = 0.7 * np.linalg.norm(light) * rival
+    result = lr.TopEigenvector("arbitrary", rng=0).partial_fit(np.vstack([light, heavy])).result()
+    assert result.status == "max_row"
+    assert result.info.converged is None
+    assert row_streams.squared_correlation(result.v, signal) < 0.01
+
+
 @pytest.mark.parametrize("place", [0, 700, 1999])
 def test_a_row_that_outweighs_all_others_is_the_answer(place):
     A = np.random.default_rng(0).standard_normal((2000, 20))
