@@ -1,18 +1,15 @@
-"""Streams of rows beside their peers: ``python -m benchmarks.bench_streaming [--quick] [--only words] [--store path]``.
+"""Streams of rows beside their peers: ``python -m benchmarks.bench_streaming [--quick] [--only words]``.
 
 Rows a second and the largest extra memory, alternated in one process. A contender counts when its error is within the
 target of its problem. The plain streamed Gram matrix with one eigendecomposition at the end is the roofline.
 """
 
 import argparse
-import json
-import math
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
-from benchmarks import harness
+from benchmarks import harness, report
 
 POOL = 1 << 16
 
@@ -171,7 +168,8 @@ def measured(problem, rows, target, runs, repeats, patience):
         rate = data.count / timings[name].median
         best = data.count / timings[name].fastest
         found.append(
-            {"problem": problem, "contender": name, "rows_per_second": rate, "fastest": best, "error": error,
+            {"problem": problem, "contender": name, "ours": name.split()[0].strip(",") in vars(lr)["__all__"],
+             "rows_per_second": rate, "fastest": best, "error": error,
              "accurate": error <= target, "extra_megabytes": memory, "rows": data.count}
         )  # fmt: skip
     return found
@@ -186,7 +184,7 @@ def state_sizes():
         result = directions(rows, 8192, buffer)
         gap = A.T @ A - result.B.astype(np.float64).T @ result.B
         found.append(
-            {"buffer": buffer, "state_kilobytes": 40 * 256 * 8 / 1024,
+            {"contender": f"buffer of {buffer} rows", "ours": True, "state_kilobytes": 40 * 256 * 8 / 1024,
              "waiting_kilobytes": (buffer - 40) * 256 * 4 / 1024,
              "delta": result.delta / energy, "true": float(np.linalg.norm(gap, 2)) / energy}
         )  # fmt: skip
@@ -203,15 +201,53 @@ def show(found):
         )
 
 
+def plain_sketch(A, rank, size):
+    """The three sketches of one read with Gaussian matrices kept in memory, and the same reconstruction."""
+    m, n = A.shape
+    generator, k, s = np.random.default_rng(0), size, 2 * size + 1
+    left, right = generator.standard_normal((k, m)), generator.standard_normal((n, k))
+    core_left, core_right = generator.standard_normal((s, m)), generator.standard_normal((n, s))
+    Q, P = np.linalg.qr(A @ right)[0], np.linalg.qr((left @ A).T)[0]
+    Z = core_left @ A @ core_right
+    C = np.linalg.lstsq(core_left @ Q, Z, rcond=None)[0]
+    C = np.linalg.lstsq((P.T @ core_right).T, C.T, rcond=None)[0].T
+    u, sigma, vh = np.linalg.svd(C)
+    return (Q @ u[:, :rank]) * sigma[:rank], vh[:rank] @ P.T
+
+
+def single_pass(repeats):
+    """One pass over 20000×1000 float64: the sketch by rows in batches, and the same method on the whole matrix."""
+    rank, shape = 20, (20_000, 1000)
+    A = lr.testing.matrix(*shape, 1.0 / np.arange(1, 1001) ** 2, rng=0)
+
+    def by_batches():
+        sketch = lr.SinglePassSketch(shape, rank, rng=0)
+        for start in range(0, shape[0], 4000):
+            sketch.partial_fit(A[start : start + 4000])
+        result = sketch.result()
+        return result.U * result.s, result.Vh
+
+    def whole():
+        return plain_sketch(A, rank, 4 * rank + 1)
+
+    timings = harness.alternate({"SinglePassSketch": by_batches, "the same in NumPy, A in memory": whole}, repeats)
+    best = np.linalg.norm(1.0 / np.arange(rank + 1, 1001) ** 2)
+    return [
+        {"contender": name, "ours": name == "SinglePassSketch", "seconds": timings[name].median,
+         "rows_per_second": shape[0] / timings[name].median,
+         "error_over_best": float(np.linalg.norm(A - np.matmul(*run())) / best)}
+        for name, run in (("SinglePassSketch", by_batches), ("the same in NumPy, A in memory", whole))
+    ]  # fmt: skip
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--threads", type=int, default=harness.THREADS)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--store", type=Path)
     options = parser.parse_args()
-    found = []
+    payload = {"problems": {}}
     with harness.threads(options.threads):
         for make in (short_rows, long_rows, sketches):
             if options.only and not any(word in make.__name__ for word in options.only):
@@ -219,17 +255,22 @@ def main():
             for problem, rows, target, runs in make(options.quick):
                 part = measured(problem, rows, target, runs, options.repeats, 0.0 if options.quick else 20.0)
                 show(part)
-                found += part
-        sizes = state_sizes() if not options.only or "sizes" in options.only else []
-    for row in sizes:
-        print("  ".join(f"{name} {value:.3g}" for name, value in row.items()))
-    if options.store:
-        text = {"threads": options.threads, "versions": lr.versions.collect() if hasattr(lr, "versions") else {}}
-        options.store.write_text(json.dumps(text | {"rows": found, "buffers": sizes}, indent=1, default=_number))
-
-
-def _number(x):
-    return None if isinstance(x, float) and math.isnan(x) else float(x)
+                payload["problems"][make.__name__] = {"title": problem, "rows": part, "ordered": True}
+        if not options.only or "sizes" in options.only:
+            rows = state_sizes()
+            payload["problems"]["sizes"] = {
+                "title": "Frequent Directions by the size of the buffer",
+                "rows": rows,
+                "ordered": True,
+            }
+        if not options.only or "single_pass" in options.only:
+            rows = single_pass(options.repeats)
+            payload["problems"]["single_pass"] = {"title": "one pass over 20000×1000, rank 20", "rows": rows}
+    for name in ("sizes", "single_pass"):
+        for row in payload["problems"].get(name, {"rows": []})["rows"]:
+            print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
+    whole = not options.only and not options.quick
+    print("wrote", report.write_json("streaming" if whole else "streaming_partial", payload).name)
 
 
 if __name__ == "__main__":

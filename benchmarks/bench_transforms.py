@@ -95,7 +95,10 @@ def kernels(dtype, repeats, bystanders):
         label = f"{total >> stages} rows of 2^{stages}" if total >> stages > 1 else f"one vector of 2^{stages}"
         record = {name: 1e9 * timing.fastest / (turns * total) for name, timing in timings.items()}
         ratio = record["ours"] / record["hand-written C"] if "hand-written C" in record else None
-        rows.append({"setting": f"{dtype}, {label}", "nanoseconds": record, "ratio": ratio})
+        rows.append(
+            {"contender": label, "ours": True, "ns_a_number": record["ours"], "ns_in_c": record.get("hand-written C"),
+             "ns_copying": record["copying memory"], "ratio": ratio}
+        )  # fmt: skip
         text = "  ".join(f"{name} {value:.3f}" for name, value in record.items())
         print(f"  {label:<24} {text}  {'' if ratio is None else f'ratio {ratio:.2f}'}", flush=True)
     ratios = [row["ratio"] for row in rows if row["ratio"] is not None]
@@ -244,13 +247,18 @@ def main(arguments=None):
     parser.add_argument("--wait", type=float, default=0.0, help="seconds a problem to wait for an idle machine")
     options = parser.parse_args(arguments)
     repeats, bystanders = 3 if options.quick else 11, harness.Bystanders(options.wait)
-    payload = {"kernels": {}}
+    payload = {"problems": {}}
     with harness.threads():
         for dtype in DTYPES:
             print(f"\n{dtype}, nanoseconds a number, one thread, compiled loops")
-            payload["kernels"][dtype] = kernels(dtype, repeats, bystanders)
-        payload["problems"] = calls(repeats, bystanders)
-        payload["own"] = own(repeats, bystanders)
+            found = kernels(dtype, repeats, bystanders)
+            payload["problems"][f"kernels {dtype}"] = {
+                "title": f"compiled loops, {dtype}, one thread", "ordered": True, "rows": found["rows"],
+                "geometric_mean": found["geometric_mean"], "largest": found["largest"],
+            }  # fmt: skip
+        for number, problem in enumerate(calls(repeats, bystanders)):
+            payload["problems"][f"calls {number}"] = problem
+        payload["extras"] = own(repeats, bystanders)
     print("\nwrote", report.write_json("transforms_partial" if options.quick else "transforms", payload).name)
 
 

@@ -16,6 +16,10 @@ ROOMS = {
     "ratings": "Ratings",
     "robust": "Robust principal components",
     "recover": "Linear measurements",
+    "blocks": "Larger than memory",
+    "streaming": "Streams of rows",
+    "transforms": "Walsh-Hadamard transforms",
+    "sparse_wht": "Sparse Walsh-Hadamard transforms",
 }
 FIGURES = {
     "setting": ("setting", str),
@@ -28,6 +32,22 @@ FIGURES = {
     "law_p_value": ("p value of its law", "{:.2f}".format),
     "prepare_seconds": ("preparation", "{:.3g} s".format),
     "extra_megabytes": ("extra memory", "{:.0f} MB".format),
+    "rows_per_second": ("rows a second", "{:,.0f}".format),
+    "angle": ("angle", "{:.1e}".format),
+    "reads": ("reads", "{:.0f}".format),
+    "times_peer": ("times as fast as the peer's default", "{:.2f}".format),
+    "share_of_smaller": ("of the smaller of reading and multiplying", "{:.0%}".format),
+    "anonymous_megabytes": ("anonymous memory", "{:.0f} MB".format),
+    "delta": ("bound over ‖A‖²", "{:.1e}".format),
+    "true": ("true over ‖A‖²", "{:.1e}".format),
+    "waiting_kilobytes": ("rows that may wait", "{:.0f} kB".format),
+    "ns_a_number": ("a number", "{:.3f} ns".format),
+    "ns_in_c": ("in hand-written C", "{:.3f} ns".format),
+    "ns_copying": ("copying", "{:.3f} ns".format),
+    "ratio": ("ratio", "{:.2f}".format),
+    "right": ("right", str),
+    "samples": ("values", "{:,.0f}".format),
+    "values_over_least": ("values / K(n + 3)", "{:.2f}".format),
 }
 NOT_YET = "No benchmark results are stored yet; `python -m benchmarks.bench_factor` measures and stores them."
 
