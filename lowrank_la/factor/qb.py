@@ -8,6 +8,7 @@ from .. import _backend as be
 from ..exceptions import RankWarning
 from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
+from ..sketch import sketch_class
 from .basis import Basis
 from .block_svd import BlockOptions, block_svd
 from .errors import pythagorean_error, within
@@ -53,6 +54,7 @@ def qb(
     tol=None,
     power=1,
     block=None,
+    sketch=None,
     rng=None,
     callback=None,
     progress=False,
@@ -72,6 +74,9 @@ def qb(
         Power iterations a block: 0 is cheapest, 1 is close to optimal on decaying spectra, more sharpen slow ones.
     block : int, optional
         Columns added at a time; 32 by default, or `rank` when no `tol` is given.
+    sketch : class, optional
+        What the random columns are drawn as: one of `lowrank_la.sketch`, such as ``lr.sketch.SRHT``; Gaussian by
+        default. Not for data in blocks.
     rng, callback, progress, on_failure, check_finite
         As for `svd`.
 
@@ -120,14 +125,17 @@ def qb(
     request = validated(
         "qb", op, rank, tol, maxiter=limit + 1, rng=rng, callback=callback, progress=progress, on_failure=on_failure
     )
-    if isinstance(op, BlockOperator):
+    chosen = sketch_class(sketch, None)
+    if chosen is not None and isinstance(op, BlockOperator) and not op.has("array"):
+        raise ValueError("sketch is not for data in blocks, whose columns are Gaussian: leave it out")
+    if isinstance(op, BlockOperator) and chosen is None:
         result = _of_blocks(
             op, replace(request, oversample=_OVERSAMPLE), power, be.check_flag("check_finite", check_finite)
         )
         return _settled(result, rank, tol, on_failure)
     with underway(op, request, check_finite) as (metered, scale, request):
         gauge = None if tol is None else Gauge(metered, request)
-        Q, B, reason = _grow(metered, request, gauge, power, width, limit)
+        Q, B, reason = _grow(metered, request, gauge, power, width, limit, chosen)
         Q, B = _trim(metered, request, gauge, Q, B) if reason == _MET else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
     return _settled(result, rank, tol, on_failure)
@@ -155,15 +163,14 @@ def _fewer(found, rank):
     return f"Q has {found} of the {rank} columns asked for, the numerical rank of A; Q B equals A to rounding"
 
 
-def _grow(A, request, gauge, power, width, limit):
+def _grow(A, request, gauge, power, width, limit, sketch):
     """RandQB with `width` columns at a time until the tolerance, the limit or the numerical rank is reached."""
     basis = Basis(A.shape[0], limit, gaussian_block(A, 1, 1, request.key))
     rows, key, largest = [], request.key.child("start"), 0.0
     while basis.size < limit:
         take = min(width, limit - basis.size)
-        omega = gaussian_block(A, A.shape[1], slice(basis.size, basis.size + take), key)
         known = basis.size
-        Y = _sampled(A, basis, rows, omega, power)
+        Y = _sampled(A, basis, rows, _images(A, slice(known, known + take), key, sketch), power)
         largest = max(largest, float(A.xp.max(A.xp.linalg.vector_norm(Y, axis=0))))
         basis.extend(Y, 2 * be.eps(A.dtype) * largest)
         if basis.size == known:
@@ -193,12 +200,20 @@ def _trim(A, request, gauge, Q, B):
     return Q[:, :count], kept
 
 
-def _sampled(A, basis, rows, omega, power):
-    """Columns whose range is that of ``(A Aᴴ)^power A Ω`` outside the basis.
+def _images(A, columns, key, sketch):
+    """``A Ω`` for Gaussian columns, or those of a sketch."""
+    if sketch is None:
+        return A.matmat(gaussian_block(A, A.shape[1], columns, key))
+    count = columns.stop - columns.start
+    A.read(count)
+    return sketch(count, A.shape[1], key.child(columns.start), dtype=A.dtype).rapply(A.inner)
+
+
+def _sampled(A, basis, rows, Y, power):
+    """Columns whose range is that of ``(A Aᴴ)^power Y`` outside the basis.
 
     Each product is freed of what the basis explains already: rounding along it would grow with every power.
     """
-    Y = A.matmat(omega)
     B = A.xp.concat(rows, axis=0) if rows and power else None
     for _ in range(power):
         Y = orthonormalize(_outside(basis, _outside(basis, Y)))[0]

@@ -9,7 +9,7 @@ from ..exceptions import RankWarning
 from ..factor.svd import svd
 from ..operators import BlockOperator, as_operator
 from ..results import Info, Result
-from ..sketch import Gaussian, SparseSign
+from ..sketch import Gaussian, SparseSign, sketch_class
 from .basis import preconditioner, row_basis, row_squares, scored_operator
 from .block_leverage import exact_scores, leading_columns, scores_of_rows
 from .sketch_size import degrees_of_freedom
@@ -35,7 +35,9 @@ class LeverageResult(Result):
 
 
 @be.supports(blocks=True)
-def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, rng=None, check_finite=True):
+def leverage_scores(
+    A, *, rank=None, ridge=None, method="auto", accuracy=None, sketch=None, rng=None, check_finite=True
+):
     r"""Leverage scores of the rows of `A`: squared norms of the rows of an orthonormal basis of its column space.
 
     Parameters
@@ -51,6 +53,8 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
     accuracy : float, optional
         Of "sketched" the relative error asked of every score, 0.5 by default; of `rank` the residual of the singular
         vectors, 1e-6 by default.
+    sketch : class, optional
+        Which sketch of the rows "sketched" takes: one of `lowrank_la.sketch`, sparse signs by default.
     rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
         Where "sketched" and `rank` draw; "qr" draws from a fixed key and is a function of `A`.
     check_finite : bool
@@ -105,12 +109,15 @@ def leverage_scores(A, *, rank=None, ridge=None, method="auto", accuracy=None, r
     in_blocks = isinstance(A, BlockOperator) and not (A.has("array") and method == "sketched")
     op, scale = (_checked_blocks(A, method), 1.0) if in_blocks else scored_operator(A, "leverage_scores", check_finite)
     method = _chosen(be.check_option("method", method, _METHODS), rank, ridge)
+    if sketch is not None and method != "sketched":
+        raise ValueError(f"sketch goes with method='sketched', got {method!r}: leave it out")
+    chosen = sketch_class(sketch, SparseSign)
     accuracy = _ACCURACY.get(method) if accuracy is None else be.check_tol(accuracy, "accuracy")
     with be.single_blas():
         if method == "svd":
             return _of_leading(op, be.check_rank(rank, op.shape), accuracy, be.resolve_rng(rng))
         if method == "sketched":
-            return _sketched(op, accuracy, be.resolve_rng(rng))
+            return _sketched(op, accuracy, be.resolve_rng(rng), chosen)
         root = None if ridge is None else math.sqrt(be.check_positive("ridge", ridge)) / scale
         if in_blocks:
             scores, found, passes = exact_scores(op, root, be.check_flag("check_finite", check_finite))
@@ -180,7 +187,7 @@ def _warn_of_rank(found, rank):
     warnings.warn(text, RankWarning, stacklevel=4)
 
 
-def _sketched(op, accuracy, key):
+def _sketched(op, accuracy, key, sketch):
     """Scores from a sketch of the rows and, where it saves columns, one of the columns."""
     m, n = op.shape
     if m < n:
@@ -188,7 +195,7 @@ def _sketched(op, accuracy, key):
     columns = degrees_of_freedom(accuracy, _FAILURE / m, both=True)
     narrow = columns < n
     d = n - 1 + (columns if narrow else degrees_of_freedom(accuracy, _FAILURE / m))
-    P, _ = preconditioner(SparseSign(d, m, key.child("rows")).apply(op), m)
+    P, _ = preconditioner(sketch(d, m, key.child("rows")).apply(op), m)
     rank = P.shape[1]
     if narrow and rank:
         P = Gaussian(columns, rank, key.child("columns")).rapply(P)

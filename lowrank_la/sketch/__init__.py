@@ -1,6 +1,6 @@
 """Random test matrices: a distribution, a shape and a key."""
 
-from .base import Sketch
+from .base import Sketch, sketch_class
 from .count_sketch import CountSketch
 from .fastfood import Fastfood
 from .gaussian import Gaussian
@@ -8,4 +8,4 @@ from .rademacher import Rademacher
 from .sparse_sign import SparseSign
 from .srht import SRHT
 
-__all__ = ["SRHT", "CountSketch", "Fastfood", "Gaussian", "Rademacher", "Sketch", "SparseSign"]
+__all__ = ["SRHT", "CountSketch", "Fastfood", "Gaussian", "Rademacher", "Sketch", "SparseSign", "sketch_class"]

@@ -136,6 +136,16 @@ class DenseSketch(Sketch):
         return draw(self.key, rows, cols, dtype, xp, device)
 
 
+def sketch_class(sketch, default):
+    """`sketch` when it is a class of this room, `default` for None; TypeError for anything else."""
+    if sketch is None:
+        return default
+    if not (isinstance(sketch, type) and issubclass(sketch, Sketch)):
+        name = getattr(sketch, "__name__", type(sketch).__name__)
+        raise TypeError(f"sketch must be a class such as lowrank_la.sketch.SRHT, got {name!r}")
+    return sketch
+
+
 def _bounded(cols, n):
     start, stop, step = cols.indices(n)
     if step != 1:

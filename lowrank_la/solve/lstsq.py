@@ -14,6 +14,7 @@ from ..factor.iteration import Watch, settle
 from ..factor.prologue import untracked_operator
 from ..operators import BlockOperator, MeteredOperator
 from ..results import Info, Result
+from ..sketch import sketch_class
 from .block_problem import BlockProblem, fits
 from .methods import METHODS, goals, of_blocks, solve, trusted_scale
 from .problem import Problem
@@ -47,6 +48,7 @@ def lstsq(
     tol=None,
     ridge=0.0,
     maxiter=None,
+    sketch=None,
     rng=None,
     callback=None,
     progress=False,
@@ -68,6 +70,9 @@ def lstsq(
         λ ≥ 0: ``‖A x - b‖² + λ ‖x‖²`` is minimised.
     maxiter : int, optional
         Refinements and steps of "lsqr" allowed, ``max(500, 4 min(m, n))`` by default.
+    sketch : class, optional
+        Which sketch "sketched" and "spir" take: one of `lowrank_la.sketch`, such as ``lr.sketch.SRHT``. By default
+        sparse signs, and by "sketched" first a sample of rows. Refused with other methods.
     rng : optional
         Seed or generator of the sketch.
     callback : callable, optional
@@ -146,6 +151,9 @@ def lstsq(
     check_finite = be.check_flag("check_finite", check_finite)
     maxiter = be.check_count("maxiter", max(500, 4 * min(op.shape)) if maxiter is None else maxiter)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "lstsq")
+    if sketch is not None and method not in ("sketched", "spir"):
+        raise ValueError(f"sketch goes with method='sketched' or 'spir', got {method!r}: leave it out")
+    chosen = sketch_class(sketch, None)
     in_blocks = isinstance(op, BlockOperator)
     key, side = be.resolve_rng(rng), RightSide(op, _gathered(b) if in_blocks else b, check_finite)
     with be.single_blas(), watch:
@@ -154,6 +162,7 @@ def lstsq(
             found, factor = of_blocks(problem, tol, watch), 1.0 / problem.reads.scale
         else:
             problem, factor = _scaled(op, side, ridge, check_finite, key)
+            problem.sketch = chosen
             found = solve(problem, method, tol, key, watch)
         result = _assemble(op, problem, side, found, factor, tol, key, watch)
     settle(result.info, on_failure, _ADVICE)

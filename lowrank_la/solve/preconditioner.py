@@ -112,7 +112,7 @@ def from_sketch(problem, key):
 
     These are read off A, until the last is near the identity; None where the sketch or a Gram matrix is not usable.
     """
-    return _from_sample(problem) or _from_sketch(problem, key)
+    return (_from_sample(problem) if problem.sketch is None else None) or _from_sketch(problem, key)
 
 
 def _from_sample(problem):
@@ -163,10 +163,10 @@ def start_from_sketch(problem, aspect, key):
 
 
 def _sketch(problem, aspect, key):
-    """``Q, R, S`` with ``Q R = [S A; √λ I]`` for a sparse-sign sketch S of `aspect` n rows; None unless finite."""
+    """``Q, R, S`` with ``Q R = [S A; √λ I]`` for a sketch S of `aspect` n rows; None unless finite."""
     (m, n), op = problem.A.shape, problem.A.inner
     d = aspect * n
-    S = SparseSign(d, m, key, nnz=min(_NONZEROS, d))
+    S = SparseSign(d, m, key, nnz=min(_NONZEROS, d)) if problem.sketch is None else problem.sketch(d, m, key)
     SA = S.apply(op)
     problem.A.read(n)
     if not be.all_finite(SA):

@@ -24,7 +24,11 @@ class Problem:
         λ ≥ 0.
     norms : NumPy array, shape (k,)
         Norms of the right-hand sides.
+    sketch : class or None
+        What the rows are sketched by; sparse signs for None.
     """
+
+    sketch = None
 
     def __init__(self, A, B, ridge, norms):
         self.A, self.B, self.ridge, self.norms = A, B, ridge, norms
