@@ -113,7 +113,6 @@ def short_rows(quick):
         {
             "IncrementalSVD, batches of 16384": (rows, lambda r: ours(r, 16384)),
             "IncrementalSVD, batches of 1000": (rows, lambda r: ours(r, 1000)),
-            "IncrementalSVD centred": (rows, lambda r: ours(r, 16384, center=True)),
             "plain Gram, batches of 4096": (rows, lambda r: plain_gram(r, 4096)),
             "plain Gram, batches of 16384": (rows, lambda r: plain_gram(r, 16384)),
             "scikit-learn IncrementalPCA, its batch of 5 d": (few, lambda r: incremental_pca(r, 5 * r.d)),
