@@ -37,7 +37,7 @@ def walsh(x, scale=1.0, *, overwrite=False):
     library = kind(xp)
     if library == "numpy":
         return walsh_host(x, scale, overwrite)
-    if library == "torch" and not on_accelerator(namespace(x), x.device):
+    if library == "torch" and not on_accelerator(xp, x.device):
         shared = walsh_host(to_numpy(x), scale, overwrite)
         return x if overwrite else xp.asarray(shared)
     return walsh_twin(x, scale)
