@@ -112,18 +112,20 @@ class Result:
         """
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "info"}
         info = {f.name: getattr(self.info, f.name) for f in fields(Info) if f.name != "details"}
+        own, lengths = _without_tuples(own)
         groups = {"": own, "info.": info, "details.": self.info.details}
         arrays = {prefix + k: to_host(v) for prefix, group in groups.items() for k, v in group.items() if _is_array(v)}
         if any(array.dtype.hasobject for array in arrays.values()):
             raise TypeError("arrays of objects can't be saved without pickle")
         plain = {prefix: {k: v for k, v in group.items() if not _is_array(v)} for prefix, group in groups.items()}
         kind = f"{type(self).__module__}:{type(self).__qualname__}"
-        header = json.dumps({"format": _FORMAT, "result": kind, "plain": plain}, default=_plain_number)
+        header = {"format": _FORMAT, "result": kind, "plain": plain} | ({"tuples": lengths} if lengths else {})
+        header = json.dumps(header, default=_plain_number)
         with replacing(path) as stream:
             np.savez(stream, __header__=np.array(header), **arrays)
 
     def __repr__(self):
-        parts = [f"{name}: {tuple(getattr(self, name).shape)}" for name in self._unpack]
+        parts = [f"{name}: {_shapes(getattr(self, name))}" for name in self._unpack]
         error = self.info.error
         known = "unknown" if error is None else f"{error:.3g} ({self.info.error_kind})"
         return f"{type(self).__name__}({', '.join(parts)}, error {known}, method {self.info.method!r})"
@@ -221,7 +223,10 @@ def load(path):
         for name, value in arrays.items():
             prefix = next((prefix for prefix in ("info.", "details.") if name.startswith(prefix)), "")
             groups[prefix][name.removeprefix(prefix)] = value
-        return cls(**groups[""], info=Info(**groups["info."], details=groups["details."]))
+        own = groups[""]
+        for name, length in header.get("tuples", {}).items():
+            own[name] = tuple(own.pop(f"{name}.{k}") for k in range(length))
+        return cls(**own, info=Info(**groups["info."], details=groups["details."]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} does not hold the parts of a {cls.__name__}: {error}") from None
 
@@ -268,6 +273,22 @@ def to_host(x):
     if str(getattr(x, "dtype", "")).endswith("bfloat16"):
         x = x.float()
     return np.asarray(x)
+
+
+def _without_tuples(named):
+    """The entries of `named`, tuples of arrays as one entry ``name.k`` an array; and the lengths of these tuples."""
+    lengths = {name: len(value) for name, value in named.items() if _is_tuple_of_arrays(value)}
+    plain = {name: value for name, value in named.items() if name not in lengths}
+    members = {f"{name}.{k}": member for name in lengths for k, member in enumerate(named[name])}
+    return plain | members, lengths
+
+
+def _is_tuple_of_arrays(x):
+    return isinstance(x, tuple) and bool(x) and all(map(_is_array, x))
+
+
+def _shapes(x):
+    return tuple(tuple(member.shape) for member in x) if _is_tuple_of_arrays(x) else tuple(x.shape)
 
 
 def _is_array(x):

@@ -1,0 +1,1 @@
+"""Decompositions of tensors: canonical polyadic, Tucker, and their functional forms."""
