@@ -235,6 +235,8 @@ def _read(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+        if "__header__" not in arrays:
+            raise ValueError("it has no header of this library")
         return arrays, json.loads(str(arrays.pop("__header__")))
     except FileNotFoundError:
         raise

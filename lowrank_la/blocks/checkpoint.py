@@ -155,6 +155,8 @@ def _read(path):
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+        if "__header__" not in arrays:
+            raise ValueError("it has no header of this library")
         header = json.loads(str(arrays.pop("__header__")))
         return arrays, header if isinstance(header, dict) else {}
     except FileNotFoundError:

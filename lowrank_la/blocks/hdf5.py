@@ -49,6 +49,9 @@ class HDF5Source(BlockSource):
         return decoded_bytes(self.boundaries, self._together, self.row_bytes)
 
     def _load(self, start, stop):
+        if not self.dataset:
+            path, name = self._place
+            raise ValueError(f"the HDF5 file of dataset {name!r} was closed: keep {path} open as long as it is read")
         return self.dataset[start:stop].astype(self.dtype, copy=False)
 
     def _identity(self):

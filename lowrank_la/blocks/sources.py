@@ -145,6 +145,8 @@ def _files_of(folder):
 def _hdf5(data, rows):
     from .hdf5 import HDF5Source
 
+    if not data:
+        raise ValueError("the HDF5 file is closed: open it, and keep it open as long as it is read")
     if not hasattr(data, "shape"):
         raise TypeError(f"an HDF5 dataset was expected, got {type(data).__name__}: give file[name]")
     return HDF5Source(data, rows=rows)

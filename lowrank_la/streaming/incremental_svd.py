@@ -6,8 +6,8 @@ from . import left_vectors, truncated, whole
 from .centring import Moments, discounts, rows_to_append
 from .gram_blocks import absorb_gram, decide, group_size, reconsider
 from .incremental_merge import aged, join, take_out
-from .rows import cut, densified, read_rows, require_finite_rows, scaled_rows
-from .stream import MergeableStream, Undo, by_rows
+from .rows import by_rows, cut, densified, read_rows, require_finite_rows, scaled_rows
+from .stream import MergeableStream, Undo
 
 _METHODS = ("auto", "gram", "qr", "truncated")
 _SHORT = 2048  # columns up to which "auto" keeps the full scatter

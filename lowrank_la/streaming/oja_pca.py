@@ -8,8 +8,9 @@ from ..factor.signs import fix_vector_phases
 from ..factor.tall_qr import orthonormalize
 from ..results import Info, Result
 from .oja_steps import adaptive_step, gradient, history_step
+from .rows import dense_block
 from .safe_rows import scaled, scaled_number, scaled_rows
-from .stream import Stream, dense_block
+from .stream import Stream
 
 _METHODS = ("adaptive", "history")
 _FIRST = 1e-5  # what the roots of the squared gradients start from, over the mean squared length of the first rows

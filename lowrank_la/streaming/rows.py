@@ -182,3 +182,32 @@ def require_finite_rows(rows):
             "the batch holds NaN or infinite values and was refused; the state is as it was before. "
             "Drop or repair such rows, or pass check_finite=False"
         )
+
+
+def read_weights(weights, count, layout):
+    """The weights of `count` rows in the widest real dtype of their device; a refusal names what is wrong."""
+    weights = np.asarray(weights) if isinstance(weights, list | tuple) else weights
+    if not be.is_array(weights) or tuple(weights.shape) != (count,):
+        found = tuple(weights.shape) if be.is_array(weights) else type(weights).__name__
+        raise ValueError(f"weights must be an array with one entry a row, shape ({count},), got {found}")
+    if be.is_complex(weights.dtype) or be.dtype_name(weights.dtype).startswith("bool"):
+        raise TypeError(f"weights must be real numbers, got {be.dtype_name(weights.dtype)}")
+    xp = layout.xp
+    if be.kind(be.namespace(weights)) != be.kind(xp) or be.device(weights) != layout.device:
+        raise TypeError("weights must be in the namespace and on the device of the rows")
+    weights = xp.astype(weights, be.widest_real(xp, layout.device), copy=False)
+    if count and not (be.all_finite(weights) and bool(xp.all(weights >= 0))):
+        raise ValueError("weights must be finite and not negative; the batch was refused")
+    return weights
+
+
+def by_rows(block):
+    """`block` in memory by rows: the bits of a product may depend on the order of its operands in memory."""
+    if isinstance(block, np.ndarray):
+        return np.ascontiguousarray(block)
+    return block
+
+
+def dense_block(block):
+    """The block as an array."""
+    return by_rows(densified(block))

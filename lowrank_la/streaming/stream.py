@@ -2,11 +2,9 @@
 
 import threading
 
-import numpy as np
-
 from .. import _backend as be
 from . import packing
-from .rows import cut, densified, joined, kept, read_rows, require_finite_rows
+from .rows import by_rows, cut, joined, kept, read_rows, read_weights, require_finite_rows
 
 
 class Stream:
@@ -197,19 +195,7 @@ class Stream:
             return None
         if not self._takes_weights:
             raise TypeError(f"{type(self).__name__} knows no weights; multiply the rows by their square roots")
-        weights = np.asarray(weights) if isinstance(weights, list | tuple) else weights
-        if not be.is_array(weights) or tuple(weights.shape) != (batch.shape[0],):
-            found = tuple(weights.shape) if be.is_array(weights) else type(weights).__name__
-            raise ValueError(f"weights must be an array with one entry a row, shape ({batch.shape[0]},), got {found}")
-        if be.is_complex(weights.dtype) or be.dtype_name(weights.dtype).startswith("bool"):
-            raise TypeError(f"weights must be real numbers, got {be.dtype_name(weights.dtype)}")
-        xp = layout.xp
-        if be.kind(be.namespace(weights)) != be.kind(xp) or be.device(weights) != layout.device:
-            raise TypeError("weights must be in the namespace and on the device of the rows")
-        weights = xp.astype(weights, be.widest_real(xp, layout.device), copy=False)
-        if batch.shape[0] and not (be.all_finite(weights) and bool(xp.all(weights >= 0))):
-            raise ValueError("weights must be finite and not negative; the batch was refused")
-        return weights
+        return read_weights(weights, batch.shape[0], layout)
 
     def __reduce__(self):
         return type(self).from_state_dict, (self.state_dict(),)
@@ -293,15 +279,3 @@ class Undo:
         if kind is not None:
             vars(self.stream).clear()
             vars(self.stream).update(self.saved)
-
-
-def by_rows(block):
-    """`block` in memory by rows: the bits of a product may depend on the order of its operands in memory."""
-    if isinstance(block, np.ndarray):
-        return np.ascontiguousarray(block)
-    return block
-
-
-def dense_block(block):
-    """The block as an array."""
-    return by_rows(densified(block))

@@ -7,7 +7,8 @@ from .. import _backend as be
 from ..factor.signs import fix_vector_phases
 from ..results import Info, Result
 from . import kacham_woodruff, price_xun
-from .stream import Stream, dense_block
+from .rows import dense_block
+from .stream import Stream
 
 _ORDERS = ("random", "arbitrary")
 _REASONS = {

@@ -42,6 +42,8 @@ def test_a_foreign_file_is_refused(tmp_path):
         write(tmp_path / name)
         with pytest.raises(ValueError, match=name):
             load(tmp_path / name, **KNOWN)
+    with pytest.raises(ValueError, match="no header of this library"):
+        load(tmp_path / "array.npz", **KNOWN)
 
 
 def test_no_single_byte_can_be_flipped_without_a_refusal_or_the_same_state(tmp_path):

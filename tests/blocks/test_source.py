@@ -239,6 +239,17 @@ def test_hdf5_and_zarr_groups_and_datasets_of_xarray_are_refused_with_advice(tmp
         lr.block_source(xarray.Dataset({"a": ("x", [1.0])}))
 
 
+def test_a_dataset_whose_file_was_closed_says_so(tmp_path):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = matrix(300, 8)
+        source, dataset = lr.block_source(file["a"]), file["a"]
+    with pytest.raises(ValueError, match=r"was closed: keep .*a\.h5 open"):
+        source.read(0)
+    with pytest.raises(ValueError, match="is closed: open it"):
+        lr.block_source(dataset)
+
+
 def test_parquet_columns_may_be_lists_of_a_fixed_size(tmp_path):
     A = matrix(90, 5, "float32")
     lists = pa.FixedSizeListArray.from_arrays(A[:, 1:].ravel(), 4)
