@@ -9,6 +9,7 @@ import numpy as np
 from .. import _backend as be
 from ..factor.prologue import untracked_operator
 from ..factor.scaling import safe
+from ..factor.triangular import SMALL, estimated_condition
 from ..operators.base import densify
 from ..sketch import SparseSign
 
@@ -17,6 +18,7 @@ _SKETCHED = 8  # a matrix with so many times more rows than columns is sketched,
 _ROWS = 4  # of the sketch, a column
 _SAFE_CONDITION = 100.0
 _RANK_SLACK = 4.0
+_CLEAR = 1e-3  # an estimated condition has to be so far below the one that costs rank
 _HOST_PANEL, _DEVICE_PANEL = 1 << 17, 1 << 22  # numbers
 _BLOCKS = 32
 _COLUMNS = 64
@@ -145,14 +147,19 @@ def preconditioner(Y, m):
     """``P`` (n, r) and ``core`` (r, n) with ``Y P`` orthonormal and ``core P = I``, r the numerical rank of `Y`.
 
     Columns are brought to one scale first, which leaves the column space as it is. What counts as rank is above the
-    rounding of `m` rows, which grows like a root.
+    rounding of `m` rows, which grows like a root. Of many columns the singular values are computed only where an
+    estimate of the condition leaves the rank open.
     """
     xp = be.namespace(Y)
     size = _RANK_SLACK * max(m**0.5, Y.shape[1])
     R = be.householder_triangle(Y)
     largest = xp.max(xp.abs(R), axis=0)
     scale = xp.astype(xp.where(largest > 0, largest, xp.ones_like(largest)), Y.dtype)
-    _, s, Vh = be.small_svd(R / scale[None, :])
+    scaled = R / scale[None, :]
+    if R.shape[0] > SMALL and estimated_condition(scaled) < _CLEAR / (be.eps(Y.dtype) * size):
+        eye = xp.eye(R.shape[0], dtype=R.dtype, device=be.device(R))
+        return be.right_solve_upper(eye, scaled) / scale[:, None], R
+    _, s, Vh = be.small_svd(scaled)
     top = float(s[0])
     rank = count(s > top * be.eps(Y.dtype) * size) if top > 0 else 0
     s, Vh = xp.astype(s[:rank], Y.dtype), Vh[:rank, :]
@@ -169,13 +176,20 @@ def _completed(op, read, P, core, last=False):
         if L is None:
             break
         core = L @ core
-        s = be.small_svd(L)[1]
-        if float(s[0]) <= _SAFE_CONDITION * float(s[-1]):
+        if _is_safe(L):
             return P, L, core
         P = be.right_solve_upper(P, L)
     if last:
         raise ValueError("the columns of A span no numerically stable space; scale its rows or drop columns")
     return None
+
+
+def _is_safe(L):
+    """Whether rows times ``L⁻¹`` are orthonormal to a few hundred roundings."""
+    if L.shape[0] > SMALL and 2 * estimated_condition(L) <= _SAFE_CONDITION:
+        return True
+    s = be.small_svd(L)[1]
+    return float(s[0]) <= _SAFE_CONDITION * float(s[-1])
 
 
 def _gram(op, read, P):

@@ -8,6 +8,7 @@ from .. import _backend as be
 from ..blocks import block_source, map_reduce, map_rows
 from ..factor import slabs
 from ..factor.reads import Reads
+from ..factor.triangular import SMALL, estimated_condition
 from ..operators.blocks import working
 from .basis import preconditioner, row_squares
 
@@ -57,6 +58,10 @@ def _condition(core):
     xp = be.namespace(core)
     size = xp.linalg.vector_norm(core, axis=0)
     scaled = core / xp.astype(xp.where(size > 0, size, xp.ones_like(size)), core.dtype)[None, :]
+    if core.shape[0] > SMALL and core.shape[0] == core.shape[1]:
+        estimate = 2 * estimated_condition(be.householder_triangle(scaled))
+        if estimate <= _SAFE:
+            return estimate
     s = xp.linalg.svdvals(scaled)
     return float(s[0]) / float(s[-1]) if float(s[-1]) > 0 else math.inf
 

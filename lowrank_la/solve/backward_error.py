@@ -3,9 +3,8 @@
 import numpy as np
 
 from .. import _backend as be
+from ..factor.triangular import SMALL
 from .columns import column_norms, on_host
-
-_SMALL = 512
 
 
 class Spectrum:
@@ -17,7 +16,7 @@ class Spectrum:
     def __init__(self, R):
         self.R, self.norm = R, be.fro_norm(R)
         self._floor = 1e-3 * be.eps(R.dtype)
-        self._small = R.shape[0] <= _SMALL
+        self._small = R.shape[0] <= SMALL
         if self._small:
             _, s, self._Vh = be.small_svd(R)
             self._squares = (on_host(s) / self.norm) ** 2 if self.norm else on_host(s)

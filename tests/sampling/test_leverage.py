@@ -61,6 +61,19 @@ def test_deficient_rank_is_found_and_cut(shape, rank):
     np.testing.assert_allclose(r.scores, expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("deficient", [False, True])
+@pytest.mark.parametrize("rows", [700, 4800])
+def test_scores_of_many_columns_are_right_with_and_without_full_rank(rows, deficient):
+    A = random_array((rows, 560), "float64", 5)
+    A[:, :200] *= 1e-6
+    if deficient:
+        A[:, 300] = A[:, 301] - A[:, 302]
+    found = lr.leverage_scores(A)
+    Q = np.linalg.qr(np.delete(A, 300, axis=1) if deficient else A)[0]
+    assert found.info.rank == Q.shape[1]
+    np.testing.assert_allclose(found.scores, np.sum(Q**2, axis=1), rtol=0, atol=1e-10)
+
+
 @pytest.mark.parametrize("condition", [1e4, 1e8, 1e12])
 def test_an_ill_conditioned_matrix_keeps_the_sum(condition):
     values = np.logspace(0, -np.log10(condition), 10)

@@ -325,9 +325,9 @@ def test_the_estimate_without_singular_values_is_the_one_with_them(n, monkeypatc
     gradient, x = generator.standard_normal((2, n, 2))
     sizes, norms = np.asarray([1e-3, 1e2]), np.asarray([1.0, 5.0])
     small = n <= 512
-    monkeypatch.setattr("lowrank_la.solve.backward_error._SMALL", 1024 if not small else 4)
+    monkeypatch.setattr("lowrank_la.solve.backward_error.SMALL", 1024 if not small else 4)
     first = Spectrum(R).backward_errors(gradient, sizes, x, norms)
-    monkeypatch.setattr("lowrank_la.solve.backward_error._SMALL", 4 if not small else 1024)
+    monkeypatch.setattr("lowrank_la.solve.backward_error.SMALL", 4 if not small else 1024)
     np.testing.assert_allclose(first, Spectrum(R).backward_errors(gradient, sizes, x, norms), rtol=1e-10)
 
 
