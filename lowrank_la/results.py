@@ -119,8 +119,8 @@ class Result:
             raise TypeError("arrays of objects can't be saved without pickle")
         plain = {prefix: {k: v for k, v in group.items() if not _is_array(v)} for prefix, group in groups.items()}
         kind = f"{type(self).__module__}:{type(self).__qualname__}"
-        header = {"format": _FORMAT, "result": kind, "plain": plain} | ({"tuples": lengths} if lengths else {})
-        header = json.dumps(header, default=_plain_number)
+        told = {"format": _FORMAT, "result": kind, "plain": plain} | ({"tuples": lengths} if lengths else {})
+        header = json.dumps(told, default=_plain_number)
         with replacing(path) as stream:
             np.savez(stream, __header__=np.array(header), **arrays)
 

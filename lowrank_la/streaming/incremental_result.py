@@ -86,7 +86,7 @@ def of_gram(state, moments, count):
     w, V = be.top_eigh(S, min(S.shape[0], count + 1))
     w, V = xp.flip(w), xp.flip(V, axis=1)
     w = xp.where(w > 0, w, xp.zeros_like(w))
-    tail = max(0.0, whole.energy(S) - float(xp.sum(w[:count])))
+    tail = max(0.0, whole.energy(S) - float(xp.sum(w[: min(count, w.shape[0])])))
     return Spectrum(xp.sqrt(w), V, tail, noise=noise)
 
 
@@ -95,7 +95,8 @@ def of_factor(state, count):
     _, s, Vh = be.small_svd(state["factor"])
     tail = be.vdot_real(s[count:]) if s.shape[0] > count else 0.0
     backward = 16.0 * be.eps(s.dtype) * float(s[0])
-    return Spectrum(s[: count + 1], be.mH(Vh)[:, : count + 1], tail, noise=state["noise"], backward=backward)
+    known = min(count + 1, s.shape[0])
+    return Spectrum(s[:known], be.mH(Vh)[:, :known], tail, noise=state["noise"], backward=backward)
 
 
 def of_truncated(state, count):
@@ -103,7 +104,8 @@ def of_truncated(state, count):
     s = state["s"]
     tail = state["dropped"] + (be.vdot_real(s[count:]) if s.shape[0] > count else 0.0)
     dropped = {name: state[name] for name in ("noise", "spectral")}
-    return Spectrum(s[: count + 1], state["V"][:, : count + 1], tail, discarded=state["dropped"], **dropped)
+    known = min(count + 1, s.shape[0])
+    return Spectrum(s[:known], state["V"][:, :known], tail, discarded=state["dropped"], **dropped)
 
 
 def report(found, count, stream, mean):
