@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import render_benchmarks
+import render_papers
 
 import lowrank_la
 from lowrank_la import _backend as be
@@ -16,7 +17,12 @@ def write_all(folder):
     """Write every generated page into `folder`."""
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
-    pages = {"backends.md": backends(), "benchmarks.md": benchmarks(), "references.md": references()}
+    pages = {
+        "backends.md": backends(),
+        "benchmarks.md": benchmarks(),
+        "papers.md": render_papers.page(),
+        "references.md": references(),
+    }
     for name, text in pages.items():
         path = folder / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:

@@ -302,7 +302,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_work(file, failu
     monkeypatch.setattr(lr, "svd", None)
     assert "no folder" in failure("svd", file, "--rank", 1, "-o", tmp_path / "nowhere" / "out.npz")
     assert "is a folder" in failure("svd", file, "--rank", 1, "-o", tmp_path)
-    monkeypatch.setattr("lowrank_la.results.os.access", lambda _, mode: mode != os.W_OK)
+    monkeypatch.setattr("lowrank_la.results.files.os.access", lambda _, mode: mode != os.W_OK)
     assert "permission denied" in failure("svd", file, "--rank", 1, "-o", tmp_path / "out.npz")
 
 

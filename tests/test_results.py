@@ -140,7 +140,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     path = tmp_path / "result.npz"
     result.save(path)
     before = path.read_bytes()
-    monkeypatch.setattr("lowrank_la.results.np.savez", full_disk)
+    monkeypatch.setattr("lowrank_la.results.base.np.savez", full_disk)
     for target in (path, tmp_path / "new.npz"):
         with pytest.raises(OSError, match="no space left"):
             result.save(target)
@@ -156,7 +156,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
     def interrupted(source, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("lowrank_la.results.os.replace", interrupted)
+    monkeypatch.setattr("lowrank_la.results.files.os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
         result.save(path)
     assert path.read_text() == "old"
@@ -221,7 +221,7 @@ def test_errors_of_the_system_name_the_path_given(tmp_path, monkeypatch):
     def full_disk_of_the_system(stream, **arrays):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("lowrank_la.results.np.savez", full_disk_of_the_system)
+    monkeypatch.setattr("lowrank_la.results.base.np.savez", full_disk_of_the_system)
     with pytest.raises(OSError, match=r"new\.npz") as caught:
         result.save(tmp_path / "new.npz")
     assert caught.value.errno == errno.ENOSPC
@@ -237,7 +237,7 @@ def test_a_writable_file_in_a_folder_that_takes_no_new_one_is_written_in_place(t
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return open(path, mode)
 
-    monkeypatch.setattr("lowrank_la.results.open", only_what_is_there, raising=False)
+    monkeypatch.setattr("lowrank_la.results.files.open", only_what_is_there, raising=False)
     result.save(there)
     with pytest.raises(PermissionError, match=r"new\.npz"):
         result.save(tmp_path / "new.npz")
@@ -325,3 +325,24 @@ def test_results_can_be_copied_and_pickled():
 def test_a_result_that_is_no_matrix_says_so():
     with pytest.raises(TypeError, match="Plain does not stand for a matrix"):
         Plain(np.eye(2), Info()) @ np.ones(2)
+
+
+def test_the_provenance_names_versions_method_seed_and_error(tmp_path):
+    _, result = decompose()
+    text = result.info.provenance()
+    for part in (f"lowrank_la {lr.__version__}", f"numpy {np.__version__}", "method", "seed       0", "error"):
+        assert part in text
+    result.save(tmp_path / "a.npz")
+    assert lr.load(tmp_path / "a.npz").info.provenance() == text
+    assert Info(reason="limit", converged=False, versions=None).provenance() == "ended      limit (not converged)"
+
+
+def test_a_file_without_versions_is_not_given_those_of_today(tmp_path):
+    _, result = decompose()
+    result.save(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as archive:
+        arrays = dict(archive)
+    header = json.loads(str(arrays.pop("__header__")))
+    del header["plain"]["info."]["versions"]
+    np.savez(tmp_path / "b.npz", __header__=np.array(json.dumps(header)), **arrays)
+    assert lr.load(tmp_path / "b.npz").info.versions is None

@@ -168,7 +168,8 @@ def main(arguments=None):
     alike = (expected["steps"], expected["seeds"]) == (options.steps, options.seeds)
     wrong = check(table, expected["table"] if alike else [])
     print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -174,7 +174,7 @@ def main(arguments=None):
 
     if options.figure:
         draw_figure(expected, HERE / "recovered.png")
-        return
+        return 0
 
     def keep(rows):
         if options.store:
@@ -185,7 +185,8 @@ def main(arguments=None):
     found = curves(settings, options.seeds or (50 if options.full else 3), expected if options.store else [], keep)
     wrong = problems(found, expected)
     print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

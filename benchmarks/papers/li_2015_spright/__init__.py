@@ -1,1 +1,2 @@
-"""Success of the robust sparse Walsh-Hadamard transform against bins, noise and repeats."""
+CLAIM = "Sparse Walsh-Hadamard transforms from few values in noise, and where they fail"
+NOT_SHOWN = "sample-optimal offsets are not built"

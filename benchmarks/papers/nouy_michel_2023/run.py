@@ -99,7 +99,9 @@ def main(arguments=None):
     else:
         wrong = check(found["conditioning"], json.loads(path.read_text(encoding="utf-8"))["conditioning"])
         print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
+        return 1 if wrong else 0
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+CLAIM = "Rows sampled by sensitivities keep l_p norms where uniform ones fail"

@@ -114,18 +114,18 @@ def draw_figure(found, path):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="store the curves as the expected ones, with a figure")
+    parser.add_argument("--store", action="store_true", help="store the curves as the expected ones, with a figure")
     options = parser.parse_args(arguments)
     start = time.perf_counter()
     found, path = curves(data()), HERE / "expected.json"
     wrong = problems(found)
-    if options.write:
+    if options.store:
         path.write_text(json.dumps(found, indent=1) + "\n")
         draw_figure(found, HERE / "distortion.png")
     else:
         wrong += differences(found, json.loads(path.read_text()))
     print(f"{time.perf_counter() - start:.0f} s")
-    print("\n".join(wrong) or "as expected")
+    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
     return 1 if wrong else 0
 
 

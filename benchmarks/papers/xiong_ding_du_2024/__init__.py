@@ -1,0 +1,1 @@
+CLAIM = "How too many columns slow gradient descent down, and how one rebalancing mends it"

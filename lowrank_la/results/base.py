@@ -1,70 +1,18 @@
-"""Results: frozen, unpacking like tuples, carrying their error, savable without pickle."""
+"""The base of all results, and their way to a file and back."""
 
-import errno
 import importlib
-import io
 import json
-import os
-import secrets
-import stat
 import zipfile
 import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
-from pathlib import Path
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from .files import replacing
+from .host import to_host
+from .info import Info
+
 _FORMAT = "lowrank_la.result.1"
-_WRITE_BITS = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
-_NO_NEW_FILE = (errno.EACCES, errno.EPERM, errno.EROFS)
-
-
-@dataclass(frozen=True, eq=False)
-class Info:
-    """What is known about an answer; entries that don't apply are None.
-
-    Attributes
-    ----------
-    error : float
-        Relative Frobenius error ‖A - Â‖_F / ‖A‖_F of the returned factors, unless the function says otherwise.
-    error_kind : str
-        "exact" (to rounding), "bound" (a theorem holds) or "estimate" (see the function for its failure model).
-    converged : bool
-        Whether what was asked for (`accuracy`, `tol`) was reached.
-    reason : str
-        Why the iteration stopped.
-    iterations, products, passes : int
-        Iterations; products of `A` or its adjoint with single vectors; reads of `A`.
-    method : str
-        The method that ran, also when ``method="auto"`` chose it.
-    rng : int
-        The 128-bit key that reproduces the draw; None when a torch or CuPy generator drew.
-    residuals : array
-        One residual a returned triplet or pair.
-    backward_error : float
-    details : dict
-        Further figures of one method, also readable as attributes.
-    """
-
-    error: float | None = None
-    error_kind: str | None = None
-    converged: bool | None = None
-    reason: str | None = None
-    iterations: int | None = None
-    products: int | None = None
-    passes: int | None = None
-    method: str | None = None
-    rng: int | None = None
-    residuals: object = None
-    backward_error: float | None = None
-    details: dict = field(default_factory=dict)
-
-    def __getattr__(self, name):
-        details = object.__getattribute__(self, "details") if not name.startswith("__") else {}
-        if name in details:
-            return details[name]
-        raise AttributeError(f"info has no entry {name!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,75 +79,6 @@ class Result:
         return f"{type(self).__name__}({', '.join(parts)}, error {known}, method {self.info.method!r})"
 
 
-@contextmanager
-def replacing(path):
-    """Stream to a new file beside `path`, which takes its place once everything is written and on the disk.
-
-    Links are followed, and permissions kept. What is no regular file, such as a pipe, is written to directly; so is a
-    writable file in a folder that takes no new one. Errors of the system name `path`.
-    """
-    path = os.fspath(path)
-    try:
-        with _Onward(io.FileIO(path, "wb")) if _is_special(path) else _beside(path) as stream:
-            yield stream
-    except OSError as error:
-        if error.errno is None:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), path) from error
-
-
-def is_writable(path):
-    """Whether `path` is a file that may be written, or a new name in a folder that takes one."""
-    if not os.path.exists(path):
-        return os.access(os.path.dirname(os.path.realpath(path)), os.W_OK)
-    read_only = stat.S_ISREG(os.stat(path).st_mode) and not os.stat(path).st_mode & _WRITE_BITS
-    return os.access(path, os.W_OK) and not read_only
-
-
-def _is_special(path):
-    """Whether `path` is there and no regular file; a pipe has no path that could be resolved."""
-    return not path or (os.path.exists(path) and not os.path.isfile(path))
-
-
-class _Onward(io.BufferedWriter):
-    """A stream that claims no position: that of a device such as ``/dev/null`` does not move with what is written."""
-
-    def seekable(self):
-        return False
-
-    def tell(self):
-        raise io.UnsupportedOperation("tell")
-
-    def seek(self, *_):
-        raise io.UnsupportedOperation("seek")
-
-
-@contextmanager
-def _beside(path):
-    target = Path(os.path.realpath(path))
-    if target.exists() and not is_writable(target):
-        raise PermissionError(errno.EACCES, "", path)
-    beside = target.with_name(f".lowrank_la-{secrets.token_hex(8)}")
-    try:
-        stream = open(beside, "xb")  # noqa: SIM115
-    except OSError as error:
-        if error.errno not in _NO_NEW_FILE or not target.exists():
-            raise
-        with open(target, "wb") as stream:
-            yield stream
-        return
-    try:
-        with stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        if target.exists():
-            beside.chmod(stat.S_IMODE(target.stat().st_mode))
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def load(path):
     """Result written by `Result.save`, with NumPy arrays.
 
@@ -226,6 +105,7 @@ def load(path):
         own = groups[""]
         for name, length in header.get("tuples", {}).items():
             own[name] = tuple(own.pop(f"{name}.{k}") for k in range(length))
+        groups["info."].setdefault("versions")
         return cls(**own, info=Info(**groups["info."], details=groups["details."]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} does not hold the parts of a {cls.__name__}: {error}") from None
@@ -262,19 +142,6 @@ def _attribute(module, name):
         return getattr(importlib.import_module(module), name, None)
     except ImportError:
         return None
-
-
-def to_host(x):
-    """NumPy array of an array of any library, by the methods it offers for that."""
-    if isinstance(x, np.ndarray):
-        return x
-    for method in ("detach", "resolve_conj", "cpu", "get"):
-        x = getattr(x, method)() if hasattr(x, method) else x
-    if hasattr(x, "to_device") and hasattr(x, "__array_namespace__"):
-        x = x.to_device(x.__array_namespace__().__array_namespace_info__().default_device())
-    if str(getattr(x, "dtype", "")).endswith("bfloat16"):
-        x = x.float()
-    return np.asarray(x)
 
 
 def _without_tuples(named):
