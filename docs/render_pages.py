@@ -5,6 +5,7 @@ from pathlib import Path
 
 import render_benchmarks
 import render_papers
+import wrong_calls
 
 import lowrank_la
 from lowrank_la import _backend as be
@@ -22,6 +23,7 @@ def write_all(folder):
         "benchmarks.md": benchmarks(),
         "papers.md": render_papers.page(),
         "references.md": references(),
+        "wrong_calls.md": wrong_calls.page(),
     }
     for name, text in pages.items():
         path = folder / name

@@ -2,6 +2,7 @@
 
 import copy
 import os
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,8 @@ def _source(data, rows):
         from .memory import ArraySource
 
         return ArraySource(data, rows=rows)
-    if hasattr(data, "__next__") or (hasattr(data, "__iter__") and not hasattr(data, "shape")):
+    unordered = isinstance(data, Mapping | Set | bytes)
+    if hasattr(data, "__next__") or (hasattr(data, "__iter__") and not hasattr(data, "shape") and not unordered):
         from .iterator import IteratorSource
 
         return IteratorSource(data, rows=rows)
