@@ -88,3 +88,39 @@ def test_tensors_of_torch_are_drawn(A):
     result = svd_of(A, 3)
     result.s = torch.asarray(result.s)
     np.testing.assert_array_equal(lr.plot.spectrum(result).lines[0].get_ydata(), result.s.numpy())
+
+
+def test_bounds_of_the_values_are_drawn_as_a_band(A):
+    stream = lr.IncrementalSVD(3).partial_fit(A)
+    ax = stream.result().plot()
+    assert len(ax.collections) == 1
+    lower, upper = ax.collections[0].get_paths()[0].vertices[:, 1].min(), stream.result().error_bounds[1, 0]
+    assert lower <= stream.result().s[-1] <= upper
+
+
+def test_the_error_against_the_rank_is_that_of_the_leading_triplets(A):
+    result = lr.svd(A, 4, rng=0)
+    s = np.linalg.svd(A)[1]
+    expected = [np.sqrt((s[k:] ** 2).sum() / (s**2).sum()) for k in range(5)]
+    np.testing.assert_allclose(lr.plot.error_against_rank(result).lines[0].get_ydata(), expected, rtol=1e-10)
+    with pytest.raises(ValueError, match="not known"):
+        lr.plot.error_against_rank(SimpleNamespace(s=s, info=Info()))
+    with pytest.raises(TypeError, match="singular values"):
+        lr.plot.error_against_rank(lr.qb(A, 2))
+
+
+def test_the_columns_of_both_factors_are_drawn(A):
+    result = lr.svd(A, 3, rng=0)
+    left, right = lr.plot.factors(result, count=2)
+    assert (len(left.lines), len(right.lines)) == (2, 2)
+    np.testing.assert_array_equal(right.lines[1].get_ydata(), result.Vh[1])
+    with pytest.raises(TypeError, match="factors"):
+        lr.plot.factors(lr.leverage_scores(A))
+
+
+def test_a_phase_diagram_shows_the_line_of_one_half():
+    share = np.linspace(0, 1, 12).reshape(3, 4)
+    ax = lr.plot.phase_diagram([1, 2, 3, 4], [0.1, 0.2, 0.3], share)
+    assert len(ax.collections) == 2
+    with pytest.raises(ValueError, match=r"shape .*\(2, 4\), got \(3, 4\)"):
+        lr.plot.phase_diagram([1, 2, 3, 4], [0.1, 0.2], share)

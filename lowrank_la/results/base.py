@@ -72,6 +72,18 @@ class Result:
         with replacing(path) as stream:
             np.savez(stream, __header__=np.array(header), **arrays)
 
+    def plot(self, ax=None):
+        """Draw the result by `lowrank_la.plot`: its spectrum, or the columns of its factors.
+
+        Returns
+        -------
+        matplotlib.axes.Axes, or one for every factor
+        """
+        plot = importlib.import_module(f"{__name__.partition('.')[0]}.plot")
+        if hasattr(self, "s") or hasattr(self, "w"):
+            return plot.spectrum(self, ax)
+        return plot.factors(self)
+
     def __repr__(self):
         parts = [f"{name}: {_shapes(getattr(self, name))}" for name in self._unpack]
         error = self.info.error
