@@ -12,8 +12,8 @@ from lowrank_la.results import to_host
 def spectrum(result: Any, ax: Any = None) -> Any:
     """Draw the singular values or the magnitudes of the eigenvalues of a result on a logarithmic axis.
 
-    Where the result holds `error_bounds` of its values, or a residual of each, a band is drawn in which a true value lies
-    for every one that is shown.
+    Where the result holds `error_bounds` of its values, or a residual of each, a band is drawn in which a true value
+    lies for every one that is shown.
 
     Parameters
     ----------
