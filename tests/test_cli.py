@@ -294,7 +294,7 @@ def test_a_missing_reader_names_what_to_install(failure, tmp_path, monkeypatch):
 
 
 def test_a_picture_without_matplotlib_names_what_to_install(file, failure, monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda _: None)
+    monkeypatch.setattr(cli.decompose, "find_spec", lambda _: None)
     assert 'pip install "lowrank_la[plot]"' in failure("svd", file, "--rank", 1, "--picture")
 
 
@@ -314,11 +314,11 @@ def test_a_read_only_output_is_refused_before_the_work(file, failure, tmp_path, 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such device")
 def test_factors_sent_to_a_device_have_no_picture_beside_them(monkeypatch):
-    monkeypatch.setattr(cli, "find_spec", lambda _: True)
+    monkeypatch.setattr(cli.decompose, "find_spec", lambda _: True)
     path = Path(os.devnull)
-    assert cli._picture_path(None, True, None, path) is None
-    assert cli._picture_path(True, False, Path("a.npy"), path) == Path("a-svd.png")
-    assert cli._picture_path(None, True, None, Path("new.npz")) == Path("new.png")
+    assert cli.decompose._picture_path(None, True, None, path) is None
+    assert cli.decompose._picture_path(True, False, Path("a.npy"), path) == Path("a-svd.png")
+    assert cli.decompose._picture_path(None, True, None, Path("new.npz")) == Path("new.png")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/stdout"), reason="no such device")

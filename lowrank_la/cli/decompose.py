@@ -1,4 +1,4 @@
-"""The command ``lowrank-la``: truncated decompositions of matrices in files."""
+"""``svd`` and ``pca``: truncated decompositions of a matrix."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import json
 import math
 import sys
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,69 +18,29 @@ from threadpoolctl import threadpool_limits
 import lowrank_la as lr
 from lowrank_la import datasets
 from lowrank_la.reading import read_matrix
-from lowrank_la.results import is_writable, to_host
+from lowrank_la.results import to_host
 
-_PROGRAM = "lowrank-la"
+from .app import app
+from .common import (
+    AsJson,
+    File,
+    Key,
+    Output,
+    Rank,
+    Seed,
+    Tol,
+    account,
+    answer,
+    check_writable,
+    finite,
+    integer,
+    show_progress,
+    timed,
+)
+
 _PHOTOGRAPH_RANK = 40
 _REPEATS = 7
 _PATIENCE = 1.0
-_INTERRUPTED = 130
-
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status; a failure is one line on stderr and status 2.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        Command line without the program's name; ``sys.argv[1:]`` by default.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: _say("warning", message)
-            outcome = app(args=arguments, prog_name=_PROGRAM, standalone_mode=False)
-            sys.stdout.flush()
-    except (KeyboardInterrupt, typer.Abort):
-        outcome = _INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a person at a terminal is told the reason, not the stack
-        _say("error", _reason(error))
-        return 2
-    if outcome == _INTERRUPTED:
-        _say("error", "interrupted")
-    return outcome if isinstance(outcome, int) else 0
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not an integer") from None
-
-
-def _say(kind: str, message: Any) -> None:
-    line = " ".join(str(message).split())
-    print(f"{_PROGRAM}: {kind}: {line}", file=sys.stderr)  # noqa: T201
-
-
-def _reason(error: Exception) -> str:
-    if hasattr(error, "format_message"):
-        return error.format_message()
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error) or type(error).__name__
-
-
-@app.callback(invoke_without_command=True)
-def _root(
-    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
-):
-    """Low-rank structure of large matrices: small factored answers that carry their error."""
-    if version:
-        typer.echo(lr.__version__)
-    elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @app.command("svd")
@@ -89,13 +48,13 @@ def _svd(
     file: Annotated[
         Path | None, typer.Argument(help="Matrix to decompose; the photograph that ships if left out.")
     ] = None,
-    rank: Annotated[int | None, typer.Option(parser=_integer, metavar="K", help="Number of singular triplets.")] = None,
+    rank: Annotated[int | None, typer.Option(parser=integer, metavar="K", help="Number of singular triplets.")] = None,
     tol: Annotated[
         float | None, typer.Option(metavar="T", help="Relative Frobenius error to reach, in (0, 1).")
     ] = None,
     center: Annotated[bool, typer.Option("--center", help="Subtract the mean of the rows first.")] = False,
     method: Annotated[str, typer.Option(help="auto, or one that lowrank_la.svd offers.")] = "auto",
-    seed: Annotated[int, typer.Option(parser=_integer, metavar="S", help="Seed of the random start.")] = 0,
+    seed: Annotated[int, typer.Option(parser=integer, metavar="S", help="Seed of the random start.")] = 0,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write U, s, Vh to this .npz file.")] = None,
     key: Annotated[str | None, typer.Option(help="Name of the matrix inside an .npz, HDF5 or Zarr file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -113,7 +72,7 @@ def _svd(
     output = Path("photograph-svd.npz") if demo and output is None else output
     drawing = _picture_path(picture, demo, file, output)
     for path in (output, drawing):
-        _check_writable(path)
+        check_writable(path)
 
     A = datasets.photograph() if file is None else read_matrix(file, key=key)
     options = {"tol": tol, "center": center, "method": method, "rng": seed}
@@ -152,24 +111,12 @@ def _picture_path(wanted: bool | None, demo: bool, file: Path | None, output: Pa
     return Path(f"{Path(file or 'photograph').stem}-svd.png")
 
 
-def _check_writable(path: Path | None) -> None:
-    """Refuse an output that can't be written before the work, not after it."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder, a file to write was expected")
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: can't be written, there is no folder {path.parent}")
-    if not is_writable(path):
-        raise ValueError(f"{path}: can't be written, permission denied")
-
-
 def _facts(A: Any, result: Any) -> dict[str, Any]:
     info = result.info
     return {
         "shape": list(A.shape),
         "rank": len(result.s),
-        "error": _finite(info.error),
+        "error": finite(info.error),
         "error_kind": info.error_kind,
         "true_error": _true_error(A, result) if isinstance(A, np.ndarray) else None,
         "converged": info.converged,
@@ -180,10 +127,6 @@ def _facts(A: Any, result: Any) -> dict[str, Any]:
         "passes": info.passes,
         "singular_values": [float(value) for value in to_host(result.s)],
     }
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
 
 
 def _true_error(A: np.ndarray, result: Any) -> float | None:
@@ -199,7 +142,7 @@ def _true_error(A: np.ndarray, result: Any) -> float | None:
         panel = A[start : start + rows] - mean
         missed += float(np.linalg.norm((panel - (U[start : start + rows] * s) @ Vh) / scale) ** 2)
         total += float(np.linalg.norm(panel / scale) ** 2)
-    return _finite(math.sqrt(missed / total)) if total > 0 else 0.0
+    return finite(math.sqrt(missed / total)) if total > 0 else 0.0
 
 
 def _lapack_seconds(A: np.ndarray) -> float:
@@ -245,3 +188,33 @@ def _time_text(report: dict[str, Any]) -> str:
     if lapack is None:
         return f"{own:.3g} s"
     return f"{1e3 * own:.1f} ms; dense LAPACK takes {1e3 * lapack:.1f} ms (ratio {lapack / own:.1f})"
+
+
+@app.command("pca")
+def _pca(
+    file: File,
+    rank: Rank = None,
+    tol: Tol = None,
+    seed: Seed = 0,
+    output: Output = None,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Principal components of the matrix in FILE, whose rows are samples.
+
+    Example: lowrank-la pca table.csv --rank 3 -o components.npz
+    """
+    check_writable(output)
+    A = read_matrix(file, key=key)
+    options = {"tol": tol, "center": True, "rng": seed, "progress": show_progress(as_json)}
+    result, seconds = timed(lambda: lr.svd(A, rank, **options))
+    squares = to_host(result.s).astype(float) ** 2
+    left = 1.0 - (result.info.error or 0.0) ** 2
+    total = squares.sum() / left if left > 0 else 0.0
+    report = {"shape": list(A.shape), "rank": len(squares), **account(result.info), "seconds": seconds}
+    report["variances"] = (squares / max(1, A.shape[0] - 1)).tolist()
+    report["shares"] = (squares / total if total > 0 else squares).tolist()
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+    answer(report, as_json)

@@ -1,0 +1,97 @@
+"""Options that commands share, and how their answers are written and shown."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lowrank_la.results import is_writable
+
+
+def integer(text: str) -> int:
+    """The integer that an option gives."""
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not an integer") from None
+
+
+File = Annotated[Path, typer.Argument(help="Matrix: .npy .npz .mtx .csv .tsv .parquet .h5 .zarr or an image.")]
+Rank = Annotated[int | None, typer.Option(parser=integer, metavar="K", help="Rank of the answer.")]
+Tol = Annotated[float | None, typer.Option(metavar="T", help="Relative Frobenius error to reach, in (0, 1).")]
+Seed = Annotated[int, typer.Option(parser=integer, metavar="S", help="Seed of what is random.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer to this .npz file.")]
+Key = Annotated[str | None, typer.Option(help="Name of the matrix inside an .npz, HDF5 or Zarr file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What `work` returns, and how long it took."""
+    started = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - started
+
+
+def show_progress(as_json: bool) -> bool:
+    """Whether somebody looks at a terminal."""
+    return sys.stderr.isatty() and not as_json
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse an output that can't be written before the work, not after it."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder, a file to write was expected")
+    if not path.parent.is_dir():
+        raise ValueError(f"{path}: can't be written, there is no folder {path.parent}")
+    if not is_writable(path):
+        raise ValueError(f"{path}: can't be written, permission denied")
+
+
+def finite(value: Any) -> float | None:
+    """A number as JSON knows it; None for what is not finite."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def account(info: Any) -> dict[str, Any]:
+    """What every answer reports of its `info`."""
+    return {
+        "error": finite(info.error),
+        "error_kind": info.error_kind,
+        "converged": info.converged,
+        "reason": info.reason,
+        "method": info.method,
+        "iterations": info.iterations,
+    }
+
+
+def answer(report: dict[str, Any], as_json: bool) -> None:
+    """Print a report as one JSON object, or a line for each entry that is known."""
+    if as_json:
+        typer.echo(json.dumps(report, allow_nan=False))
+        return
+    shown = {name: value for name, value in report.items() if value is not None}
+    if shown.get("error") is not None:
+        shown["error"] = f"{shown['error']:.6e} ({shown.pop('error_kind')})"
+    if "seconds" in shown:
+        shown["seconds"] = f"{shown['seconds']:.3g}"
+    for name in ("shape", "ranks"):
+        if name in shown:
+            shown[name] = " × ".join(map(str, shown[name]))
+    typer.echo("\n".join(f"{name.replace('_', ' '):<16} {_listed(value)}" for name, value in shown.items()))
+
+
+def _listed(value: Any) -> Any:
+    """The first entries of a list, numbers with six digits."""
+    if not isinstance(value, list):
+        return value
+    parts = [f"{entry:.6g}" if isinstance(entry, float) else str(entry) for entry in value[:6]]
+    return ", ".join(parts) + (", …" if len(value) > 6 else "")

@@ -1,0 +1,94 @@
+"""``complete`` and ``rpca``: matrices with missing or grossly wrong entries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+import lowrank_la as lr
+from lowrank_la.reading import read_matrix
+from lowrank_la.results import replacing, to_host
+
+from .app import app
+from .common import AsJson, File, Key, Output, Rank, Seed, account, answer, check_writable, show_progress, timed
+
+
+@app.command("complete")
+def _complete(
+    file: File,
+    rank: Rank = None,
+    tol: Annotated[float, typer.Option(metavar="T", help="Relative residual on the known entries.")] = 1e-6,
+    regularization: Annotated[float, typer.Option(metavar="L", help="Penalty of the factors, for noisy data.")] = 0.0,
+    seed: Seed = 0,
+    output: Output = None,
+    fill: Annotated[Path | None, typer.Option(help="Write the completed matrix to this .npy file.")] = None,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Low-rank matrix from the entries of FILE that are known: all but NaN, or those that a sparse file stores.
+
+    Example: lowrank-la complete ratings.mtx --rank 8 --regularization 2 -o factors.npz
+    """
+    for path in (output, fill):
+        check_writable(path)
+    observed = read_matrix(file, key=key)
+    options = {"tol": tol, "regularization": regularization, "rng": seed, "progress": show_progress(as_json)}
+    result, seconds = timed(lambda: lr.complete(observed, rank, **options))
+    report = {"shape": list(result.shape), "rank": result.U.shape[1], **account(result.info), "seconds": seconds}
+    _write(result, output, report)
+    if fill is not None:
+        _write_matrix(_filled(observed, result), fill)
+        report["filled"] = str(fill)
+    answer(report, as_json)
+
+
+@app.command("rpca")
+def _rpca(
+    file: File,
+    rank: Rank = None,
+    method: Annotated[str, typer.Option(help="auto, or one that lowrank_la.robust_pca offers.")] = "auto",
+    seed: Seed = 0,
+    output: Output = None,
+    fill: Annotated[Path | None, typer.Option(help="Write the matrix without the errors to this .npy file.")] = None,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Low-rank part and gross errors of the matrix in FILE; NaN is missing.
+
+    Example: lowrank-la rpca frames.npy --rank 2 -o parts.npz
+    """
+    for path in (output, fill):
+        check_writable(path)
+    M = read_matrix(file, key=key)
+    known = None
+    if isinstance(M, np.ndarray) and M.dtype.kind in "fc" and np.isnan(M).any():
+        known = ~np.isnan(M)
+    options = {"method": method, "mask": known, "rng": seed, "progress": show_progress(as_json)}
+    result, seconds = timed(lambda: lr.robust_pca(M, rank, **options))
+    report = {"shape": list(M.shape), "rank": len(result.s), **account(result.info), "seconds": seconds}
+    report["outliers"] = int(result.S.nnz)
+    _write(result, output, report)
+    if fill is not None:
+        _write_matrix((to_host(result.U) * to_host(result.s)) @ to_host(result.Vh), fill)
+        report["filled"] = str(fill)
+    answer(report, as_json)
+
+
+def _filled(observed: Any, result: Any) -> np.ndarray:
+    """The completed matrix, known entries of a dense one as they are."""
+    full = to_host(result.U) @ to_host(result.V).conj().T
+    return np.where(np.isnan(observed), full, observed) if isinstance(observed, np.ndarray) else full
+
+
+def _write(result: Any, output: Path | None, report: dict[str, Any]) -> None:
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+
+
+def _write_matrix(matrix: np.ndarray, path: Path) -> None:
+    with replacing(path) as stream:
+        np.save(stream, matrix)

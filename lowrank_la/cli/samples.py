@@ -1,0 +1,74 @@
+"""``sample`` and ``wht``: rows that stand for a matrix, and Walsh-Hadamard transforms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import lowrank_la as lr
+from lowrank_la.reading import read_matrix
+from lowrank_la.results import replacing, to_host
+
+from .app import app
+from .common import AsJson, File, Key, Output, Seed, answer, check_writable, integer, timed
+
+
+@app.command("sample")
+def _sample(
+    file: File,
+    size: Annotated[int, typer.Option(parser=integer, metavar="K", help="Number of rows.")],
+    by: Annotated[
+        str, typer.Option(help="leverage (random, with weights) or pivots (the rows that span best).")
+    ] = "leverage",
+    seed: Seed = 0,
+    output: Output = None,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Rows of the matrix in FILE that stand for all of it: their indices, and weights where they were drawn.
+
+    Example: lowrank-la sample table.csv --size 20 --json
+    """
+    check_writable(output)
+    if by not in ("leverage", "pivots"):
+        raise ValueError(f"--by must be leverage or pivots, got {by!r}")
+    A = read_matrix(file, key=key)
+    if by == "leverage":
+        result, seconds = timed(lambda: lr.sample_rows(A, size, rng=seed))
+    else:
+        result, seconds = timed(lambda: lr.interpolative(A, size, axis=0, rng=seed))
+    indices = to_host(result.indices)
+    report = {"shape": list(A.shape), "size": len(indices), "method": result.info.method, "seconds": seconds}
+    report["indices"] = indices.tolist()
+    if by == "leverage":
+        report["weights"] = to_host(result.weights).tolist()
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+    answer(report, as_json)
+
+
+@app.command("wht")
+def _wht(
+    file: File,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Write the transform to this .npy file.")],
+    order: Annotated[str, typer.Option(help="natural, sequency or dyadic.")] = "natural",
+    ortho: Annotated[bool, typer.Option("--ortho", help="Divide by the root of the length.")] = False,
+    axis: Annotated[int, typer.Option(parser=integer, help="0 transforms columns, 1 rows.")] = 1,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Walsh-Hadamard transform of the rows (or columns) of the matrix in FILE.
+
+    Example: lowrank-la wht signals.npy -o spectrum.npy --order sequency
+    """
+    check_writable(output)
+    A = read_matrix(file, key=key)
+    A = A if isinstance(A, np.ndarray) else A.toarray()
+    transformed, seconds = timed(lambda: lr.fwht(A, axis, order=order, norm="ortho" if ortho else None))
+    with replacing(output) as stream:
+        np.save(stream, transformed)
+    answer({"shape": list(A.shape), "order": order, "seconds": seconds, "output": str(output)}, as_json)
