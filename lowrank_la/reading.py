@@ -62,6 +62,19 @@ def read_matrix(path: str | Path, *, key: str | None = None) -> Any:
            [3., 4.]])
     """
     path = Path(path)
+    return _matrix(_read(path, key), path)
+
+
+def read_array(path: str | Path, *, key: str | None = None) -> Any:
+    """Read a matrix or tensor; formats, parameters and errors as for `read_matrix`, any number of axes from two on."""
+    path = Path(path)
+    array = _read(path, key)
+    if array.ndim < 2:
+        raise ReadError(f"{path}: holds an array of shape {array.shape}, two axes at least were expected")
+    return array
+
+
+def _read(path: Path, key: str | None) -> Any:
     reader = _reader(path)
     if not path.exists():
         raise ReadError(f"{path}: no such file")
@@ -89,9 +102,13 @@ def _reader(path: Path) -> Callable[..., Any]:
 def _checked(matrix: Any, path: Path) -> Any:
     if matrix.dtype.kind not in "buifc":
         raise ReadError(f"{path}: holds {matrix.dtype} data, numbers were expected")
+    return matrix.astype(np.float64) if matrix.dtype.kind == "b" else matrix
+
+
+def _matrix(matrix: Any, path: Path) -> Any:
     if matrix.ndim != 2:
         raise ReadError(f"{path}: holds an array of shape {matrix.shape}, a matrix with two axes was expected")
-    return matrix.astype(np.float64) if matrix.dtype.kind == "b" else matrix
+    return matrix
 
 
 def _one_line(error: BaseException) -> str:

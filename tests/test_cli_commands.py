@@ -132,9 +132,45 @@ def test_failures_are_one_line_and_status_two(A, arguments, message, capsys):
     assert message in captured.err
 
 
-@pytest.mark.parametrize("command", ["svd", "pca", "complete", "rpca", "sample", "wht", "info"])
+@pytest.mark.parametrize("command", ["svd", "pca", "complete", "rpca", "cp", "tucker", "sample", "wht", "info"])
 def test_every_command_teaches_with_an_example(command):
     text = CliRunner().invoke(cli.app, [command, "--help"]).stdout
     assert "--json" in text
     if command != "svd":
         assert f"Example: lowrank-la {command}" in " ".join(text.split())
+
+
+@pytest.fixture
+def cube():
+    generator = np.random.default_rng(0)
+    factors = [np.linalg.qr(generator.standard_normal((n, 2)))[0] for n in (12, 10, 8)]
+    X = np.einsum("ir,jr,kr,r->ijk", *factors, np.asarray([3.0, 2.0]))
+    np.save("cube.npy", X)
+    return X
+
+
+def test_cp_writes_weights_and_factors(cube, report):
+    found = report("cp", "cube.npy", "--rank", 2, "-o", "terms.npz")
+    np.testing.assert_allclose(found["weights"], [3.0, 2.0], rtol=1e-6)
+    assert found["error"] < 1e-6
+    np.testing.assert_allclose(lr.load("terms.npz").full(), cube, rtol=0, atol=1e-6)
+
+
+def test_cp_leaves_out_what_is_missing(cube, report):
+    np.save("holes.npy", np.where(np.random.default_rng(1).random(cube.shape) < 0.3, np.nan, cube))
+    report("cp", "holes.npy", "--rank", 2, "-o", "terms.npz")
+    np.testing.assert_allclose(lr.load("terms.npz").full(), cube, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("arguments", [("--ranks", "2"), ("--ranks", "2,2,2"), ("--tol", "1e-6")])
+def test_tucker_takes_ranks_or_a_tolerance(cube, report, arguments):
+    found = report("tucker", "cube.npy", *arguments, "-o", "small.npz")
+    assert found["ranks"] == [2, 2, 2]
+    assert found["compression"] == pytest.approx(960 / (8 + 60))
+    np.testing.assert_allclose(lr.load("small.npz").full(), cube, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("ranks", ["2,2", "two"])
+def test_ranks_that_do_not_fit_are_named(cube, ranks, capsys):
+    assert cli.main(["tucker", "cube.npy", "--ranks", ranks]) == 2
+    assert "--ranks must be" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from scipy import io, sparse
 
 from lowrank_la.exceptions import MissingReaderError, ReadError
-from lowrank_la.reading import read_matrix
+from lowrank_la.reading import read_array, read_matrix
 
 M = np.array([[1.0, 2.5, -3.0], [4.0, 0.0, 6e10]])
 
@@ -367,3 +367,14 @@ def test_reading_an_array_imports_no_optional_reader(tmp_path):
         "sys.exit(bool({'h5py', 'zarr', 'pyarrow', 'PIL'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code, tmp_path / "a.npy"], check=False).returncode == 0
+
+
+def test_arrays_of_more_axes_are_read_where_they_are_asked_for(tmp_path):
+    X = np.arange(24.0).reshape(2, 3, 4)
+    np.save(tmp_path / "x.npy", X)
+    np.testing.assert_array_equal(read_array(tmp_path / "x.npy"), X)
+    with pytest.raises(ReadError, match="two axes was expected"):
+        read_matrix(tmp_path / "x.npy")
+    np.save(tmp_path / "v.npy", X.ravel())
+    with pytest.raises(ReadError, match="two axes at least"):
+        read_array(tmp_path / "v.npy")

@@ -1,0 +1,90 @@
+"""``cp`` and ``tucker``: decompositions of a tensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+import lowrank_la as lr
+from lowrank_la.reading import read_array
+from lowrank_la.results import to_host
+
+from .app import app
+from .common import AsJson, Key, Output, Seed, Tol, account, answer, check_writable, integer, show_progress, timed
+
+Tensor = Annotated[Path, typer.Argument(help="Tensor: .npy .npz .h5 .zarr, or a matrix in any format.")]
+
+
+@app.command("cp")
+def _cp(
+    file: Tensor,
+    rank: Annotated[int, typer.Option(parser=integer, metavar="R", help="Number of terms.")],
+    nonneg: Annotated[bool, typer.Option("--nonneg", help="Factors without negative numbers.")] = False,
+    method: Annotated[str, typer.Option(help="als, or another that lowrank_la.cp offers.")] = "als",
+    seed: Seed = 0,
+    output: Output = None,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Sum of rank-one terms for the tensor in FILE; NaN is missing.
+
+    Example: lowrank-la cp cube.npy --rank 5 -o terms.npz
+    """
+    check_writable(output)
+    X = read_array(file, key=key)
+    missing = isinstance(X, np.ndarray) and X.dtype.kind in "fc" and bool(np.isnan(X).any())
+    options = {"method": method, "nonneg": nonneg, "rng": seed, "progress": show_progress(as_json)}
+    if missing:
+        options["mask"] = ~np.isnan(X)
+    result, seconds = timed(lambda: lr.cp(X, rank, **options))
+    report = {"shape": list(X.shape), "rank": rank, **account(result.info), "seconds": seconds}
+    report["weights"] = to_host(result.weights).tolist()
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+    answer(report, as_json)
+
+
+@app.command("tucker")
+def _tucker(
+    file: Tensor,
+    ranks: Annotated[str | None, typer.Option(metavar="R,R,R", help="Rank of every mode, or one for all.")] = None,
+    tol: Tol = None,
+    method: Annotated[str, typer.Option(help="auto, or another that lowrank_la.tucker offers.")] = "auto",
+    seed: Seed = 0,
+    output: Output = None,
+    key: Key = None,
+    as_json: AsJson = False,
+):
+    """Core and orthonormal factors of the tensor in FILE, to ranks or to a tolerance.
+
+    Example: lowrank-la tucker cube.npy --tol 0.01 -o small.npz
+    """
+    check_writable(output)
+    X = read_array(file, key=key)
+    options = {"tol": tol, "method": method, "rng": seed, "progress": show_progress(as_json)}
+    result, seconds = timed(lambda: lr.tucker(X, _ranks(ranks, X.ndim), **options))
+    sizes = [factor.shape[1] for factor in result.factors]
+    report = {"shape": list(X.shape), "ranks": sizes, **account(result.info), "seconds": seconds}
+    report["compression"] = X.size / sum(int(np.prod(part.shape)) for part in (result.core, *result.factors))
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+    answer(report, as_json)
+
+
+def _ranks(text: str | None, order: int) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    try:
+        ranks = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"--ranks must be integers separated by commas, got {text!r}") from None
+    if len(ranks) == 1:
+        return ranks * order
+    if len(ranks) != order:
+        raise ValueError(f"--ranks must be one number or {order}, one a mode, got {text!r}")
+    return ranks
