@@ -78,7 +78,7 @@ class _Groups:
     def frequency(self, z, coded, degree):
         """Bits of the frequency that shows `z` on the stencil, None where there is none."""
         if not coded:
-            return None if degree and z.sum() > degree else z
+            return None if 0 <= degree < z.sum() else z
         for weight in range(degree + 1):
             for places in combinations(range(self.n), weight):
                 if np.array_equal(self.masks[:, list(places)].sum(axis=1) % 2, z):
@@ -141,6 +141,12 @@ def put_back(U, layout, hashes, shifts, stencil, keys, values):
     groups = _Groups(layout, hashes, shifts, stencil)
     for k, a in zip(bits_of(keys, groups.n), values, strict=True):
         groups.take_out(U, k, -a)
+
+
+def take_from_points(points, keys, values, left):
+    """Subtract the expansion from values at points."""
+    shared = bits_of(points, points.shape[1] * 64) @ bits_of(keys, points.shape[1] * 64).T
+    left -= (1.0 - 2.0 * (shared % 2)) @ values
 
 
 def bin_energies(U, layout, group_of, m, out):

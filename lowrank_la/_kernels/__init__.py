@@ -31,6 +31,7 @@ _NUMPY_KERNELS = {
     "peel": "peeling",
     "put_back": "refit",
     "refit": "refit",
+    "take_from_points": "refit",
     "scan_proposals": "determinantal",
     "projection_draws": "determinantal",
     "bernoulli_until": "determinantal",

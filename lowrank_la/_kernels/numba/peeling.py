@@ -166,7 +166,7 @@ def _key_of(z, coded, degree, exps, logs, n, key):
             weight += bit
             word |= bit << np.uint64(63 - q)
         key[w] = word
-    return degree == 0 or weight <= np.uint64(degree)
+    return degree < 0 or weight <= np.uint64(degree)
 
 
 @jit
@@ -203,7 +203,7 @@ def peel(
         The groups, the group of each bin, for every group and bit the bins that it flips, words of shifts and stencil;
         an empty stencil stands for the unit vectors.
     degree : int
-        Largest weight of a frequency, 0 for any.
+        Largest weight of a frequency, -1 for any.
     exps, logs
         The field of the code, when there is a stencil.
     soft, check : bool

@@ -76,3 +76,24 @@ def bin_energies(U, layout, group_of, m, out):
         width = _width(layout, c, m)
         start = layout[c, START] + (g - layout[c, FIRST_BIN]) * width
         out[g] = _energy(U[start : start + width])
+
+
+@jit
+def take_from_points(points, keys, values, left):
+    """Subtract the expansion from values at points; both are rows of words."""
+    parity = np.empty(points.shape[0], np.uint64)
+    for i in range(keys.shape[0]):
+        parity[:] = 0
+        for w in range(keys.shape[1]):
+            for p in range(points.shape[0]):
+                parity[p] ^= points[p, w] & keys[i, w]
+        a = values[i]
+        for p in range(points.shape[0]):
+            x = parity[p]
+            x ^= x >> np.uint64(32)
+            x ^= x >> np.uint64(16)
+            x ^= x >> np.uint64(8)
+            x ^= x >> np.uint64(4)
+            x ^= x >> np.uint64(2)
+            x ^= x >> np.uint64(1)
+            left[p] -= a * (1.0 - 2.0 * np.float64(np.int64(x & np.uint64(1))))
