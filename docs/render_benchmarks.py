@@ -18,6 +18,7 @@ ROOMS = {
     "recover": "Linear measurements",
     "blocks": "Larger than memory",
     "streaming": "Streams of rows",
+    "tensors": "Tensors",
     "transforms": "Walsh-Hadamard transforms",
     "sparse_wht": "Sparse Walsh-Hadamard transforms",
 }

@@ -51,6 +51,18 @@ if TYPE_CHECKING:
     from lowrank_la.streaming.single_pass_sketch import SinglePassSketch
     from lowrank_la.streaming.sliding_window import SlidingWindow
     from lowrank_la.streaming.top_eigenvector import TopEigenvector
+    from lowrank_la.tensors.chebtuck import ChebTuck
+    from lowrank_la.tensors.congruence import congruence, factor_match_score
+    from lowrank_la.tensors.core_consistency import core_consistency
+    from lowrank_la.tensors.cp import cp
+    from lowrank_la.tensors.decompose_conv import decompose_conv
+    from lowrank_la.tensors.functional_tucker import FunctionalTucker
+    from lowrank_la.tensors.gcp import gcp
+    from lowrank_la.tensors.newton_kernel import newton_kernel
+    from lowrank_la.tensors.split_half import split_half
+    from lowrank_la.tensors.suggest_rank import suggest_rank
+    from lowrank_la.tensors.tucker import tucker
+    from lowrank_la.tensors.tucker_sketch import TuckerSketch
     from lowrank_la.transforms.dct import dct
     from lowrank_la.transforms.fwht import fwht
     from lowrank_la.transforms.hadamard import hadamard
@@ -63,11 +75,13 @@ __version__ = "0.1.0"
 _SUBMODULES = frozenset({"datasets", "plot", "sketch", "testing"})
 _HOME = {
     "CapabilityError": "exceptions",
+    "ChebTuck": "tensors.chebtuck",
     "Chebyshev": "solve.features",
     "ConvergenceError": "exceptions",
     "ConvergenceWarning": "exceptions",
     "DPP": "sampling.dpp",
     "FrequentDirections": "streaming.frequent_directions",
+    "FunctionalTucker": "tensors.functional_tucker",
     "Hermite": "solve.features",
     "IncrementalSVD": "streaming.incremental_svd",
     "KDPP": "sampling.dpp",
@@ -83,17 +97,24 @@ _HOME = {
     "SlidingWindow": "streaming.sliding_window",
     "SparsePlusLowRank": "operators",
     "TopEigenvector": "streaming.top_eigenvector",
+    "TuckerSketch": "tensors.tucker_sketch",
     "anchor_estimate": "robust.anchors",
     "as_operator": "operators",
     "block_source": "blocks.sources",
     "cite": "references",
     "cluster_matrices": "streaming.cluster_matrices",
     "complete": "completion.complete",
+    "congruence": "tensors.congruence",
+    "core_consistency": "tensors.core_consistency",
+    "cp": "tensors.cp",
     "cur": "skeleton.cur",
     "dct": "transforms.dct",
+    "decompose_conv": "tensors.decompose_conv",
     "eigh": "factor.eigh",
     "embedding_distortion": "sampling.embedding",
+    "factor_match_score": "tensors.congruence",
     "fwht": "transforms.fwht",
+    "gcp": "tensors.gcp",
     "hadamard": "transforms.hadamard",
     "hierarchical_svd": "streaming.hierarchical_svd",
     "interpolative": "skeleton.interpolative",
@@ -102,6 +123,7 @@ _HOME = {
     "load": "results",
     "lp_sensitivities": "sampling.sensitivity",
     "lstsq": "solve.lstsq",
+    "newton_kernel": "tensors.newton_kernel",
     "nystrom": "factor.nystrom",
     "operator": "operators",
     "qb": "factor.qb",
@@ -113,9 +135,12 @@ _HOME = {
     "select_anchors": "robust.select_anchors",
     "show_versions": "versions",
     "sparse_wht": "transforms.sparse_wht",
+    "split_half": "tensors.split_half",
     "strongest_columns": "transforms.strongest",
+    "suggest_rank": "tensors.suggest_rank",
     "svd": "factor.svd",
     "tall_qr": "factor.tall_qr",
+    "tucker": "tensors.tucker",
     "volume_rescaled_sample": "sampling.volume",
     "volume_sample": "sampling.volume",
     "weighted_lstsq": "solve.weighted",
@@ -123,11 +148,13 @@ _HOME = {
 
 __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals too
     "CapabilityError",
+    "ChebTuck",
     "Chebyshev",
     "ConvergenceError",
     "ConvergenceWarning",
     "DPP",
     "FrequentDirections",
+    "FunctionalTucker",
     "Hermite",
     "IncrementalSVD",
     "KDPP",
@@ -143,6 +170,7 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "SlidingWindow",
     "SparsePlusLowRank",
     "TopEigenvector",
+    "TuckerSketch",
     "__version__",
     "anchor_estimate",
     "as_operator",
@@ -150,12 +178,18 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "cite",
     "cluster_matrices",
     "complete",
+    "congruence",
+    "core_consistency",
+    "cp",
     "cur",
     "datasets",
     "dct",
+    "decompose_conv",
     "eigh",
     "embedding_distortion",
+    "factor_match_score",
     "fwht",
+    "gcp",
     "hadamard",
     "hierarchical_svd",
     "interpolative",
@@ -164,6 +198,7 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "load",
     "lp_sensitivities",
     "lstsq",
+    "newton_kernel",
     "nystrom",
     "operator",
     "plot",
@@ -177,10 +212,13 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
     "show_versions",
     "sketch",
     "sparse_wht",
+    "split_half",
     "strongest_columns",
+    "suggest_rank",
     "svd",
     "tall_qr",
     "testing",
+    "tucker",
     "volume_rescaled_sample",
     "volume_sample",
     "weighted_lstsq",

@@ -14,6 +14,7 @@ from .checks import (
     check_tol,
 )
 from .cholesky_qr import cholesky_qr2, shifted_cholesky_qr3
+from .contract import contract_modes, in_rows
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
 from .dtypes import (
     complex_dtype,
@@ -43,6 +44,20 @@ from .entries import (
     true_places,
     with_small_indices,
     without,
+)
+from .fibres import (
+    chunks,
+    entries_twin,
+    fibre_entries,
+    fibre_kernel_pays,
+    fibre_products,
+    fibre_rows,
+    fibre_tree,
+    index_arrays,
+    products_twin,
+    rows_twin,
+    sorted_places,
+    stacked,
 )
 from .hashing import hash_rows, split_draws
 from .indexing import host_indices, index_array, order_of
@@ -86,6 +101,7 @@ from .products import (
 from .rng import Key, NativeKey, gaussian, integers, kernel_words, rademacher, resolve_rng, uniform
 from .segment import segment_sum
 from .sparse import CSR, csr_of, is_sparse, sparse_kind, sparse_take, stored_entries, to_csr
+from .state_space import filter_states, smooth_states
 from .supports import SUPPORT, Support, supports
 from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
@@ -113,10 +129,12 @@ __all__ = [
     "check_tol",
     "cholesky_qr2",
     "cholesky_upper",
+    "chunks",
     "clip_step",
     "column_sums",
     "complex_dtype",
     "compute_dtype",
+    "contract_modes",
     "csr_matmat",
     "csr_normal",
     "csr_of",
@@ -126,10 +144,17 @@ __all__ = [
     "device",
     "dropped_entries",
     "dtype_name",
+    "entries_twin",
     "entry_dots",
     "entry_structure",
     "entry_times",
     "eps",
+    "fibre_entries",
+    "fibre_kernel_pays",
+    "fibre_products",
+    "fibre_rows",
+    "fibre_tree",
+    "filter_states",
     "fixed_partition",
     "fro_norm",
     "from_numpy",
@@ -141,7 +166,9 @@ __all__ = [
     "host_indices",
     "householder_qr",
     "householder_triangle",
+    "in_rows",
     "index_array",
+    "index_arrays",
     "integers",
     "is_array",
     "is_complex",
@@ -166,6 +193,7 @@ __all__ = [
     "on_accelerator",
     "order_of",
     "places_without",
+    "products_twin",
     "rademacher",
     "real_dtype",
     "repeated_places",
@@ -174,18 +202,22 @@ __all__ = [
     "require_writable",
     "resolve_rng",
     "right_solve_upper",
+    "rows_twin",
     "segment_sum",
     "shifted_cholesky_qr3",
     "single_blas",
     "single_dtype",
     "small_eigh",
     "small_svd",
+    "smooth_states",
     "solve_and_gram",
     "solve_in_place",
     "solve_upper",
+    "sorted_places",
     "sparse_kind",
     "sparse_take",
     "split_draws",
+    "stacked",
     "stored_entries",
     "supports",
     "synchronize",

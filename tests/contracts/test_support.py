@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from dataclasses import dataclass, fields, replace
 
 import array_api_strict
@@ -59,6 +60,20 @@ CALLS = {
     "OjaPCA": lambda A: lr.OjaPCA(N, method="history", rng=0).partial_fit(A).result(),
     "cluster_matrices": lambda A: lr.cluster_matrices([A, A], N, 0.1),
     "hierarchical_svd": lambda A: lr.hierarchical_svd([A, A], N),
+    "ChebTuck": lambda A: interpolated(A)[:1],
+    "FunctionalTucker": lambda A: (
+        lr.FunctionalTucker(1, length_scale=1.0, variance=1.0, noise=0.1, core="superdiagonal")
+        .fit(np.arange(N * N) / N, flattened(A), starts=1, tol=0.1, rng=0)
+        .predict(np.arange(N * N) / N)
+    ),
+    "tucker": lambda A: lr.tucker(A, N),
+    "TuckerSketch": lambda A: lr.TuckerSketch((N, N), N, width=N, rng=0).update(A).result(),
+    "decompose_conv": lambda A: lr.decompose_conv(as_kernels(A), rank=N),
+    "cp": lambda A: lr.cp(A, N, rng=0, maxiter=3000, tol=1e-7),
+    "gcp": lambda A: lr.gcp(A, N, tol=1e-8, maxiter=5000, rng=0),
+    "core_consistency": lambda A: lr.core_consistency(A, rows_as_terms(A)),
+    "split_half": lambda A: lr.split_half(cube_of_three(A), 1, splits=1, starts=1, maxiter=2000, rng=0),
+    "suggest_rank": lambda A: lr.suggest_rank(cube_of_three(A), 1, splits=1, starts=1, maxiter=2000, rng=0),
 }
 for _name in lr.__all__:
     getattr(lr, _name)  # a function declares what it supports when it is loaded
@@ -84,6 +99,32 @@ def cube(A):
     """The first 32 entries of an array by rows, which is a power of two; anything else as it is."""
     flat = flattened(A)
     return flat[:32] if flat is not A else A
+
+
+def as_kernels(A):
+    """A matrix as the weights of a 1×1 convolution; anything else as it is."""
+    flat = flattened(A)
+    return be.namespace(flat).reshape(flat, (N, N, 1, 1)) if flat is not A else A
+
+
+def cube_of_three(A):
+    """The first 27 entries of an array by rows as a cube; anything else as it is."""
+    flat = flattened(A)
+    return be.namespace(flat).reshape(flat[:27], (3, 3, 3)) if flat is not A else A
+
+
+def rows_as_terms(A):
+    """A matrix as the sum of its rows, each in its place."""
+    op = lr.as_operator(A)
+    eye = op.xp.eye(N, dtype=op.dtype, device=op.device)
+    return None, [eye, (op @ eye).mT]
+
+
+def interpolated(A):
+    """Values at cell centres of the Chebyshev-Tucker approximation of `A` on a grid, which misses a rough grid."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        return (lr.ChebTuck.fit(A, degree=40).to_grid(N),)
 
 
 def right_side(A):
@@ -332,6 +373,72 @@ def check_clusters(_name, result, data):
     assert be.to_numpy(result.upper)[0] <= 1e-4
 
 
+def check_model(_name, result, data):
+    """Factors in the library and dtype of the data whose model is near the matrix."""
+    for factor in result.factors:
+        assert be.kind(be.namespace(factor)) == data.kind
+        assert be.dtype_name(factor.dtype) == data.dtype
+    full = result.full().float() if data.dtype == "bfloat16" else result.full()
+    assert oracles.relative_error(positive(), full) <= 0.02
+
+
+def check_tucker(_name, result, data):
+    """Factors or kernels in the library and dtype of the data that stand for the matrix."""
+    parts = getattr(result, "factors", None) or result.kernels
+    for part in (*parts, getattr(result, "core", parts[0])):
+        assert be.kind(be.namespace(part)) == data.kind
+    assert {be.dtype_name(part.dtype) for part in parts} == {data.dtype}
+    full = result.full().float() if data.dtype == "bfloat16" else result.full()
+    eps = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(data.dtype) or oracles.eps(data.dtype)
+    given = positive("complex128" if data.dtype.startswith("complex") else "float64")
+    assert oracles.relative_error(given, be.namespace(full).reshape(full, (N, N))) <= 500 * eps
+
+
+def check_terms(_name, result, data):
+    """Unit columns in the library and dtype of the data whose model is the matrix."""
+    for factor in result.factors:
+        assert be.kind(be.namespace(factor)) == data.kind
+        assert be.dtype_name(factor.dtype) == data.dtype
+    eps = 2.0**-7 if data.dtype == "bfloat16" else oracles.eps(data.dtype)
+    full = result.full().float() if data.dtype == "bfloat16" else result.full()
+    dtype = "complex128" if data.dtype.startswith("complex") else "float64"
+    assert oracles.relative_error(positive(dtype), full) <= max(1e-5, 500 * eps)
+
+
+def check_hundred(_name, result, data):
+    """A core consistency of one hundred."""
+    assert result == pytest.approx(100.0, abs=0.1)
+
+
+def check_figures(_name, result, data):
+    """Figures on the host that are finite."""
+    assert all(np.isfinite(part).all() for part in result)
+
+
+def check_grid(_name, result, data):
+    """The matrix itself at the centres of cells, as splines have it there; half precision is promoted."""
+    (X,) = result
+    assert be.kind(be.namespace(X)) == data.kind
+    promoted = {"float16": "float32", "bfloat16": "float32"}.get(data.dtype, data.dtype)
+    assert be.dtype_name(X.dtype) == promoted
+    loss = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(data.dtype, 0.0)
+    (expected,) = interpolated(positive("complex128" if data.dtype.startswith("complex") else "float64"))
+    bound = loss + 500 * be.eps(X.dtype)
+    np.testing.assert_allclose(oracles.wide(np.asarray(be.to_numpy(X))), expected, rtol=0, atol=4 * bound)
+
+
+def check_predictions(name, result, data):
+    """Means and standard deviations in the dtype of the values, those of double precision up to its rounding."""
+    expected = CALLS[name](positive("float64"))
+    for part, exact in zip(result, expected, strict=True):
+        assert be.kind(be.namespace(part)) == data.kind
+        assert be.dtype_name(part.dtype) == data.dtype
+        numbers = part.float() if data.dtype == "bfloat16" else part
+        np.testing.assert_allclose(
+            oracles.wide(np.asarray(be.to_numpy(numbers))), exact, rtol=0, atol=100 * be.eps(part.dtype)
+        )
+
+
 CHECKS = dict.fromkeys(
     ("leverage_scores", "lewis_weights", "lp_sensitivities", "sample_rows", "embedding_distortion", "NystromPosterior"),
     check_numbers,
@@ -343,10 +450,20 @@ ROTATIONS = {
 }
 CHECKS |= dict.fromkeys(ROTATIONS, check_rotation)
 CHECKS["sparse_wht"] = check_spectrum
+CHECKS["ChebTuck"] = check_grid
+CHECKS["FunctionalTucker"] = check_predictions
 CHECKS |= {"strongest_columns": check_columns_of_a_basis, "robust_pca": check_parts, "anchor_estimate": check_skeleton}
 CHECKS |= dict.fromkeys(("IncrementalSVD", "SlidingWindow", "FrequentDirections"), check_numbers)
 CHECKS |= {"TopEigenvector": check_vectors, "OjaPCA": check_vectors, "cluster_matrices": check_clusters}
 CHECKS |= {"hierarchical_svd": check_numbers}
+CHECKS |= dict.fromkeys(("tucker", "TuckerSketch", "decompose_conv"), check_tucker)
+CHECKS |= {
+    "cp": check_terms,
+    "gcp": check_model,
+    "core_consistency": check_hundred,
+    "split_half": check_figures,
+    "suggest_rank": check_figures,
+}
 CHECKS |= dict.fromkeys(("lstsq", "weighted_lstsq"), check_ones)
 CHECKS |= dict.fromkeys(("ProjectionDPP", "DPP", "KDPP", "volume_sample", "volume_rescaled_sample"), check_rows)
 

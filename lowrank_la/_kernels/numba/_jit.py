@@ -6,16 +6,19 @@ from functools import lru_cache
 import numba
 
 
-def jit(function=None, *, inline=False):
+def jit(function=None, *, inline=False, reorder=False):
     """Compile on first use, keep the machine code on disk, release the GIL.
 
     Floating-point arithmetic stays as written (no `fastmath`, no contraction), so that a kernel and its portable twin
-    can agree to the last bit, and division by zero gives infinity as NumPy does. Loops are serial: parallelism is the
-    caller's, over a fixed partition. Where no folder can be written to, every process compiles for itself.
+    can agree to the last bit, and division by zero gives infinity as NumPy does. `reorder` lets long sums be
+    reassociated and contracted, for kernels that are nothing but dot products and agree to rounding. Loops are serial:
+    parallelism is the caller's, over a fixed partition. Where no folder can be written to, every process compiles for
+    itself.
     """
     if function is None:
-        return lambda f: jit(f, inline=inline)
+        return lambda f: jit(f, inline=inline, reorder=reorder)
     options = {"nogil": True, "error_model": "numpy", "inline": "always" if inline else "never"}
+    options |= {"fastmath": {"reassoc", "contract", "nsz"}} if reorder else {}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError as error:

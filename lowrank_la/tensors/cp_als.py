@@ -1,0 +1,167 @@
+"""Alternating least squares for the canonical polyadic decomposition."""
+
+import math
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import mul
+from typing import Any
+
+import numpy as np
+
+from .. import _backend as be
+from .momentum import Momentum
+from .normal_solve import solve_normal
+
+CANCELLED = 1e4  # multiples of eps: squared errors below are taken from the residual itself
+_SAFE = {"float64": 1e100, "float32": 1e12}  # norms up to which squares of entries neither overflow nor vanish
+
+
+@dataclass
+class Fitted:
+    """Unit factors and weights, the relative error after each sweep, and why the iteration ended."""
+
+    weights: Any
+    factors: list
+    errors: list = field(default_factory=list)
+    converged: bool = False
+    reason: str = ""
+    details: dict = field(default_factory=dict)
+
+
+class Sweeps:
+    """The state of alternating least squares: unit factors, their Gram matrices, and the weights of the last update.
+
+    Parameters
+    ----------
+    tensor : DenseTensor or SparseTensor
+    source : object with ``product(k, factors)``
+        Gives ``X_(k) conj(KR)``.
+    factors : list of arrays, shapes (n_k, R)
+        Where to start; columns of any length.
+    update : callable, optional
+        ``update(B, gamma, A)`` in place of the solution of the normal equations, `A` being the factor so far.
+    """
+
+    def __init__(self, tensor, source, factors, update=None):
+        self.tensor, self.source, self.update = tensor, source, update
+        self.xp, self.order = tensor.xp, len(factors)
+        self.host = be.kind(self.xp) == "numpy"
+        self.complex = be.is_complex(tensor.dtype)
+        real = be.dtype_name(be.real_dtype(self.xp, tensor.dtype))
+        limit = _SAFE[real]
+        self.scale = 1.0 if 1.0 / limit < tensor.norm < limit else tensor.norm
+        self.norm = tensor.norm / self.scale
+        self.floor = CANCELLED * be.eps(tensor.dtype)
+        self.weights = None
+        self.set_factors(factors)
+
+    def set_factors(self, factors):
+        """Start over from `factors`, whose columns are brought to length one; `sizes` tells what that takes."""
+        self.factors, self.grams = [None] * self.order, [None] * self.order
+        self.sizes = [None] * self.order
+        for k, factor in enumerate(factors):
+            self.put(k, factor)
+        self.weights = reduce(mul, self.sizes)
+
+    def sweep(self):
+        """Update every factor once; returns the relative error of the model by the formula without a residual."""
+        for k in range(self.order):
+            B = self.source.product(k, self.factors)
+            if self.scale != 1.0:
+                B = B / self.scale
+            gamma = self.gamma(k)
+            if self.update is None:
+                A = solve_normal(B, gamma, scaled=True)
+            else:
+                A = self.update(B, gamma, self.factors[k] * self.xp.astype(self.weights, self.tensor.dtype, copy=False))
+            self.put(k, A)
+        inner, square = self._moments(B, gamma, A)
+        return 1.0 - (2.0 * inner - square) / self.norm**2
+
+    def move_to(self, factors):
+        """Go on from `factors`, whose columns but those of the last one are of length one to within a small factor."""
+        if self.update is not None:
+            factors = [self.xp.where(factor > 0, factor, self.xp.zeros_like(factor)) for factor in factors]
+        for k, factor in enumerate(factors[:-1]):
+            self.factors[k], self.grams[k] = factor, be.mH(factor) @ factor
+        self.put(self.order - 1, factors[-1])
+
+    def absorbed(self):
+        """The factors, the weights multiplied into the last one."""
+        weights = self.xp.astype(self.weights, self.tensor.dtype, copy=False)
+        return [*self.factors[:-1], self.factors[-1] * weights[None, :]]
+
+    def gamma(self, k):
+        """Elementwise product of the Gram matrices of all factors but the `k`-th."""
+        return reduce(mul, self.grams[:k] + self.grams[k + 1 :])
+
+    def true_error(self):
+        """Relative error from the residual itself."""
+        return self.tensor.residual_norm(self.weights * self.scale, self.factors) / self.tensor.norm
+
+    def put(self, k, A):
+        """Take `A` for the factor `k`: its columns are brought to length one, their lengths become the weights."""
+        xp = self.xp
+        if self.host and not self.complex:
+            size = np.sqrt(np.einsum("ij,ij->j", A, A))
+            if not size.all():
+                size[size == 0.0] = 1.0
+            self.weights = self.sizes[k] = size
+            self.factors[k] = unit = A / size
+            self.grams[k] = unit.T @ unit
+            return
+        gram = be.mH(A) @ A
+        size = xp.sqrt(xp.real(xp.linalg.diagonal(gram)) if self.complex else xp.linalg.diagonal(gram))
+        self.weights = self.sizes[k] = size = xp.where(size > 0, size, xp.ones_like(size))
+        size = xp.astype(size, A.dtype, copy=False)
+        self.factors[k], self.grams[k] = A / size[None, :], gram / (size[None, :] * size[:, None])
+
+    def _moments(self, B, gamma, A):
+        """``Re⟨X, model⟩`` and ``‖model‖²``, the last update having been to `A` with `B` and `gamma`."""
+        xp, weights = self.xp, self.weights
+        if self.host and not self.complex:
+            square = weights @ (gamma * self.grams[-1]) @ weights
+            return float(np.einsum("ij,ij->", B, A)), float(square)
+        product, whole = B * xp.conj(A) if self.complex else B * A, gamma * self.grams[-1]
+        if self.complex:
+            product, whole = xp.real(product), xp.real(whole)
+        return float(xp.sum(product)), float(xp.sum(whole * weights[None, :] * weights[:, None]))
+
+
+def als(tensor, source, factors, tol, watch, *, accelerate=True, update=None):
+    """Alternate until the fit changes by less than `tol` in a sweep.
+
+    Parameters
+    ----------
+    tensor, source, factors, update
+        As in `Sweeps`.
+    tol : float
+        Change of the fit, ``1 - error``.
+    watch : Watch
+    accelerate : bool
+        Extrapolate between sweeps once they have become slow; see `Momentum`.
+
+    Returns
+    -------
+    Fitted
+    """
+    state, errors, converged = Sweeps(tensor, source, factors, update), [], False
+    momentum = Momentum(state) if accelerate else None
+    while not watch.over:
+        square = state.sweep()
+        error = state.true_error() if square < state.floor else math.sqrt(square)
+        if momentum is not None and momentum.undone(error, errors):
+            watch.tick(error=errors[-1])
+            errors.append(errors[-1])
+            continue
+        errors.append(error)
+        if watch.tick(error=error):
+            break
+        if len(errors) > 1 and abs(errors[-2] - error) < tol:
+            converged = True
+            break
+        if momentum is not None:
+            momentum.move(errors)
+    reason = "the fit no longer changes" if converged else watch.reason
+    details = {} if momentum is None else {"restarts": momentum.restarts, "extrapolations": momentum.moves}
+    return Fitted(state.weights * state.scale, state.factors, errors, converged, reason, details)

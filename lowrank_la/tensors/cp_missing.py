@@ -1,0 +1,199 @@
+"""CP from the observed entries alone: alternating least squares by rows, with exact extrapolation of sweeps."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _backend as be
+from ..factor.iteration import Watch
+from .cp_als import Fitted
+from .kruskal import normalised
+from .row_solves import solve_rows
+
+_EXTRAPOLATED_FROM = 3
+_FARTHEST = 50.0  # multiples of the last step that are tried
+_PATIENCE = 2
+_TRIALS = 4  # random starts besides the spectral one
+_TRIAL_SWEEPS = 10
+_SPECTRAL_UP_TO = 1 << 11  # length of a mode whose Gram matrix is formed for the start
+
+
+def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True):
+    """CP factors that minimise ``Σ w |x - model|²`` over the observed entries, from the starting `factors`.
+
+    Parameters
+    ----------
+    observed : ObservedTensor
+    factors : list of arrays, shapes (n_k, R)
+        Where to start; the model is their sum of rank-one tensors, without weights.
+    tol : float
+        Change of the relative residual in a sweep, twice in a row, that ends the iteration.
+    watch : Watch
+    accelerate : bool
+        Go along the step of each sweep to where the residual is least: it is a polynomial of the length.
+    means : bool
+        Give rows without observed entries the mean of the others.
+
+    Returns
+    -------
+    Fitted
+        ``errors`` are relative to the weighted norm of the observed entries. Rows without observed entries are the mean
+        of the other rows of their factor; ``details["unseen"]`` lists them for each mode.
+    """
+    xp, dtype = observed.tensor.xp, observed.tensor.dtype
+    weights = xp.full(
+        (factors[0].shape[1],), observed.scale, dtype=be.real_dtype(xp, dtype), device=be.device(factors[0])
+    )
+    fitted = Fitted(weights, [xp.astype(factor, dtype) for factor in factors], details={"unseen": observed.unseen})
+    if observed.norm == 0.0:
+        fitted.factors = [factor * 0 for factor in fitted.factors]
+        fitted.errors, fitted.converged, fitted.reason = [0.0], True, "all observed entries are zero"
+        return fitted
+    gap: Any = None
+    waited = 0
+    floor = 8 * be.eps(observed.tensor.dtype)
+    while True:
+        old, old_gap = fitted.factors, gap
+        fitted.factors = _swept(observed, old)
+        gap = _gap(observed, fitted.factors)
+        if accelerate and old_gap is not None and len(fitted.errors) >= _EXTRAPOLATED_FROM:
+            fitted.factors, gap = _extrapolated(observed, old, old_gap, fitted.factors, gap)
+        error = observed.weighted_norm(gap) / observed.norm
+        change = abs(fitted.errors[-1] - error) if fitted.errors else math.inf
+        fitted.errors.append(error)
+        waited = waited + 1 if change < tol else 0
+        over = watch.tick(error=error)
+        fitted.converged = waited >= _PATIENCE or error <= floor
+        if fitted.converged or over:
+            break
+    fitted.reason = "the fit no longer changes" if fitted.converged else watch.reason
+    if fitted.converged and error <= floor:
+        fitted.reason = "the observed entries are met to rounding"
+    fitted.factors = _with_means(observed, fitted.factors) if means else fitted.factors
+    return fitted
+
+
+def starting_factors(observed, rank, key):
+    """Where to start: the best of some starts after a few sweeps each.
+
+    One start has the leading singular vectors of the unfoldings with zeros in place of what is missing, and Gaussian
+    columns beyond them and for long modes; the others are Gaussian. The singular vectors alone often lead astray.
+    """
+    spectral = _spectral(observed, rank, key.child("spectral"))
+    best, least = None, math.inf
+    for trial in range(_TRIALS + 1):
+        factors = spectral if trial == 0 and spectral is not None else _gaussian(observed, rank, key.child(trial))
+        found = fit_observed(observed, factors, 1e-12, Watch(_TRIAL_SWEEPS), means=False)
+        if found.errors[-1] < least:
+            best, least = found.factors, found.errors[-1]
+    return best
+
+
+def _gaussian(observed, rank, key):
+    tensor = observed.tensor
+    return [
+        be.gaussian(key.child(k), slice(0, n), slice(0, rank), be.dtype_name(tensor.dtype), tensor.xp, tensor.device)
+        for k, n in enumerate(tensor.shape)
+    ]
+
+
+def _spectral(observed, rank, key):
+    """Singular vectors of the unfoldings, modes beyond a length excepted; None where all of them are too long."""
+    tensor, factors = observed.tensor, _gaussian(observed, rank, key)
+    if all(n > _SPECTRAL_UP_TO for n in tensor.shape):
+        return None
+    for k, n in enumerate(tensor.shape):
+        if n <= _SPECTRAL_UP_TO:
+            vectors = be.small_eigh(tensor.unfolding_gram(k))[1][:, max(0, n - rank) :]
+            factors[k] = tensor.xp.concat([vectors, factors[k][:, vectors.shape[1] :]], axis=1)
+    return factors
+
+
+def _swept(observed, factors):
+    factors = balanced(factors)
+    for k in range(len(factors)):
+        factors[k] = solve_rows(observed, factors, k)
+    return factors
+
+
+def balanced(factors):
+    """The same sum of rank-one tensors, all columns of a term with the same norm."""
+    xp, parts, size = be.namespace(*factors), [], None
+    for factor in factors:
+        column, norm = normalised(factor)
+        parts.append(column)
+        norm = norm ** (1.0 / len(factors))
+        size = norm if size is None else size * norm
+    return [column * xp.astype(size, column.dtype)[None, :] for column in parts]
+
+
+def _gap(observed, factors):
+    return observed.tensor.values - observed.tensor.entries(None, factors)
+
+
+def _extrapolated(observed, old, old_gap, new, gap):
+    """Factors and residual at the best length of the step from `old` to `new`, which counts as one.
+
+    The residual of each entry is a polynomial of degree N in the length, known from its values at 0, 1, …, N.
+    """
+    steps = [b - a for a, b in zip(old, new, strict=True)]
+
+    def at(length):
+        return [a + length * d for a, d in zip(old, steps, strict=True)]
+
+    nodes = np.arange(len(old) + 1.0)
+    gaps = [old_gap, gap, *(_gap(observed, at(float(node))) for node in nodes[2:])]
+    length = best_length(nodes, _inner_products(observed, gaps))
+    if length is None:
+        return new, gap
+    moved = at(length)
+    moved_gap = _gap(observed, moved)
+    if observed.weighted_norm(moved_gap) < observed.weighted_norm(gap):
+        return moved, moved_gap
+    return new, gap
+
+
+def _inner_products(observed, gaps):
+    """Real parts of the weighted inner products of residuals, a host matrix."""
+    xp, weights = observed.tensor.xp, observed.weights
+    stack = xp.stack(gaps, axis=1)
+    if weights is not None:
+        stack = stack * xp.astype(xp.sqrt(weights), stack.dtype)[:, None]
+    return np.real(be.to_numpy(be.gram(stack))).astype(np.float64)
+
+
+def best_length(nodes, products):
+    """The length in (1, 50] with the least squared residual, None where it is no less than at 1.
+
+    `products` are those of residuals at the lengths `nodes`; in between they are interpolated.
+    """
+    basis = []
+    for j, node in enumerate(nodes):
+        others = np.delete(nodes, j)
+        basis.append(np.poly(others) / np.prod(node - others))
+    square = np.zeros(2 * len(nodes) - 1)
+    for i, left in enumerate(basis):
+        for j, right in enumerate(basis):
+            square += products[i, j] * np.polymul(left, right)
+    roots = np.roots(np.polyder(square))
+    real = roots.real[np.abs(roots.imag) <= 1e-6 * np.abs(roots)]
+    candidates = [float(x) for x in real if 1.0 < x <= _FARTHEST]
+    best = min(candidates, key=lambda x: np.polyval(square, x), default=None)
+    return best if best is not None and np.polyval(square, best) < products[1, 1] else None
+
+
+def _with_means(observed, factors):
+    """Rows that nothing was observed of replaced by the mean of the other rows."""
+    xp = observed.tensor.xp
+    factors = balanced(factors)
+    for k, lines in enumerate(observed.unseen):
+        if not lines:
+            continue
+        n = factors[k].shape[0]
+        seen = np.ones(n)
+        seen[lines] = 0.0
+        share = xp.astype(be.from_numpy(seen.astype(np.float32), xp, be.device(factors[k])), factors[k].dtype)
+        mean = xp.sum(share[:, None] * factors[k], axis=0) / max(1.0, float(seen.sum()))
+        factors[k] = xp.where(share[:, None] != 0, factors[k], mean[None, :])
+    return factors

@@ -1,0 +1,137 @@
+"""Sums of losses over the entries of a tensor, and their gradients in the factors."""
+
+import math
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from .. import _backend as be
+from .kruskal import khatri_rao
+from .losses import Loss
+
+_SLAB = 1 << 19
+
+
+@dataclass(frozen=True, eq=False)
+class DenseObjective:
+    """All entries of a dense tensor, the model formed a slab at a time."""
+
+    tensor: Any
+    loss: Loss
+
+    @property
+    def count(self):
+        """Number of entries in the sum."""
+        return math.prod(self.tensor.shape)
+
+    def __call__(self, factors):
+        """Sum of the losses and the gradient for each factor."""
+        tensor, shape, xp = self.tensor, self.tensor.shape, self.tensor.xp
+        split = min(range(1, len(shape)), key=lambda s: math.prod(shape[:s]) + math.prod(shape[s:]))
+        X, left, right = tensor.matrix(split), khatri_rao(factors[:split]), khatri_rao(factors[split:])
+        turned = left.shape[0] > right.shape[0]
+        short, long, rows = (right, left, X) if turned else (left, right, X.mT)
+
+        def slab(part):
+            data, model = rows[part, :], be.matmul(long[part, :], short.mT)
+            slope = self.loss.slope(data, model)
+            return _total(self.loss.value(data, model)), be.matmul(slope, short), be.matmul(slope.mT, long[part, :])
+
+        parts = be.fixed_partition(long.shape[0], max(1, _SLAB // short.shape[0]))
+        found = be.map_blocks(slab, parts) if be.kind(xp) == "numpy" else [slab(part) for part in parts]
+        along, across = (
+            xp.concat([part[1] for part in found], axis=0),
+            reduce(lambda a, b: a + b, (p[2] for p in found)),
+        )
+        of_left, of_right = (along, across) if turned else (across, along)
+        gradients = [_contracted(of_left, factors[:split], k) for k in range(split)]
+        gradients += [_contracted(of_right, factors[split:], k) for k in range(len(shape) - split)]
+        return math.fsum(part[0] for part in found), gradients
+
+
+@dataclass(frozen=True, eq=False)
+class ObservedObjective:
+    """The observed entries, each with its weight."""
+
+    observed: Any
+    loss: Loss
+
+    @property
+    def count(self):
+        """Number of entries in the sum."""
+        return self.observed.tensor.count
+
+    def __call__(self, factors):
+        """Sum of the weighted losses and the gradient for each factor."""
+        tensor, weights = self.observed.tensor, self.observed.weights
+        model = tensor.entries(None, factors)
+        value, slope = self.loss.value(tensor.values, model), self.loss.slope(tensor.values, model)
+        if weights is not None:
+            value, slope = value * weights, slope * weights
+        return _total(value), _gradients(tensor.with_values(slope), factors)
+
+
+@dataclass(frozen=True, eq=False)
+class SparseObjective:
+    """All entries of a sparse tensor, for losses whose sum over zeros the factors tell."""
+
+    tensor: Any
+    loss: Loss
+
+    @property
+    def count(self):
+        """Number of entries in the sum."""
+        return math.prod(self.tensor.shape)
+
+    def __call__(self, factors):
+        """Sum of the losses and the gradient for each factor."""
+        tensor, xp = self.tensor, self.tensor.xp
+        model = tensor.entries(None, factors)
+        zero = xp.zeros_like(model)
+        gap = self.loss.value(tensor.values, model) - self.loss.value(zero, model)
+        slope = self.loss.slope(tensor.values, model) - self.loss.slope(zero, model)
+        total, everywhere = (_squares if self.loss.at_zero == "square" else _sums)(factors)
+        gradients = _gradients(tensor.with_values(slope), factors)
+        return _total(gap) + total, [a + b for a, b in zip(gradients, everywhere, strict=True)]
+
+
+def _squares(factors):
+    """Sum of the squares of all entries of the model, and its gradients."""
+    grams = [be.gram(factor) for factor in factors]
+    others = [_product(grams[:k] + grams[k + 1 :]) for k in range(len(grams))]
+    total = _total(others[0] * grams[0])
+    return total, [2 * be.matmul(factor, other) for factor, other in zip(factors, others, strict=True)]
+
+
+def _sums(factors):
+    """Sum of all entries of the model, and its gradients."""
+    xp = be.namespace(*factors)
+    sums = [xp.sum(factor, axis=0) for factor in factors]
+    others = [_product(sums[:k] + sums[k + 1 :]) for k in range(len(sums))]
+    total = _total(others[0] * sums[0])
+    return total, [xp.zeros_like(factor) + other[None, :] for factor, other in zip(factors, others, strict=True)]
+
+
+def _gradients(tensor, factors):
+    return [part for _, part in tensor.mttkrps(list(factors))]
+
+
+def _contracted(part, factors, k):
+    """The gradient of factor `k` of a group from that of the group's Khatri-Rao product."""
+    xp, rank = be.namespace(part), part.shape[1]
+    before, after = (math.prod(factor.shape[0] for factor in group) for group in (factors[:k], factors[k + 1 :]))
+    part = xp.reshape(part, (before, factors[k].shape[0], after, rank))
+    if factors[k + 1 :]:
+        part = xp.sum(part * khatri_rao(factors[k + 1 :])[None, None, :, :], axis=2)
+    else:
+        part = part[:, :, 0, :]
+    return xp.sum(part * khatri_rao(factors[:k])[:, None, :], axis=0) if factors[:k] else part[0, :, :]
+
+
+def _product(arrays):
+    return reduce(lambda a, b: a * b, arrays)
+
+
+def _total(x):
+    xp = be.namespace(x)
+    return float(xp.sum(xp.astype(x, be.widest_real(xp, be.device(x)))))

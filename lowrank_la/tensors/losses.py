@@ -1,0 +1,151 @@
+"""Losses between an entry x and its model m, with their slopes in m."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .. import _backend as be
+
+_TINY = 1e-10  # what keeps logarithms and quotients finite at m = 0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and where it is defined.
+
+    Attributes
+    ----------
+    name : str
+    value, slope : functions of two arrays
+        ``f(x, m)`` and ``∂f/∂m``.
+    nonneg : bool
+        Whether the model must not be negative; the factors then are not.
+    allowed : str
+        Data that it is for: "any", "nonneg", "counts", "binary" or "positive".
+    same_scale : bool
+        Whether m stands for x itself: the relative Frobenius error then says something.
+    at_zero : str
+        Which sums of ``f(0, m)`` over all entries factors tell: "square", "sum" or "".
+    """
+
+    name: str
+    value: Callable[[Any, Any], Any]
+    slope: Callable[[Any, Any], Any]
+    nonneg: bool
+    allowed: str
+    same_scale: bool
+    at_zero: str = ""
+
+
+def _xp(m):
+    return be.namespace(m)
+
+
+def _log(m):
+    return _xp(m).log(m + _TINY)
+
+
+def _sign(x):
+    return _xp(x).sign(x)
+
+
+def _softplus(m):
+    xp = _xp(m)
+    return xp.log1p(xp.exp(-xp.abs(m))) + (m + xp.abs(m)) / 2
+
+
+def _logistic(m):
+    xp = _xp(m)
+    part = xp.exp(-xp.abs(m))
+    return xp.where(m >= 0, 1 / (1 + part), part / (1 + part))
+
+
+def _huber(delta):
+    def value(x, m):
+        xp, gap = _xp(m), _xp(m).abs(x - m)
+        return xp.where(gap <= delta, gap * gap, 2 * delta * gap - delta * delta)
+
+    def slope(x, m):
+        xp = _xp(m)
+        return 2 * xp.clip(m - x, -delta, delta)
+
+    return Loss("huber", value, slope, False, "any", True)
+
+
+def _negative_binomial(trials):
+    return Loss(
+        "negative_binomial",
+        lambda x, m: (trials + x) * _xp(m).log1p(m) - x * _log(m),
+        lambda x, m: (trials + x) / (1 + m) - x / (m + _TINY),
+        True, "counts", False,
+    )  # fmt: skip
+
+
+def _beta(power):
+    if power in (0.0, 1.0):
+        raise ValueError(f"parameter of the beta loss must not be 0 or 1, got {power}: take 'gamma' or 'poisson'")
+    return Loss(
+        "beta",
+        lambda x, m: (m + _TINY) ** power / power - x * (m + _TINY) ** (power - 1) / (power - 1),
+        lambda x, m: (m + _TINY) ** (power - 1) - x * (m + _TINY) ** (power - 2),
+        True, "positive" if power < 1.0 else "nonneg", True,
+    )  # fmt: skip
+
+
+_PLAIN = (
+    Loss("gaussian", lambda x, m: (x - m) ** 2, lambda x, m: 2 * (m - x), False, "any", True, "square"),
+    Loss("poisson", lambda x, m: m - x * _log(m), lambda x, m: 1 - x / (m + _TINY), True, "nonneg", True, "sum"),
+    Loss("poisson_log", lambda x, m: _xp(m).exp(m) - x * m, lambda x, m: _xp(m).exp(m) - x, False, "nonneg", False),
+    Loss(
+        "bernoulli", lambda x, m: _xp(m).log1p(m) - x * _log(m), lambda x, m: 1 / (1 + m) - x / (m + _TINY), True,
+        "binary", False,
+    ),
+    Loss("bernoulli_logit", lambda x, m: _softplus(m) - x * m, lambda x, m: _logistic(m) - x, False, "binary", False),
+    Loss(
+        "gamma", lambda x, m: x / (m + _TINY) + _log(m),
+        lambda x, m: 1 / (m + _TINY) - x / (m + _TINY) ** 2, True, "positive", True,
+    ),
+    Loss(
+        "rayleigh", lambda x, m: 2 * _log(m) + math.pi / 4 * (x / (m + _TINY)) ** 2,
+        lambda x, m: 2 / (m + _TINY) - math.pi / 2 * x * x / (m + _TINY) ** 3, True, "positive", True,
+    ),
+)  # fmt: skip
+_BY_NAME = {loss.name: loss for loss in _PLAIN}
+_WITH_PARAMETER = {"huber": (_huber, 1.0), "negative_binomial": (_negative_binomial, 1.0), "beta": (_beta, 0.5)}
+LOSSES = (*_BY_NAME, *_WITH_PARAMETER)
+"""Names of all losses."""
+
+
+def loss_called(name, parameter=None):
+    """The `Loss` of that name; `parameter` is for those that have one."""
+    be.check_option("loss", name, LOSSES)
+    if name in _BY_NAME:
+        if parameter is not None:
+            raise ValueError(f"parameter goes with {', '.join(_WITH_PARAMETER)}; the loss {name!r} has none")
+        return _BY_NAME[name]
+    make, default = _WITH_PARAMETER[name]
+    if parameter is None:
+        return make(default)
+    return make(be.check_positive("parameter", parameter))
+
+
+def require_allowed(loss, x):
+    """ValueError where the numbers `x` are none that `loss` is for."""
+    xp = be.namespace(x)
+    wrong = {
+        "nonneg": lambda: xp.any(x < 0),
+        "counts": lambda: xp.any((x < 0) | (x != xp.round(x))),
+        "binary": lambda: xp.any((x != 0) & (x != 1)),
+        "positive": lambda: xp.any(x <= 0),
+    }
+    says = {
+        "nonneg": "numbers that are not negative",
+        "counts": "counts 0, 1, 2, …",
+        "binary": "zeros and ones",
+        "positive": "positive numbers",
+    }
+    if loss.allowed in wrong and bool(wrong[loss.allowed]()):
+        raise ValueError(
+            f"the loss {loss.name!r} is for {says[loss.allowed]}; X holds others: mask them or change loss"
+        )

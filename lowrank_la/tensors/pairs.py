@@ -1,0 +1,33 @@
+"""Kruskal tensors as arguments: a `CPResult` or a pair of weights and factors."""
+
+from .. import _backend as be
+from .kruskal import in_compute_dtype
+
+
+def kruskal_pair(name, given):
+    """``weights, factors`` of the argument called `name`, in a dtype that is computed in.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a `CPResult` nor a pair.
+    ValueError
+        If the factors don't have the same number of columns as there are weights.
+    """
+    try:
+        weights, factors = given
+        factors = [be.dense_array(factor, f"a factor of {name}") for factor in factors]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{name} must be a result of cp or a pair (weights, factors), got {type(given).__name__}: {error}"
+        ) from None
+    rank = {int(factor.shape[1]) if factor.ndim == 2 else -1 for factor in factors}
+    if len(factors) < 1 or len(rank) != 1 or -1 in rank:
+        raise ValueError(f"{name} must have factors of shapes (n_k, R), got {[tuple(f.shape) for f in factors]}")
+    if weights is None:
+        xp = be.namespace(*factors)
+        weights = xp.ones(rank.pop(), dtype=be.widest_real(xp, be.device(factors[0])), device=be.device(factors[0]))
+    weights = be.dense_array(weights, f"weights of {name}")
+    if tuple(weights.shape) != (factors[0].shape[1],):
+        raise ValueError(f"{name} must have one weight a column, got {tuple(weights.shape)} and {factors[0].shape[1]}")
+    return in_compute_dtype(weights, factors)

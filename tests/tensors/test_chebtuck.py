@@ -1,0 +1,335 @@
+"""Chebyshev-Tucker approximations of functions, grids and sums of separable terms."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import lowrank_la as lr
+from lowrank_la import _backend as be
+
+EPS = np.finfo(float).eps
+CUBE = [(-1.0, 1.0)] * 3
+ANALYTIC = {
+    "Gaussian": lambda x: np.exp(-np.sum(x**2, axis=1)),
+    "Runge": lambda x: 1.0 / (1.0 + np.sum(x**2, axis=1)),
+    "steep Runge": lambda x: 1.0 / (1.0 + 9.0 * np.sum(x**2, axis=1)),
+    "hyperbolic tangent": lambda x: np.tanh(np.sum(x, axis=1)),
+    "hyperbolic secant squared": lambda x: np.cosh(np.sum(x, axis=1)) ** -2,
+    "wave": lambda x: np.cos(15.0 * x[:, 0] * x[:, 1] + x[:, 2]),
+}
+
+
+def random_points(count, order, rng=1):
+    return np.random.default_rng(rng).uniform(-1.0, 1.0, (count, order))
+
+
+def centres(n):
+    return (2 * np.arange(n) + 1 - n) / n
+
+
+def quietly(*args, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        return lr.ChebTuck.fit(*args, **options)
+
+
+@pytest.mark.parametrize("name", ANALYTIC)
+def test_an_analytic_function_is_met_to_twelve_digits_at_a_degree_found_by_itself(name):
+    f = ANALYTIC[name]
+    g = lr.ChebTuck.fit(f, CUBE, tol=1e-12, rng=0)
+    points = random_points(2000, 3)
+    assert np.max(np.abs(g(points) - f(points))) <= 1e-12
+    assert g.info.converged
+
+
+def test_the_long_range_newton_kernel_takes_rank_thirteen_at_most():
+    kernel = lr.newton_kernel(1024, terms=31).long_range()
+    g = lr.ChebTuck.fit(kernel, tol=1e-7, degree=128)
+    assert max(g.ranks) <= 13
+    assert g.info.error <= 2e-8
+    middle = [factor[512] for factor in kernel.factors]
+    truth = (kernel.factors[0] * (kernel.weights * middle[2])) @ kernel.factors[1].T
+    rows = [g.on_grid(k, 1024) for k in range(3)]
+    found = np.einsum("abc,ia,jb,c->ij", g.core, rows[0], rows[1], rows[2][512], optimize=True)
+    assert np.max(np.abs(found - truth)) <= 2e-8 * np.max(np.abs(truth))
+
+
+def test_a_sum_of_terms_is_compressed_as_its_dense_tensor_is():
+    kernel = lr.newton_kernel(48, terms=20).long_range()
+    dense = np.einsum("r,ir,jr,kr->ijk", kernel.weights, *kernel.factors)
+    a = lr.ChebTuck.fit(kernel, tol=1e-6)
+    b = lr.ChebTuck.fit(dense, tol=1e-6)
+    assert np.max(np.abs(a.to_grid(33) - b.to_grid(33))) <= 4e-6 * np.max(dense)
+    true = np.linalg.norm(a.to_grid(48) - dense) / np.linalg.norm(dense)
+    assert a.info.error == pytest.approx(true, rel=1e-2)
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-5, 1e-7])
+def test_the_reported_error_of_a_grid_is_the_true_one_and_meets_the_tolerance(tol):
+    x = centres(40)
+    X = 1.0 / (3.0 + x[:, None, None] + 0.5 * x[:, None] * x + x**3)
+    g = lr.ChebTuck.fit(X, tol=tol)
+    true = np.linalg.norm(g.to_grid(40) - X) / np.linalg.norm(X)
+    assert g.info.error == pytest.approx(true, rel=1e-6)
+    assert true <= tol
+
+
+def test_an_error_that_rough_data_leave_is_reported_and_warned_of():
+    X = np.random.default_rng(0).standard_normal((12, 12, 12))
+    with pytest.warns(lr.ConvergenceWarning, match="tail"):
+        g = lr.ChebTuck.fit(X, tol=1e-6, degree=8)
+    true = np.linalg.norm(g.to_grid(12) - X) / np.linalg.norm(X)
+    assert g.info.error == pytest.approx(true, rel=1e-6)
+    assert not g.info.converged
+    with pytest.raises(lr.ConvergenceError):
+        lr.ChebTuck.fit(X, tol=1e-6, degree=8, on_failure="raise")
+
+
+def test_a_function_with_a_kink_says_that_it_falls_short():
+    with pytest.warns(lr.ConvergenceWarning, match="tail"):
+        g = lr.ChebTuck.fit(lambda x: np.abs(x[:, 0] - 0.3) + x[:, 1], [(-1, 1)] * 2, tol=1e-8, degree=40, rng=0)
+    points = random_points(3000, 2)
+    true = np.max(np.abs(g(points) - np.abs(points[:, 0] - 0.3) - points[:, 1]))
+    assert 0.2 * true <= g.info.error * 2.3 <= 2.0 * true
+
+
+def test_a_function_that_lines_through_the_box_show_too_simple_is_still_met():
+    g = lr.ChebTuck.fit(lambda x: np.cos(40 * x[:, 0] * x[:, 1]), [(-1, 1)] * 2, tol=1e-10, rng=0)
+    points = random_points(2000, 2)
+    assert np.max(np.abs(g(points) - np.cos(40 * points[:, 0] * points[:, 1]))) <= 1e-10
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_polynomials_are_exact(order):
+    rng = np.random.default_rng(order)
+    C = rng.standard_normal((4,) * order)
+
+    def f(x):
+        total = C
+        for k in reversed(range(order)):
+            powers = x[:, k, None] ** np.arange(4)
+            total = (
+                np.einsum("...i,pi->p...", total, powers)
+                if k == order - 1
+                else np.einsum("p...i,pi->p...", total, powers)
+            )
+        return total
+
+    g = lr.ChebTuck.fit(f, [(0.0, 2.0)] * order, degree=3, tol=1e-12, rng=0)
+    points = 1.0 + random_points(50, order)
+    np.testing.assert_allclose(g(points), f(points), rtol=0, atol=2000 * EPS * np.max(np.abs(f(points))))
+
+
+def test_gradient_and_integral_are_those_of_the_function():
+    f = lambda x: np.sin(x[:, 0]) * np.exp(x[:, 1]) + x[:, 2] ** 2  # noqa: E731
+    domain = [(0.0, 1.0), (-1.0, 2.0), (2.0, 5.0)]
+    g = lr.ChebTuck.fit(f, domain, tol=1e-13, rng=0)
+    p = np.array([0.5, 0.5, 3.5]) + random_points(20, 3) * np.array([0.5, 1.5, 1.5])
+    expected = np.stack([np.cos(p[:, 0]) * np.exp(p[:, 1]), np.sin(p[:, 0]) * np.exp(p[:, 1]), 2 * p[:, 2]], axis=1)
+    np.testing.assert_allclose(g.grad(p), expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(g.derivative(1)(p), expected[:, 1], rtol=0, atol=1e-10)
+    integral = 3 * (1 - np.cos(1.0)) * (np.exp(2.0) - np.exp(-1.0)) + 3 * (125 - 8) / 3
+    assert g.integrate() == pytest.approx(integral, rel=1e-12)
+
+
+def test_the_grid_holds_the_values_at_its_centres():
+    g = lr.ChebTuck.fit(ANALYTIC["wave"], CUBE, tol=1e-8, rng=0)
+    X = g.to_grid((3, 4, 5))
+    points = np.stack([x.ravel() for x in np.meshgrid(centres(3), centres(4), centres(5), indexing="ij")], axis=1)
+    np.testing.assert_allclose(X.ravel(), g(points), rtol=0, atol=1000 * EPS)
+
+
+def test_factors_are_orthonormal_and_one_point_gives_one_number():
+    g = lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=1e-6, rng=0)
+    for factor in g.factors:
+        np.testing.assert_allclose(factor.T @ factor, np.eye(factor.shape[1]), rtol=0, atol=100 * EPS)
+    assert g(np.zeros(3)).shape == ()
+    assert g.grad(np.zeros(3)).shape == (3,)
+    assert g(np.empty((0, 3))).shape == (0,)
+    assert g.shape == tuple(d + 1 for d in g.degrees)
+
+
+def test_complex_functions_keep_their_phase():
+    f = lambda x: np.exp(1j * 5.0 * x[:, 0] * x[:, 1])  # noqa: E731
+    g = lr.ChebTuck.fit(f, [(-1, 1)] * 2, tol=1e-12, rng=0)
+    points = random_points(200, 2)
+    np.testing.assert_allclose(g(points), f(points), rtol=0, atol=1e-12)
+    assert isinstance(g.integrate(), complex)
+    X = np.exp(1j * centres(20)[:, None] * centres(20))
+    h = lr.ChebTuck.fit(X, tol=1e-5)
+    assert np.linalg.norm(h.to_grid(20) - X) <= 1e-5 * np.linalg.norm(X)
+    weights, factors = np.array([1.0 + 1j, 2.0]), [np.exp(1j * np.outer(centres(9), [1.0, 2.0])) for _ in range(3)]
+    dense = np.einsum("r,ir,jr,kr->ijk", weights, *factors)
+    k = lr.ChebTuck.fit((weights, factors), tol=1e-3)
+    assert np.linalg.norm(k.to_grid(9) - dense) <= 1e-3 * np.linalg.norm(dense)
+
+
+def test_every_library_gives_the_same_approximation(backend):
+    kernel = lr.newton_kernel(16, terms=12).long_range()
+    dense = np.einsum("r,ir,jr,kr->ijk", kernel.weights, *kernel.factors)
+    points = backend.asarray(random_points(9, 3))
+    inputs = {
+        "grid": (backend.asarray(dense), dense),
+        "terms": tuple(
+            (move(kernel.weights), tuple(move(f) for f in kernel.factors)) for move in (backend.asarray, np.asarray)
+        ),
+    }
+    for given, host in inputs.values():
+        g, h = (quietly(f, tol=1e-3, degree=9) for f in (given, host))
+        assert backend.holds(g.core)
+        eps = be.eps(g.core.dtype)
+        for found, expected in (
+            (g(points), h(random_points(9, 3))),
+            (g.to_grid(7), h.to_grid(7)),
+            (g.grad(points), h.grad(random_points(9, 3))),
+        ):
+            assert backend.holds(found)
+            np.testing.assert_allclose(
+                backend.to_numpy(found), expected, rtol=0, atol=1000 * eps * np.abs(expected).max()
+            )
+        assert g.integrate() == pytest.approx(h.integrate(), rel=1000 * eps)
+
+
+def test_a_function_gets_points_of_the_library_of_its_domain(backend):
+    domain = backend.asarray(np.array(CUBE[:2]))
+
+    def f(x):
+        assert backend.holds(x)
+        return be.namespace(x).exp(x[:, 0] * x[:, 1])
+
+    g = quietly(f, domain, tol=1e-5, rng=0)
+    assert backend.holds(g.core)
+    h = quietly(lambda x: np.exp(x[:, 0] * x[:, 1]), CUBE[:2], tol=1e-5, rng=0)
+    found = backend.to_numpy(g(backend.asarray(random_points(9, 2))))
+    np.testing.assert_allclose(found, h(random_points(9, 2)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 4), (2, 3, 1), (1, 1, 1), (4,), (5, 6), (2, 2, 2, 2, 2, 2)])
+def test_short_modes_and_other_orders(shape):
+    X = np.random.default_rng(0).standard_normal(shape)
+    g = quietly(X, tol=1e-9)
+    assert len(g.ranks) == len(shape)
+    if max(shape) < 4:  # the splines are polynomials, and the data are met
+        np.testing.assert_allclose(g.to_grid(shape), X, rtol=0, atol=1e-12)
+
+
+def test_a_zero_tensor_and_zero_or_repeated_terms():
+    g = lr.ChebTuck.fit(np.zeros((6, 5, 4)))
+    assert g.info.error == 0.0
+    assert g.ranks == (1, 1, 1)
+    assert not np.any(g.to_grid(3))
+    assert lr.ChebTuck.fit(lambda x: 0.0 * x[:, 0], CUBE, rng=0).info.error == 0.0
+    column = np.cos(centres(12))[:, None]
+    factors = [np.concatenate([column, column, 0 * column], axis=1)] * 3
+    k = lr.ChebTuck.fit((np.ones(3), factors), tol=1e-4)
+    assert k.ranks == (1, 1, 1)
+    np.testing.assert_allclose(k.to_grid(12), 2 * np.einsum("i,j,k->ijk", *[column[:, 0]] * 3), rtol=0, atol=1e-3)
+    assert lr.ChebTuck.fit((np.zeros(2), [np.ones((5, 2))] * 2)).info.error == 0.0
+
+
+def test_terms_that_cancel_are_met_relative_to_what_is_left():
+    x = centres(30)
+    factors = [np.stack([np.sin(x + 1.0), np.sin(x + 1.0) + 1e-3 * np.cos(x)], axis=1)] * 2
+    weights = np.array([1.0, -1.0])
+    dense = np.einsum("r,ir,jr->ij", weights, *factors)
+    g = lr.ChebTuck.fit((weights, factors), tol=1e-5)
+    assert np.linalg.norm(g.to_grid(30) - dense) <= 1e-5 * np.linalg.norm(dense)
+
+
+def test_many_terms_have_their_error_estimated_from_entries(monkeypatch):
+    from lowrank_la.tensors import chebtuck_grid
+
+    kernel = lr.newton_kernel(24, terms=14, centers=np.random.default_rng(0).uniform(-0.5, 0.5, (5, 3))).long_range()
+    exact = quietly(kernel, tol=1e-3, degree=10, rng=0)
+    monkeypatch.setattr(chebtuck_grid, "_EXACT", 0)
+    sampled = quietly(kernel, tol=1e-3, degree=10, rng=0)
+    assert (exact.info.error_kind, sampled.info.error_kind) == ("exact", "estimate")
+    assert sampled.info.error == pytest.approx(exact.info.error, rel=0.2)
+
+
+def test_results_survive_a_file_and_say_what_they_are(tmp_path):
+    g = lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=1e-6, rng=0)
+    g.save(tmp_path / "g.npz")
+    h = lr.load(tmp_path / "g.npz")
+    points = random_points(5, 3)
+    np.testing.assert_array_equal(h(points), g(points))
+    core, _ = g
+    assert core is g.core
+    assert "automatic degree" in repr(g)
+    assert "Benner" in lr.cite(g)
+
+
+def test_the_same_seed_tries_the_same_points():
+    a, b = (lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=1e-6, rng=5) for _ in range(2))
+    assert a.info.error == b.info.error
+    assert np.array_equal(a.core, b.core)
+
+
+def test_inputs_of_any_layout_are_left_alone():
+    X = np.asfortranarray(np.cos(np.arange(210.0).reshape(7, 6, 5) / 100.0))
+    expected = quietly(np.ascontiguousarray(X), tol=1e-6).core
+    X.flags.writeable = False
+    np.testing.assert_allclose(quietly(X, tol=1e-6).core, expected, rtol=0, atol=100 * EPS * np.abs(expected).max())
+    np.testing.assert_allclose(quietly(X[::1, :, ::-1][:, :, ::-1], tol=1e-6).core, expected, rtol=0, atol=1e-12)
+
+
+def test_single_precision_stays_single_and_half_is_promoted():
+    X = np.cos(np.arange(60.0).reshape(5, 4, 3) / 50.0)
+    assert quietly(X.astype("float32"), tol=1e-3).core.dtype == "float32"
+    assert quietly(X.astype("float16"), tol=1e-3).core.dtype == "float32"
+    assert quietly(np.arange(24).reshape(2, 3, 4), tol=1e-3).core.dtype == "float64"
+
+
+def test_two_threads_with_different_libraries():
+    torch = pytest.importorskip("torch")
+    X = np.cos(np.arange(120.0).reshape(6, 5, 4) / 60.0)
+    found = {}
+
+    def work(name, data):
+        found[name] = [quietly(data, tol=1e-4).core for _ in range(5)]
+
+    threads = [threading.Thread(target=work, args=pair) for pair in (("numpy", X), ("torch", torch.asarray(X)))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(found["numpy"], found["torch"], strict=True):
+        np.testing.assert_allclose(np.abs(a), np.abs(b.numpy()), rtol=0, atol=1e-12 * np.abs(a).max())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: lr.ChebTuck.fit("f", CUBE), TypeError, "f must be a function"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"]), ValueError, "domain is needed"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], [(1.0, 1.0)] * 3), ValueError, "low < high"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], [1.0, 2.0, 3.0]), ValueError, "pairs"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], "box"), TypeError, "pairs of numbers"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, degree=(1, 2)), ValueError, "degree must be one int or 3"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, degree=2.0), TypeError, "degree must be an integer"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, degree=400), ValueError, "evaluations"),
+        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=0.0), ValueError, "tol must lie in"),
+        (lambda: lr.ChebTuck.fit(lambda x: x, CUBE), ValueError, "f must return an array of shape"),
+        (lambda: lr.ChebTuck.fit(lambda x: x[:, 0] / 0.0, CUBE), ValueError, "f returns NaN"),
+        (lambda: lr.ChebTuck.fit(np.full((3, 3), np.nan)), ValueError, "f holds NaN"),
+        (lambda: lr.ChebTuck.fit(np.zeros((3, 0))), ValueError, "none of length zero"),
+        (lambda: lr.ChebTuck.fit(np.ones((3, 3)), CUBE), ValueError, "2 of them"),
+        (lambda: lr.ChebTuck.fit((np.ones(2), [np.ones((3, 1))] * 2)), ValueError, r"shapes \(R,\)"),
+        (lambda: lr.ChebTuck.fit((np.ones(1), [np.full((3, 1), np.inf)] * 2)), ValueError, "factors of f holds NaN"),
+    ],
+)
+def test_bad_arguments_are_named(call, error, match):
+    with np.errstate(all="ignore"), pytest.raises(error, match=match):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("points", "match"),
+    [([[2.0, 0.0]], "coordinate 0 of point 0 is 2.0"), ([[0.0, np.nan]], "coordinate 1"), ([[0.0] * 3], "shape")],
+)
+def test_points_outside_the_domain_are_refused(points, match):
+    g = lr.ChebTuck.fit(np.ones((3, 3)))
+    with pytest.raises(ValueError, match=match):
+        g(points)

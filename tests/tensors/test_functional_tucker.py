@@ -1,0 +1,394 @@
+"""Functional Tucker models against dense Gaussian processes and the known figures of the synthetic experiment."""
+
+import itertools
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+import lowrank_la as lr
+from lowrank_la import _backend as be
+from lowrank_la.tensors import functional_fit, gp_modes, matern
+from lowrank_la.tensors.core_models import FullCore, Superdiagonal
+
+FIXED = {"length_scale": 0.3, "variance": 1.7, "noise": 0.1, "core": "superdiagonal"}
+
+
+def synthetic(seed, coordinates=90, data=675):
+    """The experiment of the paper: noisy cells of a grid to learn from, clean ones to test on."""
+    generator = np.random.default_rng(seed)
+    axes = [np.sort(generator.uniform(size=coordinates)) for _ in range(2)]
+    i, j = np.divmod(generator.permutation(coordinates**2)[: 2 * data], coordinates)
+    x = np.stack([axes[0][i], axes[1][j]], axis=1)
+    f = (
+        np.sin(2 * np.pi * x[:, 0]) ** 2
+        * np.cos(2 * np.pi * x[:, 0])
+        * np.exp(-2 * x[:, 1])
+        * np.sin(1.5 * np.pi * x[:, 1])
+    )
+    return x[:data], f[:data] + 0.01 * generator.standard_normal(data), x[data:], f[data:]
+
+
+def waves(count=60, order=3, seed=0, noise=0.05):
+    generator = np.random.default_rng(seed)
+    x = generator.integers(0, 7, (count, order)) / 7.0
+    y = np.prod(np.cos(3 * x), axis=1) + 0.5 * np.prod(np.sin(4 * x), axis=1)
+    return x, y + noise * generator.standard_normal(count)
+
+
+def dense_process(x, y, new, smoothness):
+    """Mean, standard deviation and log evidence by dense linear algebra."""
+    K = matern.covariance(smoothness, 0.3, 1.7, np.abs(x[:, None] - x)) + 0.01 * np.eye(x.size)
+    cross = matern.covariance(smoothness, 0.3, 1.7, np.abs(new[:, None] - x))
+    variance = 1.7 - np.einsum("ij,ji->i", cross, np.linalg.solve(K, cross.T))
+    evidence = -0.5 * (y @ np.linalg.solve(K, y) + np.linalg.slogdet(K)[1] + x.size * np.log(2 * np.pi))
+    return cross @ np.linalg.solve(K, y), np.sqrt(variance), evidence
+
+
+@pytest.mark.parametrize("smoothness", matern.SMOOTHNESS)
+def test_one_mode_is_the_dense_gaussian_process(smoothness):
+    generator = np.random.default_rng(0)
+    x = generator.uniform(size=30)
+    x[5:9] = x[4]  # places repeat
+    y = np.sin(6 * x) + 0.1 * generator.standard_normal(30)
+    new = np.concatenate([generator.uniform(-0.5, 1.5, 20), x[:5]])
+    result = lr.FunctionalTucker(1, smoothness=smoothness, **FIXED).fit(x, y)
+    mean, std, evidence = dense_process(x, y, new, smoothness)
+    found = result.predict(new)
+    np.testing.assert_allclose(found[0], mean, rtol=0, atol=1e-11)
+    np.testing.assert_allclose(found[1], std, rtol=0, atol=1e-10)
+    assert result.info.bound == pytest.approx(evidence, abs=1e-9)
+
+
+def test_tuned_hyperparameters_maximise_the_dense_evidence():
+    generator = np.random.default_rng(1)
+    x = np.sort(generator.uniform(size=40))
+    y = 3.0 * np.sin(7 * x) + 0.1 * generator.standard_normal(40)
+    result = lr.FunctionalTucker(1, noise=0.1, core="superdiagonal").fit(x, y, tol=1e-9)
+    scale, variance = float(result.length_scales[0]), float(result.variances[0])
+
+    def evidence(scale, variance):
+        K = matern.covariance(1.5, scale, variance, np.abs(x[:, None] - x)) + 0.01 * np.eye(40)
+        return -0.5 * (y @ np.linalg.solve(K, y) + np.linalg.slogdet(K)[1] + 40 * np.log(2 * np.pi))
+
+    best = evidence(scale, variance)
+    assert result.info.bound == pytest.approx(best, abs=1e-8)
+    assert all(evidence(scale * f, variance * g) < best for f, g in ((1.1, 1), (0.9, 1), (1, 1.2), (1, 0.8)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_synthetic_experiment_reaches_the_known_error(seed):
+    x, y, new, truth = synthetic(seed)
+    result = lr.FunctionalTucker(1, core="superdiagonal").fit(x, y, rng=seed)
+    mean, _ = result.predict(new)
+    assert np.sqrt(np.mean((mean - truth) ** 2)) <= 0.0042
+    assert result.noise == pytest.approx(0.01, rel=0.15)
+
+
+def test_intervals_cover_the_function_without_its_noise():
+    covered = []
+    for seed in range(12):
+        x, y, new, truth = synthetic(seed)
+        mean, std = lr.FunctionalTucker(1, core="superdiagonal").fit(x, y, starts=2, rng=seed).predict(new)
+        covered.append(np.mean(np.abs(mean - truth) <= 1.959964 * std))
+    assert 0.92 <= np.mean(covered) <= 0.98
+
+
+def test_a_wide_prior_of_the_noise_would_spoil_the_coverage(monkeypatch):
+    monkeypatch.setattr(functional_fit, "_update_noise", _with_unscaled_prior)
+    covered = []
+    for seed in range(2):
+        x, y, new, truth = synthetic(seed)
+        mean, std = lr.FunctionalTucker(1, core="superdiagonal").fit(x, y, starts=2, rng=seed).predict(new)
+        covered.append(np.mean(np.abs(mean - truth) <= 1.959964 * std))
+    assert np.mean(covered) > 0.98
+
+
+def _with_unscaled_prior(state, data, settings, misfit, number):
+    rate = 64.0  # one in the units of the data, which are worked at eight times their size
+    state.noise_precision = (1.0 + 0.5 * data.y.shape[0]) / (rate + 0.5 * misfit)
+    state.bound = -20.0 / (number + 1)  # the iteration ends after some fifty sweeps
+
+
+@pytest.mark.parametrize("core", ["full", "superdiagonal"])
+@pytest.mark.parametrize("rank", [1, 2])
+def test_the_bound_never_falls(core, rank):
+    x, y = waves()
+    seen = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        lr.FunctionalTucker(rank, core=core).fit(
+            x, y, starts=1, tol=1e-12, maxiter=60, rng=0, callback=lambda state: bool(seen.append(state.bound))
+        )
+    assert len(seen) > 5
+    assert min(np.diff(seen)) >= -1e-9 * abs(seen[-1])
+
+
+def per_entry(model, moments, k, y):
+    """Precision and shift from every datum alone, by summing over all index tuples of the core."""
+    ranks, N = model.ranks, y.shape[0]
+    W, C = model.mean.reshape(ranks), model.covariance
+    square = (C + np.outer(model.mean, model.mean)).reshape(*ranks, *ranks)
+    precision, shift = np.zeros((N, ranks[k], ranks[k])), np.zeros((N, ranks[k]))
+    indices = list(itertools.product(*map(range, ranks)))
+    for n in range(N):
+        for a in indices:
+            shift[n, a[k]] += y[n] * W[a] * np.prod([moments[j][0][n, a[j]] for j in range(len(ranks)) if j != k])
+            for b in indices:
+                others = [moments[j][1][n, a[j], b[j]] for j in range(len(ranks)) if j != k]
+                precision[n, a[k], b[k]] += square[*a, *b] * np.prod(others)
+    return precision, shift
+
+
+def random_model(ranks, seed=0):
+    generator = np.random.default_rng(seed)
+    P = int(np.prod(ranks))
+    L = generator.standard_normal((P, P))
+    return FullCore(ranks, generator.standard_normal(P), L @ L.T, 1.0)
+
+
+def random_moments(ranks, count, seed=1):
+    generator = np.random.default_rng(seed)
+    pairs = []
+    for R in ranks:
+        m, L = generator.standard_normal((count, R)), generator.standard_normal((count, R, R))
+        pairs.append((m, L @ L.transpose(0, 2, 1) + m[:, :, None] * m[:, None, :]))
+    return pairs
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_sums_by_node_equal_messages_by_entry(k, monkeypatch):
+    from lowrank_la.tensors import core_models
+
+    monkeypatch.setattr(core_models, "_AT_ONCE", 100)  # several chunks of data
+    ranks, count, nodes = (2, 3, 2), 11, 4
+    model, moments = random_model(ranks), random_moments(ranks, count)
+    y, index = np.random.default_rng(2).standard_normal(count), np.arange(count) % nodes
+    precision, shift = model.factors(k, *model.sums(moments, k, y, index, nodes))
+    entry_precision, entry_shift = per_entry(model, moments, k, y)
+    for node in range(nodes):
+        own = index == node
+        np.testing.assert_allclose(precision[node], entry_precision[own].sum(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(shift[node], entry_shift[own].sum(axis=0), rtol=1e-11, atol=1e-12)
+
+
+def test_the_core_is_the_bayesian_regression_on_products_of_functions():
+    ranks, count = (2, 3, 2), 30
+    model, moments = random_model(ranks), random_moments(ranks, count)
+    y = np.random.default_rng(2).standard_normal(count)
+    z = np.stack([np.kron(np.kron(moments[0][0][n], moments[1][0][n]), moments[2][0][n]) for n in range(count)])
+    zz = sum(np.kron(np.kron(moments[0][1][n], moments[1][1][n]), moments[2][1][n]) for n in range(count))
+    covariance = np.linalg.inv(np.eye(12) + 2.5 * zz)
+    for k in range(3):
+        first, second = model.sums(moments, k, y, np.arange(count), count)
+        core, linear, quadratic = model.updated(k, moments[k], first, second, 2.5)
+        np.testing.assert_allclose(core.covariance, covariance, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(core.mean, 2.5 * covariance @ z.T @ y, rtol=1e-9, atol=1e-12)
+        assert linear == pytest.approx(core.mean @ z.T @ y)
+        assert quadratic == pytest.approx(np.sum((covariance + np.outer(core.mean, core.mean)) * zz))
+
+
+@pytest.mark.parametrize("kind", ["full", "superdiagonal"])
+def test_predicted_moments_are_those_of_draws_from_the_posterior(kind):
+    ranks = (2, 3) if kind == "full" else (2, 2)
+    model = random_model(ranks) if kind == "full" else Superdiagonal(ranks)
+    generator = np.random.default_rng(0)
+    moments = [(m, 0.1 * (s - m[:, :, None] * m[:, None, :])) for m, s in random_moments(ranks, 1)]
+    draws = 200_000
+    functions = [generator.multivariate_normal(m[0], s[0], draws) for m, s in moments]
+    if kind == "full":
+        W = generator.multivariate_normal(model.mean, model.covariance, draws).reshape(draws, *ranks)
+        values = np.einsum("nij,ni,nj->n", W, *functions)
+    else:
+        values = np.sum(functions[0] * functions[1], axis=1)
+    mean, variance = (float(x[0]) for x in model.predicted(moments))
+    assert abs(values.mean() - mean) <= 5 * np.sqrt(variance / draws)
+    assert values.var() == pytest.approx(variance, rel=0.05)
+
+
+def test_places_between_nodes_are_nodes_without_data():
+    generator = np.random.default_rng(0)
+    nodes, new = np.sort(generator.uniform(size=12)), np.array([-0.3, 0.4, 0.41, 0.9, 1.4])
+    L = generator.standard_normal((12, 2, 2))
+    precision, shift = L @ L.transpose(0, 2, 1), generator.standard_normal((12, 2))
+    process = gp_modes.Process(nodes, 2.5, 0.3, 1.2)
+    mean, spread = gp_modes.at(process, process.condition(precision, shift), new, 2)
+    together, where = (
+        np.unique(np.concatenate([nodes, new])),
+        np.searchsorted(np.sort(np.concatenate([nodes, new])), new),
+    )
+    own = np.searchsorted(together, nodes)
+    wide, pull = np.zeros((17, 2, 2)), np.zeros((17, 2))
+    wide[own], pull[own] = precision, shift
+    expected = gp_modes.Process(together, 2.5, 0.3, 1.2).condition(wide, pull)
+    np.testing.assert_allclose(mean, expected.mean[where], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(spread, expected.spread[where], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("smoothness", matern.SMOOTHNESS)
+def test_transitions_compose_and_keep_the_stationary_covariance(smoothness):
+    A, B, C = matern.transitions(smoothness, 0.7, np.array([0.2, 0.3, 0.5]))
+    np.testing.assert_allclose(B @ A, C, rtol=0, atol=1e-14)
+    P = matern.stationary(smoothness, 2.0, np.zeros(1))
+    distance = np.array([0.5])
+    np.testing.assert_allclose((C @ P)[0, 0], matern.covariance(smoothness, 0.7, 2.0, distance)[0], rtol=1e-13)
+    assert np.all(np.linalg.eigvalsh(matern.noises(A[None], P)[0]) > 0)
+
+
+@pytest.mark.parametrize("core", ["full", "superdiagonal"])
+def test_every_library_finds_the_same_posterior(backend, core, monkeypatch):
+    monkeypatch.setattr(functional_fit, "_TRIED", 5)  # two of them tune, and the noise is free in the two that follow
+    x, y = waves(15, 2)
+    new = np.random.default_rng(3).uniform(size=(6, 2))
+    model = lr.FunctionalTucker(2, core=core, length_scale=[None, 0.4], variance=[1.0, 1.0])
+    fit = {"starts": 1, "maxiter": 2, "rng": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        found = model.fit(backend.asarray(x), backend.asarray(y), **fit).predict(backend.asarray(new))
+        expected = model.fit(x, y, **fit).predict(new)
+    eps = be.eps(found[0].dtype)
+    for a, b in zip(found, expected, strict=True):
+        assert backend.holds(a)
+        np.testing.assert_allclose(backend.to_numpy(a), b, rtol=0, atol=1e-10 if eps < 1e-12 else 0.02)
+
+
+def test_single_and_half_precision_come_back_as_they_are():
+    x, y = waves(40, 2)
+    double = lr.FunctionalTucker(1).fit(x, y, rng=0).predict(x[:5])[0]
+    for dtype in ("float32", "float16"):
+        mean, std = lr.FunctionalTucker(1).fit(x, y.astype(dtype), rng=0).predict(x[:5])
+        assert mean.dtype == std.dtype == dtype
+        np.testing.assert_allclose(mean.astype(float), double, rtol=0, atol=20 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("core", ["full", "superdiagonal"])
+def test_a_change_of_units_changes_the_answer_by_these_units_to_the_last_bit(core):
+    x, y = waves(40, 2)
+    model = lr.FunctionalTucker(2, core=core)
+    one, other = model.fit(x, y, rng=0), model.fit(x, 2.0**300 * y, rng=0)
+    for a, b in zip(one.predict(x[:7]), other.predict(x[:7]), strict=True):
+        np.testing.assert_array_equal(a, b / 2.0**300)
+    assert other.noise == one.noise * 2.0**300
+
+
+def test_results_survive_a_file_and_seeds_reproduce(tmp_path):
+    x, y = waves(40, 2)
+    result = lr.FunctionalTucker((2, 1)).fit(x, y, rng=7)
+    again = lr.FunctionalTucker((2, 1)).fit(x, y, rng=result.info.rng)
+    result.save(tmp_path / "r.npz")
+    loaded = lr.load(tmp_path / "r.npz")
+    for other in (again, loaded):
+        for a, b in zip(result.predict(x), other.predict(x), strict=True):
+            np.testing.assert_array_equal(a, b)
+    core, factors = result
+    assert core.shape == result.ranks == (2, 1)
+    assert tuple(f.shape[0] for f in factors) == result.shape
+    assert "full core" in repr(result)
+    assert "Fang" in lr.cite(loaded)
+
+
+def test_the_reported_error_is_that_at_the_data():
+    x, y = waves(40, 2)
+    for core in ("full", "superdiagonal"):
+        result = lr.FunctionalTucker(2, core=core).fit(x, y, rng=0)
+        mean, _ = result.predict(x)
+        assert result.info.error == pytest.approx(np.linalg.norm(mean - y) / np.linalg.norm(y), rel=1e-9)
+
+
+def test_length_scales_of_single_modes_may_be_given():
+    x, y = waves(60, 2)
+    result = lr.FunctionalTucker(1, length_scale=[0.4, None], variance=[2.0, 1.0]).fit(x, y, rng=0)
+    assert result.length_scales[0] == 0.4
+    assert result.length_scales[1] != pytest.approx(0.1 * 6 / 7)
+    np.testing.assert_allclose(result.variances, [2.0, 1.0])
+
+
+def test_constant_coordinates_one_datum_zero_data_and_ranks_beyond_the_nodes():
+    x = np.stack([np.zeros(8), np.arange(8.0)], axis=1)
+    mean, std = lr.FunctionalTucker(1).fit(x, np.sin(x[:, 1]), rng=0, tol=1e-3).predict(x)
+    assert np.all(np.isfinite(mean))
+    assert np.all(std >= 0)
+    mean, std = lr.FunctionalTucker(1).fit([[1.0, 2.0]], [3.0], rng=0, tol=1e-2).predict([[1.0, 2.0]])
+    assert 0 <= mean[0] <= 3.5
+    assert std[0] >= 0
+    mean, std = lr.FunctionalTucker(1).fit(x, np.zeros(8), rng=0, tol=1e-2).predict(x)
+    np.testing.assert_allclose(mean, 0.0, rtol=0, atol=1e-6)
+    mean, _ = lr.FunctionalTucker(3).fit(x[:2], [1.0, -1.0], rng=0, tol=1e-2).predict(x[:2])
+    assert np.all(np.isfinite(mean))
+
+
+def test_six_modes_and_a_mode_far_from_the_data():
+    x, y = waves(80, 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        result = lr.FunctionalTucker(1).fit(x, y, rng=0, maxiter=5)
+    far = x[:1].copy()
+    far[0, 2] = 1e6
+    assert abs(result.predict(far)[0][0]) <= 1e-6
+
+
+def test_inputs_are_left_alone_whatever_their_layout():
+    x, y = waves(40, 2)
+    expected = lr.FunctionalTucker(1).fit(x, y, rng=0).predict(x)[0]
+    wide = np.zeros((40, 4))
+    wide[:, ::2] = x
+    strided, backwards = wide[:, ::2], y[::-1].copy()[::-1]
+    for array in (strided, backwards):
+        array.flags.writeable = False
+    np.testing.assert_array_equal(lr.FunctionalTucker(1).fit(strided, backwards, rng=0).predict(strided)[0], expected)
+
+
+def test_two_threads_with_different_libraries():
+    torch = pytest.importorskip("torch")
+    x, y = waves(40, 2)
+    found = {}
+
+    def work(name, move):
+        found[name] = [
+            np.asarray(lr.FunctionalTucker(1).fit(move(x), move(y), rng=0).predict(move(x))[0]) for _ in range(3)
+        ]
+
+    threads = [threading.Thread(target=work, args=pair) for pair in (("numpy", np.asarray), ("torch", torch.asarray))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for a, b in zip(found["numpy"], found["torch"], strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
+
+
+def test_the_callback_stops_and_the_answer_says_so():
+    x, y = waves(40, 2)
+    with pytest.warns(lr.ConvergenceWarning, match="stopped by callback"):
+        result = lr.FunctionalTucker(1).fit(x, y, rng=0, tol=1e-12, callback=lambda state: state.iteration == 2)
+    assert result.info.iterations == 2
+    with pytest.raises(lr.ConvergenceError):
+        lr.FunctionalTucker(1).fit(x, y, rng=0, tol=1e-12, maxiter=1, on_failure="raise")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda x, y: lr.FunctionalTucker(0), ValueError, "rank must be at least 1"),
+        (lambda x, y: lr.FunctionalTucker(1.0), TypeError, "rank must be an integer"),
+        (lambda x, y: lr.FunctionalTucker((1, 2), core="superdiagonal"), ValueError, "one number"),
+        (lambda x, y: lr.FunctionalTucker(1, smoothness=1.0), ValueError, "smoothness must be one of"),
+        (lambda x, y: lr.FunctionalTucker(1, length_scale=-1.0), ValueError, "length_scale must be positive"),
+        (lambda x, y: lr.FunctionalTucker(1, noise=0.0), ValueError, "noise must be positive"),
+        (lambda x, y: lr.FunctionalTucker(1, core="sparse"), ValueError, "core must be one of"),
+        (lambda x, y: lr.FunctionalTucker((1, 1, 1)).fit(x, y), ValueError, "rank has 3 entries"),
+        (lambda x, y: lr.FunctionalTucker(1, length_scale=[1.0]).fit(x, y), ValueError, "length_scale has 1 entries"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, y[:-1]), ValueError, "as many rows"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, y[:, None]), ValueError, "y must have shape"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, np.where(y > 0, np.nan, y)), ValueError, "y holds NaN"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(np.where(x > 0, np.inf, x), y), ValueError, "coords holds NaN"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, 1j * y), TypeError, "y must be real"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, y, tol=1.0), ValueError, "tol must lie in"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, y, starts=0), ValueError, "starts must be at least 1"),
+        (lambda x, y: lr.FunctionalTucker(1).fit(x, y, rng=0).predict(x[:, :1]), ValueError, "coords must have shape"),
+    ],
+)
+def test_bad_arguments_are_named(call, error, match):
+    with pytest.raises(error, match=match):
+        call(*waves(30, 2))
