@@ -8,7 +8,8 @@ import scipy.sparse
 import lowrank_la as lr
 
 A = np.arange(24.0).reshape(6, 4) % 7
-NAMES = {"np": np, "lr": lr, "sparse": scipy.sparse, "A": A}
+T = np.arange(24.0).reshape(2, 3, 4) % 5
+NAMES = {"np": np, "lr": lr, "sparse": scipy.sparse, "A": A, "T": T}
 
 # (what is asked, words that the answer has to hold: the argument, the value, a way out)
 CALLS = [
@@ -74,6 +75,19 @@ CALLS = [
     ("lr.sparse_wht(lambda bits: bits, 3)", "shape"),
     ("lr.dct(A, 5)", "5"),
     ("lr.sketch.Gaussian(0, 4)", "d", "0"),
+    ("lr.cp(T, 0)", "rank", "at least 1", "0"),
+    ("lr.cp(T, 2, method='hals')", "method", "'als'", "'hals'"),
+    ("lr.cp(np.where(T > 3, np.nan, T), 2)", "NaN", "mask"),
+    ("lr.cp(T, 2, mask=np.ones((2, 3), bool))", "mask", "(2, 3, 4)"),
+    ("lr.gcp(-T, 2, loss='poisson')", "poisson", "negative"),
+    ("lr.gcp(T, 2, loss='cauchy')", "loss", "'cauchy'"),
+    ("lr.tucker(T)", "rank", "tol"),
+    ("lr.tucker(T, (2, 2))", "rank", "3"),
+    ("lr.tucker(T, tol=0)", "tol", "(0, 1)", "0"),
+    ("lr.decompose_conv(T, rank=2)", "W", "(2, 3, 4)"),
+    ("lr.ChebTuck.fit(np.sin, [(1, -1)])", "domain"),
+    ("lr.FunctionalTucker(2).fit(np.ones((5, 2)), np.ones(4))", "y", "5", "4"),
+    ("lr.factor_match_score(lr.cp(T, 1, rng=0), 3)", "b", "int"),
     ("lr.as_operator(None)", "None"),
     ("lr.load('missing.npz')", "missing.npz"),
     ("lr.cite(3)", "int"),
