@@ -3,8 +3,8 @@ Antibodies of patients: a serology tensor
 =========================================
 
 Measurements of 438 samples, 6 antigens and 11 antibody receptors (Zohar et al. 2020). A canonical polyadic
-decomposition splits them into patterns, each with a weight for every sample, antigen and receptor. How many patterns the data carry
-is the first question: at rank three two terms grow and cancel, which the result says of itself.
+decomposition splits them into patterns, each with a weight for every sample, antigen and receptor. How many patterns
+the data carry is the first question: at rank three two terms grow and cancel, which the result says of itself.
 """
 
 import matplotlib.pyplot as plt
