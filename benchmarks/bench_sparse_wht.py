@@ -27,10 +27,12 @@ TITLES = {
 RIGHT = 1e-9
 
 
-def planted(n, count, seed=0):
+def planted(n, count, seed=0, *, signs=False):
+    """Different frequencies, and normal coefficients or signs."""
     generator = np.random.default_rng(seed)
     rows = np.unique(generator.integers(0, 2, (count, n), dtype=np.uint8), axis=0)
-    return rows, generator.standard_normal(rows.shape[0])
+    values = generator.standard_normal(rows.shape[0])
+    return rows, np.sign(values) if signs else values
 
 
 def numbers(bits):

@@ -268,8 +268,9 @@ def main():
     for name in ("sizes", "single_pass"):
         for row in payload["problems"].get(name, {"rows": []})["rows"]:
             print("  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
-    whole = not options.only and not options.quick
-    print("wrote", report.write_json("streaming" if whole else "streaming_partial", payload).name)
+    if not options.quick:
+        payload["problems"] = report.stored_problems("streaming") | payload["problems"]
+    print("wrote", report.write_json("streaming_partial" if options.quick else "streaming", payload).name)
 
 
 if __name__ == "__main__":

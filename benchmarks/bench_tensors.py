@@ -285,8 +285,9 @@ def main(arguments=None):
         for name in MODULES:
             module = importlib.import_module(f"benchmarks.{name}")
             found |= module.problems(options.quick, options.repeats, options.only)
-    whole = not options.only and not options.quick
-    print("wrote", report.write_json("tensors" if whole else "tensors_partial", {"problems": found}).name)
+    if not options.quick:
+        found = report.stored_problems("tensors") | found
+    print("wrote", report.write_json("tensors_partial" if options.quick else "tensors", {"problems": found}).name)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,19 @@ import threadpoolctl
 from benchmarks.harness import THREADS
 
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("lowrank_la", "numpy", "scipy", "numba", "scikit-learn", "torch", "cupy", "fbpca", "dppy")
+PACKAGES = (
+    "lowrank_la",
+    "numpy",
+    "scipy",
+    "numba",
+    "scikit-learn",
+    "torch",
+    "cupy",
+    "fbpca",
+    "dppy",
+    "tensorly",
+    "pyttb",
+)
 
 
 def machine():
@@ -42,6 +54,15 @@ def write_json(name, payload):
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps(_plain({"machine": machine(), **payload}), indent=1, sort_keys=True) + "\n")
     return path
+
+
+def stored_problems(name):
+    """Problems of the stored results, to which a run of some of them is added; none if another machine made them."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return {}
+    stored = json.loads(path.read_text())
+    return stored["problems"] if stored["machine"] == _plain(machine()) else {}
 
 
 def _plain(value):

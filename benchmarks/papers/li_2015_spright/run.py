@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.bench_sparse_wht import planted, stored
 from lowrank_la.transforms.sparse_load import left_over
 
 HERE = Path(__file__).parent
@@ -30,20 +31,6 @@ NOTES = {  # shares of exact answers that a careful implementation has
     "vote 5": (1.0, 0.87),
 }
 RATIOS = (-5.0, 0.0, 5.0)
-
-
-def planted(n, count, seed, signs):
-    generator = np.random.default_rng(seed)
-    rows = np.unique(generator.integers(0, 2, (count, n), dtype=np.uint8), axis=0)
-    values = generator.standard_normal(rows.shape[0])
-    return rows, np.sign(values) if signs else values
-
-
-def stored(rows, values):
-    n = rows.shape[1]
-    X = np.zeros(1 << n)
-    X[rows.astype(np.int64) @ (1 << np.arange(n - 1, -1, -1))] = values
-    return lr.fwht(X)
 
 
 def function(rows, values):
@@ -64,7 +51,7 @@ def exact_share(bins, load, trials, n=20):
     """Share of exact answers on exact values with `bins` bins and ``bins / load`` coefficients."""
     right = 0
     for seed in range(trials):
-        rows, values = planted(n, round(bins / load), seed, signs=False)
+        rows, values = planted(n, round(bins / load), seed)
         result = once(stored(rows, values), n, len(rows), bins=bins, rng=seed)
         right += np.array_equal(result.indices, rows)
     return right / trials
@@ -108,7 +95,7 @@ def growth(full):
         [(n, 64, 64) for n in (14, 20, 30, 40, 50, 60)] + [(22, 1706, 1024)] + ([(30, 6826, 4096)] if full else [])
     )
     for n, count, bins in settings:
-        frequencies, values = planted(n, count, 7, signs=False)
+        frequencies, values = planted(n, count, 7)
         f, spent, least = function(frequencies, values), [0.0], math.inf
 
         def clocked(bits, f=f, spent=spent):
