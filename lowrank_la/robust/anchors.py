@@ -105,22 +105,11 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
     with be.single_blas():
         scale = _power_of_two(max(be.fro_norm(x) for x in (R, C, W)))
         R, C, W = (x * (1.0 / scale) for x in (R, C, W))
-        a, s, bh = be.small_svd(W)
-        host = np.asarray(be.to_numpy(s), np.float64)
-        if host[0] == 0.0:
-            raise ValueError("cross is zero: its rows and columns say nothing of the others; choose other anchors")
-        scaled_noise = None if noise is None else noise / scale
-        k = _chosen(host, W, scaled_noise) if rank is None else rank
-        k = min(k, int((host > 4 * max(W.shape) * be.eps(W.dtype) * host[0]).sum()))
-        xp = be.namespace(W)
-        U = be.matmul(C, be.mH(bh[:k, :]) / xp.astype(s[:k], W.dtype)[None, :])
-        Vh = be.matmul(be.mH(a[:, :k]), R)
-        error = None
-        if rank == k and noise is not None and magnitude is not None:
-            error = _bound(R, C, U, Vh, host, k, scaled_noise, magnitude / scale, W.shape)
-        V = be.mH(Vh) * scale
+        U, V, k, s, error = _estimated(R, C, W, rank, noise, magnitude, scale)
+        V = V * scale
         if be.is_half(source):
-            exact, (U, V) = (U, V), (xp.astype(x, source) for x in (U, V))
+            exact, xp = (U, V), be.namespace(U)
+            U, V = (xp.astype(x, source) for x in exact)
             error = None if error is None else error + _cast_error(*exact, U, V) / scale
     certified = error is not None and math.isfinite(error)
     info = Info(
@@ -131,11 +120,28 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
         method="anchors",
         details={
             "rank": k,
-            "condition": math.sqrt(W.shape[0] * W.shape[1]) / (float(host[k - 1]) * scale),
+            "condition": math.sqrt(W.shape[0] * W.shape[1]) / (float(s[k - 1]) * scale),
             "singular_values": s * scale,
         },
     )
     return AnchorResult(U, V, info)
+
+
+def _estimated(R, C, W, rank, noise, magnitude, scale):
+    """``U, V, rank used, singular values of W, bound or None`` of data that were divided by `scale`."""
+    a, s, bh = be.small_svd(W)
+    host = np.asarray(be.to_numpy(s), np.float64)
+    if host[0] == 0.0:
+        raise ValueError("cross is zero: its rows and columns say nothing of the others; choose other anchors")
+    scaled_noise = None if noise is None else noise / scale
+    k = _chosen(host, W, scaled_noise) if rank is None else rank
+    k = min(k, int((host > 4 * max(W.shape) * be.eps(W.dtype) * host[0]).sum()))
+    U = be.matmul(C, be.mH(bh[:k, :]) / be.namespace(W).astype(s[:k], W.dtype)[None, :])
+    Vh = be.matmul(be.mH(a[:, :k]), R)
+    error = None
+    if rank == k and noise is not None and magnitude is not None:
+        error = _bound(R, C, U, Vh, host, k, scaled_noise, magnitude / scale, W.shape)
+    return U, be.mH(Vh), k, s, error
 
 
 def _read(rows, cols, cross, check_finite):

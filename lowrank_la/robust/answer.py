@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
-from ..factor.tall_qr import orthonormalize
 from ..operators import LowRank
 from ..operators.sparse import SparseOperator
 from ..results import Info, Result
+from .factors import product_svd
 from .panels import Data, entries_of
 
 _ROUNDING = 32.0  # units of roundoff times the rank, by which factors may be off orthonormal
@@ -94,9 +94,8 @@ def orthonormal(outcome):
     limit = _ROUNDING * s.shape[0] * be.eps(s.dtype)
     if max(be.fro_norm(be.gram(Q) - eye) for Q in (U, V)) <= limit:
         return outcome
-    (Q, R), (P, T) = orthonormalize(U), orthonormalize(V)
-    a, s, bh = be.small_svd(be.matmul(R * xp.astype(s, R.dtype)[None, :], be.mH(T)))
-    return replace(outcome, U=be.matmul(Q, a), s=s, V=be.matmul(P, be.mH(bh)))
+    U, s, V = product_svd(U * xp.astype(s, U.dtype)[None, :], V)
+    return replace(outcome, U=U, s=s, V=V)
 
 
 def sparse_matrix(rows, columns, values, shape):

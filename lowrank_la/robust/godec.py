@@ -2,8 +2,10 @@
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
-from .accaltproj import Ending, Falling, concluded
+from .doubts import concluded
+from .ending import Ending
 from .gauge import Gauge
+from .pace import Falling
 from .panels import kept
 from .start import start
 
@@ -30,4 +32,4 @@ def godec(data, rank, settings, watch):
         P, R = orthonormalize(be.matmul(V * weights, be.adjoint_matmul(U, Q)) + beside)
         a, s, bh = be.small_svd(be.mH(R))
         U, V = be.matmul(Q, a), be.matmul(P, be.mH(bh))
-    return concluded(data, (U, s, V), limit, found, ending, gauge.spread(U, s, V))
+    return concluded(data, (U, s, V), limit, found, ending, gauge.spread(U, s, V), settings)

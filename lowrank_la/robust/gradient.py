@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from .. import _backend as be
-from .scales import first_limit, kept, limit_of, scales_of
-from .subgradient import Found, emerged, parameters, points_elsewhere, product_svd
+from .factors import product_svd
+from .scales import first_limit, limit_of, scales_of
+from .sizes import mostly_fitted, within
+from .subgradient import Found, doubt_truncation, emerged, parameters
 
 _STEP = 0.1  # relative to the largest singular value of the answer
 _SCALED_STEP = 0.5
@@ -17,7 +19,7 @@ _IMBALANCE = 3.0  # between the two small starts
 _SLOWLY = 0.97  # by how much the limit of residuals that count may fall in a step
 _INDEFINITE = "the data belong to no positive semidefinite matrix of that rank"
 _NEGLIGIBLE = 1e-7  # singular values beside the largest that don't count as rank, times ten
-_MAJORITY = 0.6  # values that have to count in the end
+_INEXACT = "the loss no longer falls, and noise hides whether values that are off remain within `truncate` medians"
 
 
 class Descent:
@@ -56,7 +58,7 @@ class Descent:
         The limit falls slowly, since otherwise those that are met first make it so small that the others never count.
         """
         self.limit = max(limit_of(self.task, z), _SLOWLY * (self.limit or first_limit(self.task)))
-        weights = kept(z, self.limit)
+        weights = within(z, self.limit)
         self.share = float(be.namespace(z).sum(weights)) / z.shape[0]
         return z * weights
 
@@ -79,16 +81,14 @@ class Descent:
         return bool(self.reason)
 
     def judge_truncation(self, U, V):
-        """Take back the verdict where what was left out looks like a part of the answer."""
+        """Take back the verdict where what was left out looks like a part of the answer, or may be one."""
         task = self.task
-        rank = emerged(product_svd(U, V)[1], _NEGLIGIBLE)
-        if self.share * task.y.shape[0] < parameters(task, rank):
-            self.converged = False
-            self.reason = f"fewer values within `truncate` medians than a matrix of rank {rank}, the rank found, has"
-        elif self.share < _MAJORITY:
-            self.converged, self.reason = False, f"only {self.share:.0%} of the values are within `truncate` medians"
-        elif points_elsewhere(task, task.measurement.forward(U, V) - task.y, float(product_svd(U, V)[1][0])):
-            self.converged, self.reason = False, "the values beyond `truncate` medians point to directions not found"
+        s, z = product_svd(U, V)[1], task.measurement.forward(U, V) - task.y
+        doubt = doubt_truncation(task, z, float(s[0]), emerged(s, _NEGLIGIBLE))
+        if doubt:
+            self.converged, self.reason = False, doubt
+        elif not mostly_fitted(z, task.y):
+            self.converged, self.reason = None, _INEXACT
 
     def _judge(self):
         if self.residual <= _FLOOR * be.eps(self.task.y.dtype):
@@ -132,6 +132,11 @@ def descend(task, method, init_scale, tol, watch):
         run.converged, run.reason = False, "the steps diverge at any length"
     if run.converged and task.truncate is not None:
         run.judge_truncation(U, V)
+    if run.converged:
+        rank = emerged(product_svd(U, V)[1], _NEGLIGIBLE)
+        if task.y.shape[0] < parameters(task, rank):
+            run.converged = False
+            run.reason = f"fewer measurements than a matrix of rank {rank}, the rank found, has parameters"
     if given.symmetric and method in _PAIRED:
         U = V = _symmetric_factor(U, V, task.rank)
         z = task.measurement.forward(U, V) - task.y

@@ -2,17 +2,22 @@
 
 import math
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
-from .accaltproj import CAREFUL, LARGEST_STEP, STEADY, Ending, Pace, doubtful_lines
+from .clean import carried_alone, clean_rank, misfit_limit
+from .doubts import doubtful_lines, with_lines_repaired
+from .ending import Ending
+from .factors import product_svd
 from .gauge import Gauge
 from .outcome import Outcome
+from .pace import CAREFUL, LARGEST_STEP, STEADY, Pace
 from .panels import Data, entries_of_product, kept
-from .start import clipped, start
+from .start import clipped, leading, start
 
 _LINES = 3.0  # rows and columns that are read: so many times k log m and k log n
 _FEWEST = 100  # fewer do not tell outliers from the others
@@ -25,7 +30,11 @@ _LEVEL, _HARDLY_ANY = 0.95, 0.01
 
 def ircur(data, rank, settings, watch):
     """`Outcome` of a fit to some rows and columns; where lines speak against it of others, at slower paces."""
-    outcome = _attempt(data, rank, _PACE, settings, watch, settings.key.child("cross"))
+    outcome = _clean(data, rank, settings, watch)
+    if outcome is not None:
+        return outcome
+    pace = STEADY if settings.once else _PACE
+    outcome = _repaired(data, _attempt(data, rank, pace, settings, watch, settings.key.child("cross")), settings)
     for label, pace in (("other cross", STEADY), ("third cross", CAREFUL)):
         if outcome.sound or watch.over or settings.once:
             break
@@ -62,6 +71,39 @@ def _attempt(data, rank, pace, settings, watch, key):
     ]
     counts = [sum(part) for part in zip(*doubts, strict=True)]
     return _judged(data, fit.triplets(), limit, ending, counts, cross, settings)
+
+
+def _clean(data, rank, settings, watch):
+    """`Outcome` without outliers where the cross has none, as `clean.clean` gives for all data; else None."""
+    found = clean_rank(data, rank, settings)
+    if found is None:
+        return None
+    key = settings.key.child("cross")
+    cross = Cross.drawn(data, found, key)
+    fit = cross.plain(found, key)
+    sides = fit.on_columns(cross), fit.on_rows(cross)
+    if any(carried_alone(Q) for Q in (sides[0][2], sides[1][0])):
+        return None
+    spread = max(Gauge(part, key).spread(*side) for part, side in zip((cross.C, cross.R), sides, strict=True))
+    limit = max(misfit_limit(part, spread) for part in (cross.C, cross.R))
+    rest = [kept(part, side[0], side[1], side[2], limit) for part, side in zip((cross.C, cross.R), sides, strict=True)]
+    norm = math.hypot(*(part.norm for part in rest))
+    if any(part.count < whole.count for part, whole in zip(rest, (cross.C, cross.R), strict=True)):
+        return None
+    if norm > settings.tol * cross.norm:
+        return None
+    watch.tick(residual=norm / cross.norm, threshold=limit * settings.factor)
+    ending = SimpleNamespace(history=[norm / cross.norm], reason="tolerance met", relative=norm / cross.norm)
+    outcome = _judged(data, fit.triplets(), limit, ending, (0, 0), cross, settings)
+    return outcome if outcome.met and outcome.share == 0.0 else None
+
+
+def _repaired(data, outcome, settings):
+    """The outcome, lines fitted anew that were given up: one read of the data where there are such."""
+    if outcome.denied == 0 or not outcome.met:
+        return outcome
+    found = kept(data, outcome.U, outcome.s, outcome.V, outcome.limit, products="right")
+    return with_lines_repaired(data, outcome, (found.row_counts, found.column_counts), settings)
 
 
 def _is_level(history):
@@ -132,6 +174,14 @@ class Cross:
         """Norm of rows and columns together."""
         return math.hypot(self.C.norm, self.R.norm) or 1.0
 
+    def plain(self, rank, key):
+        """A `Fit` to the rows as they are, with columns by least squares."""
+        _, _, V = leading(self.R.matrix, None, rank + 5, 2, key.child("clean"))
+        Q, T = orthonormalize(self.C.xp.take(V[:, :rank], self.J, axis=0))
+        a, sigma, bh = be.small_svd(T)
+        inverse = be.matmul(be.mH(bh) * _inverse(sigma, a.dtype)[None, :], be.mH(a))
+        return Fit(be.matmul(be.matmul(self.C.matrix, Q), be.mH(inverse)), be.mH(V[:, :rank]))
+
     def first(self, rank, key):
         """A `Fit` to the rows, with columns by least squares, and the threshold to begin with."""
         gauge = Gauge(self.R, key.child("first"))
@@ -181,9 +231,7 @@ class Fit:
 
     def triplets(self):
         """``U, s, V`` with orthonormal factors."""
-        (Q, R), (P, T) = orthonormalize(self.F), orthonormalize(be.mH(self.H))
-        a, s, bh = be.small_svd(be.matmul(R, be.mH(T)))
-        return be.matmul(Q, a), s, be.matmul(P, be.mH(bh))
+        return product_svd(self.F, be.mH(self.H))
 
 
 def _part(data, indices, axis):

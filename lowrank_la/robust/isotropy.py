@@ -6,6 +6,7 @@ from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
 
 _LIMIT = 4.0  # times the edge: Gaussian arrays, entries and rank-one forms stay below 3, one sign gives 11 at 8×8
+_FEW = 24  # free entries, below which the image of signs has no bulk to compare with
 _POWER = 8  # steps: a direction that stands out by the limit is found to a few per cent
 _PROBES = 32
 _WIDTH = 16  # rank of the matrices that are tried, which are all of them up to that side
@@ -33,6 +34,12 @@ def far_from_isotropic(task):
 
     The schedule and the search for directions that are left over compare with the noise of isotropic measurements.
     """
+    m, n = task.measurement.shape
+    if min(m, n) > 1 and _free(task) < _FEW:
+        return (
+            f"most values are not met, and {m}×{n} is too small to tell whether directions are missing; compare with "
+            f"preconditioned=True and optimum='median'"
+        )
     found = spread(task)
     if found.ratio <= _LIMIT * found.edge:
         return None
@@ -54,11 +61,16 @@ def spread(task):
     of 32 Gaussian vectors: ``E ‖A*(z)‖² = Σ ‖A_i‖²``. 41 adjoints and 9 forward products altogether, twice as many
     forward where the matrices are symmetric.
     """
-    m, n = task.measurement.shape
-    free = n * (n + 1) / 2 if task.symmetric else m * n
+    free = _free(task)
     edge = (1.0 + (free / task.measurement.count) ** 0.5) ** 2
     mean = _mean(task, free)
     return Spread(_largest(task) / mean if mean > 0.0 else 0.0, edge)
+
+
+def _free(task):
+    """Entries of X that are free."""
+    m, n = task.measurement.shape
+    return n * (n + 1) / 2 if task.symmetric else m * n
 
 
 def _mean(task, free):

@@ -1,6 +1,6 @@
 """How far a loss is above its optimum, told from the median of the residuals."""
 
-from .subgradient import median
+from .sizes import spread, typical
 
 _PART = 0.5  # of the median: 0.4 to 1.5 times the excess for up to two fifths of outliers, Gaussian measurements
 _FALLEN, _PATIENCE = 0.9, 20
@@ -22,13 +22,13 @@ class MedianExcess:
     ended = "steps by the median residual have become as small as tol"
 
     def __init__(self, y, tol):
-        self.tol, self.least = tol, tol * median(y)
+        self.y, self.tol, self.least = y, tol, tol * typical(y)
         self.part, self.best, self.idle = _PART, float("inf"), 0
         self.reached, self.value = False, 0.0
 
     def after(self, loss, z):
         """Take in a loss and its residuals; what is to be gained."""
-        size = median(z)
+        size = spread(z, self.y)
         if size < _FALLEN * self.best:
             self.best, self.idle = size, 0
         else:

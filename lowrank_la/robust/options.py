@@ -61,8 +61,9 @@ def checked_options(loss, symmetric, init_scale, rebalance, preconditioned, opti
             "truncate goes with loss='l2', preconditioned=True, since a random start does not tell outliers apart, and "
             "with loss='l1' without preconditioned and optimum, whose steps come from the whole loss"
         )
-    if tol is not None and be.check_positive("tol", tol, zero=True) != 0.0:
-        tol = be.check_tol(tol)
+    tol = None if tol is None else be.check_positive("tol", tol, zero=True)
+    if tol is not None and tol >= 1.0:
+        raise ValueError(f"tol must lie in [0, 1), got {tol}")
     if loss == "l1":
         method = "polyak" if preconditioned or optimum is not None else "subgradient"
     elif preconditioned:
@@ -88,7 +89,8 @@ def _checked_optimum(optimum, loss, preconditioned):
     if optimum is None:
         return None
     if isinstance(optimum, str):
-        be.check_option("optimum", optimum, (MEDIAN,))
+        if optimum != MEDIAN:
+            raise ValueError(f"optimum must be a number ≥ 0 or {MEDIAN!r}, got {optimum!r}")
     else:
         optimum = be.check_positive("optimum", optimum, zero=True)
     if loss != "l1":

@@ -95,6 +95,11 @@ class Outcome:
         """Whether nothing speaks against the fit, so that another attempt could hardly do better."""
         return self.suspect == 0 and not self.contradicted
 
+    def numbers(self, data):
+        """How many numbers the two parts hold: those that determine the low-rank one, and the outliers."""
+        (m, k), n = self.U.shape, self.V.shape[0]
+        return k * (m + n - k) + self.share * data.count
+
     def simpler_than(self, other):
         """Whether this outcome, of a smaller rank, has hardly more outliers than the other.
 

@@ -68,6 +68,24 @@ class Data:
         """Known entries."""
         return int(self.counts[0].sum())
 
+    @cached_property
+    def in_pieces(self):
+        """Whether lines with known entries fall apart into blocks that share no row and no column."""
+        if self.known is None:
+            return False
+        xp, (rows, columns) = self.xp, self.counts
+        reached = np.zeros(self.shape[0], bool)
+        reached[int(rows.argmax())] = True
+        while True:
+            own = be.to_numpy(xp.any(xp.take(self.known, self._numbers(reached), axis=0), axis=0))
+            wider = be.to_numpy(xp.any(xp.take(self.known, self._numbers(own), axis=1), axis=1))
+            if (wider == reached).all():
+                return bool((~reached & (rows > 0)).any() or (~own & (columns > 0)).any())
+            reached = wider
+
+    def _numbers(self, flags):
+        return be.index_array(np.flatnonzero(flags), flags.shape[0], self.xp, self.device)
+
     def known_rows(self, rows):
         """Rows of `known`, or None."""
         return None if self.known is None else self.known[rows, :]

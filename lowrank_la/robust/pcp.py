@@ -5,18 +5,18 @@ import math
 import numpy as np
 
 from .. import _backend as be
-from ..factor.tall_qr import orthonormalize
-from .accaltproj import doubtful_lines
+from .doubts import doubtful_lines, with_lines_repaired
 from .gauge import Gauge
 from .outcome import Outcome
 from .panels import Data, entries_of
-from .start import clipped
+from .start import clipped, leading
 
 _GROWTH = 1.5
 _FIRST = 1.25
 _LARGEST = 1e7
 _EXTRA = 5  # columns of the subspace beyond the rank predicted
 _FAR = 1e4  # median moduli beyond which an entry is an outlier before anything is computed
+_ROUNDING = 64.0  # median moduli times roundoff, below which no threshold falls: more entries would seem to exceed it
 _COLD, _WARM = 4, 2  # steps of subspace iteration, from Gaussian columns and from the vectors of the step before
 
 
@@ -34,9 +34,10 @@ def pcp(data, rank, settings, watch):
     (m, n), most = data.shape, min(data.shape) if rank is None else rank
     weight = 1.0 / math.sqrt(max(m, n) * data.count / (m * n))
     key = settings.key.child("pcp")
-    top = float(_leading(data.matrix, None, 1 + _EXTRA, _COLD, key.child("norm"))[1][0])
-    penalty = _FIRST / top
-    ceiling, predicted, guess, history = _LARGEST * penalty, min(2 * _EXTRA, most), None, []
+    top = float(leading(data.matrix, None, 1 + _EXTRA, _COLD, key.child("norm"))[1][0])
+    penalty, finest = _FIRST / top, _ROUNDING * be.eps(data.dtype) * (gauge.size() or top)
+    ceiling = max(penalty, min(_LARGEST * penalty, weight / finest))
+    predicted, guess, history = min(2 * _EXTRA, most), None, []
     work = _initial(data, penalty, max(top, largest / weight), weight)
     while True:
         U, s, Vh, guess = _shrunk(work, 1.0 / penalty, predicted, most, guess, key.child(len(history)))
@@ -55,10 +56,11 @@ def pcp(data, rank, settings, watch):
     row_counts, column_counts = _left(whole, places)
     denied, suspect = doubtful_lines(whole, row_counts, column_counts, s.shape[0])
     share = places[0].shape[0] / whole.count
-    return Outcome(
+    outcome = Outcome(
         U, s, V, limit, residual, reason, history, share, denied, gauge.spread(U, s, V), suspect=suspect,
         details={"weight": weight}, places=places,
     )  # fmt: skip
+    return with_lines_repaired(whole, outcome, (row_counts, column_counts), settings)
 
 
 def _without(data, far):
@@ -92,27 +94,11 @@ def _initial(data, penalty, dual, weight):
     return data.xp.concat([panel for group in parts for panel in group], axis=0)
 
 
-def _leading(work, guess, width, steps, key):
-    """Leading triplets ``U, s, V`` of `work` by subspace iteration from `guess` and Gaussian columns."""
-    xp, n = be.namespace(work), work.shape[1]
-    width = min(width, *work.shape)
-    have = 0 if guess is None else min(guess.shape[1], width)
-    V = None if guess is None else guess[:, :have]
-    if have < width:
-        fresh = be.gaussian(key, slice(0, n), slice(0, width - have), be.dtype_name(work.dtype), xp, be.device(work))
-        V = fresh if V is None else xp.concat([V, orthonormalize(fresh)[0]], axis=1)
-    for _ in range(steps):
-        Q = orthonormalize(be.matmul(work, V))[0]
-        V, R = orthonormalize(be.adjoint_matmul(work, Q))
-    a, s, bh = be.small_svd(be.mH(R))
-    return be.matmul(Q, a), s, be.matmul(V, be.mH(bh))
-
-
 def _shrunk(work, floor, predicted, most, guess, key):
     """Triplets ``U, s, Vh`` of `work` above `floor`, lowered by it, and columns to start from next time."""
     steps = _COLD if guess is None else _WARM
     while True:
-        U, s, V = _leading(work, guess, predicted + _EXTRA, steps, key)
+        U, s, V = leading(work, guess, predicted + _EXTRA, steps, key)
         count = int((be.to_numpy(s[:most]) > floor).sum())
         if count < predicted + _EXTRA - 1 or s.shape[0] >= min(most + 1, *work.shape):
             break
@@ -150,7 +136,9 @@ def _support(data, work, U, s, Vh, limit, far):
         found, square = [], 0.0
         for part in panels:
             product = _product(U, s, Vh, part)
-            gap, at_bound = data.matrix[part, :] - product, xp.abs(work[part, :] - product) >= limit * (1 - 1e-4)
+            gap, moved = data.matrix[part, :] - product, work[part, :]
+            rounding = 4.0 * be.eps(data.dtype) * xp.abs(moved)
+            at_bound = xp.abs(moved - product) + rounding >= limit * (1 - 1e-4)
             at_bound = at_bound | (xp.abs(data.matrix[part, :]) > far)
             if data.known is not None:
                 at_bound = at_bound & data.known[part, :]

@@ -1,12 +1,16 @@
 """Sub-gradient steps whose length comes from the loss that is left: Polyak's where the optimum is known."""
 
 from .. import _backend as be
+from .factors import product_svd
 from .gradient import preconditioned
 from .median_excess import MedianExcess
 from .schedule import median_ratio
-from .subgradient import Found, emerged, fitted, median, parameters, points_elsewhere, product_svd
+from .sizes import fitted, mostly_fitted, typical, within
+from .subgradient import Found, emerged, parameters, points_elsewhere
 
 _NEGLIGIBLE = 1e-7  # singular values beside the largest that don't count as rank, times ten
+_PROBED, _BELOW = 100, 0.05
+_FLOOR = 64.0  # units of roundoff of the values that no loss falls below
 _PATIENCE = 15  # steps without enough progress after which the level is raised
 
 
@@ -20,14 +24,14 @@ def polyak(task, optimum, scaled, tol, watch):
     `MedianExcess` tells what is to be gained.
     """
     by_median = optimum == "median"
-    if not by_median and optimum is not None and optimum * be.eps(task.y.dtype) > median(task.y) > 0.0:
+    if not by_median and optimum is not None and optimum * be.eps(task.y.dtype) > typical(task.y) > 0.0:
         raise ValueError(
             "optimum must not be so large beside the median of |y| that rounding hides the values that are not spoilt: "
-            f"got {optimum / median(task.y):.3g} times that; leave it out"
+            f"got {optimum / typical(task.y):.3g} times that; leave it out"
         )
     U, V = spectral_start(task)
     weigh = _bounded_sign(task)
-    level = MedianExcess(task.y, tol) if by_median else _Level(optimum, tol)
+    level = MedianExcess(task.y, tol) if by_median else _Level(task.y, optimum, tol)
     reason, converged, best = "", None, (float("inf"), U, V)
     history = []
     while True:
@@ -37,7 +41,7 @@ def polyak(task, optimum, scaled, tol, watch):
         best = (loss, U, V) if loss < best[0] or not level.keeps_best else best
         step, over = level.after(loss, z), watch.tick(loss=loss)
         if over or level.reached:
-            converged, reason = _verdict(task, level, watch, *best[1:])
+            converged, reason = _verdict(task, level, watch, scaled, *best[1:])
             return Found(best[1], best[2], converged, reason, history, {"level": level.value})
         if level.raised:
             U, V = best[1:]
@@ -48,13 +52,13 @@ def polyak(task, optimum, scaled, tol, watch):
 def _bounded_sign(task):
     """The sign of a residual, 0 where it is so large that rounding would hide the others in the sum."""
     xp, y = be.namespace(task.y), task.y
-    limit = median(y) / be.eps(y.dtype)
+    limit = typical(y) / be.eps(y.dtype)
     if limit == 0.0 or float(xp.max(xp.abs(y))) <= limit:
         return xp.sign
-    return lambda z: xp.sign(z) * xp.astype(xp.abs(z) <= limit, z.dtype)
+    return lambda z: xp.sign(z) * within(z, limit)
 
 
-def _verdict(task, level, watch, U, V):
+def _verdict(task, level, watch, scaled, U, V):
     """``(converged, reason)``: an estimated level is no optimum, so the fit has to speak for itself."""
     if level.tol == 0.0:
         return None, watch.reason
@@ -68,8 +72,10 @@ def _verdict(task, level, watch, U, V):
     if count < needed:
         return False, f"fewer measurements than a matrix of rank {rank}, the rank found, has parameters"
     if level.optimum is not None:
+        if level.optimum > 0.0 and _falls_below(task, level.optimum, U, V, scaled, needed / count):
+            return False, "the loss falls clearly below `optimum`, which is too large: give another or leave it out"
         return True, "the loss is at its optimum within tol"
-    if 2 * exact > count and exact > needed:
+    if mostly_fitted(z, task.y) and exact > needed:
         return True, f"{level.ended}, and most values are met exactly"
     largest = float(s[0])
     if points_elsewhere(task, z, largest):
@@ -79,13 +85,31 @@ def _verdict(task, level, watch, U, V):
     return None, f"{level.ended}, which need not be the optimum"
 
 
+def _falls_below(task, optimum, U, V, scaled, share):
+    """Whether steps towards half of `optimum` take the loss below it by more than a fit of parameters explains.
+
+    `share` is that of the parameters among the measurements.
+    """
+    weigh, count, first = _bounded_sign(task), task.y.shape[0], None
+    for _ in range(_PROBED):
+        z, image = task.residual_image(U, V, weigh)
+        loss = float(be.namespace(z).sum(z * weigh(z))) / count
+        first = loss if first is None else first
+        if loss < optimum * max(1.0 - _BELOW - 2.0 * share, 0.6):
+            return True
+        if loss <= 0.0:
+            break
+        U, V = _moved(task, U, V, image, loss - optimum / 2, scaled, loss / first)
+    return False
+
+
 class _Level:
     """The loss to aim for."""
 
     keeps_best, ended = True, "the loss is at its estimated level"
 
-    def __init__(self, optimum, tol):
-        self.optimum, self.tol = optimum, tol
+    def __init__(self, y, optimum, tol):
+        self.optimum, self.tol, self.floor = optimum, tol, _FLOOR * be.eps(y.dtype) * typical(y)
         self.first = self.best = self.gap = None
         self.idle, self.raised, self.reached = 0, False, False
 
@@ -104,7 +128,7 @@ class _Level:
             self._adapt(loss)
             self.reached = self.tol > 0.0 and self.gap <= self.tol * self.first
         else:
-            self.reached = self.tol > 0.0 and loss - self.optimum <= self.tol * self.first
+            self.reached = self.tol > 0.0 and loss - self.optimum <= max(self.tol * self.first, self.floor)
         return max(loss - self.value, 0.0)
 
     def _adapt(self, loss):
@@ -139,10 +163,7 @@ def _moved(task, U, V, image, excess, scaled, share):
 def spectral_start(task):
     """Balanced factors of the image of those data that are not large, scaled to fit half of them."""
     xp, y = be.namespace(task.y), task.y
-    sizes = xp.abs(y)
-    limit = xp.sort(sizes)[y.shape[0] // 2]
-    kept = xp.astype(sizes <= limit, y.dtype)
-    image = task.image(task.measurement.adjoint(y * kept / y.shape[0]))
+    image = task.image(task.measurement.adjoint(y * within(y, typical(y)) / y.shape[0]))
     left, values, right = image.leading(task.rank, task.symmetric, task.key)
     values = xp.maximum(values, xp.zeros_like(values))
     size = median_ratio(y, task.measurement.forward(left * values[None, :], right))

@@ -8,21 +8,25 @@ from .start import start
 
 _MOST = 40
 _GAP = 1.5
-_WIDE_GAP = 4.0
+_WIDE_GAP = 2.0
 _ROUNDING = 100.0  # times the tolerance, below which singular values make no difference
 
 
-def rank_by_gap(data, key):
-    """Rank at the largest ratio of two neighbouring singular values of the clipped data; None without a clear one."""
-    most = min(_MOST, *data.shape)
+def rank_by_gap(data, key, most=_MOST):
+    """Rank at the largest ratio of two neighbouring singular values of the clipped data; None without a clear one.
+
+    The last values of a small matrix, which fall to nothing whatever it holds, are left out.
+    """
+    short = min(data.shape)
+    most = min(most, short)
     if most == 1:
         return 1
     _, s, _ = start(data, most, Gauge(data, key), key.child("rank"))
     host = np.asarray(be.to_numpy(s), np.float64)
-    half = max(1, most // 2 if most == _MOST else most - 1)
+    seen = max(1, min(most - 1, short // 3))
     if not host[0] > 0:
         return 1
-    ratios = host[:half] / np.maximum(host[1 : half + 1], 1e-12 * host[0])
+    ratios = host[:seen] / np.maximum(host[1 : seen + 1], 1e-12 * host[0])
     return int(ratios.argmax()) + 1 if ratios.max() >= _GAP else None
 
 

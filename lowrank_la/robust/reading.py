@@ -8,6 +8,7 @@ from .. import _backend as be
 from ..operators.observed import Observed
 from .measurements import DenseMeasurement, EntryMeasurement, FunctionMeasurement, PairedMeasurement, ScaledMeasurement
 from .rank_one import RankOne, RankOneMeasurement
+from .sizes import typical
 
 _EXPECTED = (
     "an array of shape (count, m, n), a pair of functions (measure, adjoint), a pair of integer arrays (rows, cols), "
@@ -29,6 +30,8 @@ def read_measurements(measure, y, shape, symmetric, check_finite):
     y = xp.astype(y, dtype, copy=False)
     if check_finite:
         be.require_finite(y, "y")
+    elif not be.all_finite(y):
+        raise ValueError("y holds NaN or infinite values, which check_finite=False let pass: leave these values out")
     measurement = _read_measure(measure, y, shape)
     if measurement.count != y.shape[0]:
         raise ValueError(f"y must hold one number a measurement: got {y.shape[0]} for {measurement.count}")
@@ -123,7 +126,13 @@ def _read_places(rows, cols, y, shape):
     rows, cols = (
         _places(name, x, size, y) for name, x, size in zip(("rows", "cols"), (rows, cols), shape, strict=True)
     )
-    return EntryMeasurement(Observed.from_entries(rows, cols, y, shape))
+    try:
+        return EntryMeasurement(Observed.from_entries(rows, cols, y, shape))
+    except ValueError as error:
+        if "repeat a place" not in str(error):
+            raise
+        what = str(error).split(";")[0]
+        raise ValueError(f"{what}: recover takes each place once, so keep one of each, or their mean") from None
 
 
 def _places(name, x, size, y):
@@ -151,7 +160,7 @@ def at_safe_scale(measurement, y):
     largest = float(xp.max(xp.abs(y)))
     if largest == 0.0 or not math.isfinite(largest):
         return measurement, y, 0
-    shift = _exponent(_median(xp.abs(y)) or largest)
+    shift = _exponent(typical(y) or largest)
     y = _shifted(y, -shift)
     gain = _gain(measurement, y)
     if gain == 0.0:
@@ -170,11 +179,6 @@ def _gain(measurement, y):
     if not math.isfinite(size):
         raise ValueError("the measurement holds NaN or infinite values")
     return size
-
-
-def _median(values):
-    xp = be.namespace(values)
-    return float(xp.sort(values)[values.shape[0] // 2])
 
 
 def _exponent(value):

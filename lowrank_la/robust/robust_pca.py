@@ -1,27 +1,26 @@
 """Robust principal component analysis."""
 
-import math
-from dataclasses import replace
-from importlib import import_module
-
 from .. import _backend as be
 from ..factor.iteration import Watch, settle
 from ..factor.signs import fix_phases
 from ..results import Info
 from .answer import RobustPCAResult, orthonormal, outliers
-from .gauge import Gauge
+from .choice import METHODS, run
+from .doubts import crowded
 from .given import at_safe_scale, read_matrix
-from .outcome import Outcome, Settings
-from .rank import rank_before_gap, rank_by_gap
+from .outcome import Settings
 
-_METHODS = {name: name for name in ("accaltproj", "ircur", "scaled_gd", "pcp", "godec")}
 _BY_SHARE = "scaled_gd", "godec"
 _MAXITER = 200
-_SPARSE = 0.05
 _CONTRADICTED = {
     "pcp": "no sparse part is that large; 'pcp' takes dense noise for one: give rank, and method='accaltproj'",
     "others": "no sparse part is that large: give another rank, or another method such as 'pcp'",
 }
+_ADVICE = (
+    "where the data are noisy that is the size of the noise: set tol to it; else raise rank or maxiter, or try another "
+    "method"
+)
+_SLACK, _ELSEWHERE = 1.01, 10.0  # times the tolerance, where the residual is exact and where it is an estimate
 _ROUNDING = 32.0  # units of roundoff that a residual can't fall below
 
 
@@ -106,8 +105,12 @@ def robust_pca(
     sooner where forty times the median misfit is below: the errors then say that it may. Steps are divided by the share
     of entries that were kept (at most 1.9 times as long). Where rows or columns speak against the answer slower
     thresholds are tried. Singular vectors of the clipped data, moduli lowered to three times their median, are the
-    start. With all methods but "pcp" singular values more than four times smaller than the one before are taken for
-    directions too many where the answer without them has hardly more outliers, and left out.
+    start. All methods but "pcp" look first whether truncated singular vectors of `M` meet `tol` as they are, on a block
+    of some rows and columns and then, where that is of low rank, on all. Singular values more than two times smaller
+    than the one before, or behind a gap of those of the clipped data, are taken for directions too many where the
+    answer without them has hardly more outliers, and left out. Rows and columns that were given up are fitted anew to
+    their own entries. From a condition of about 20 on in small matrices, and with factors of one sign, thresholds may
+    fail where "pcp" does not.
 
     "ircur" reads 3 k log m rows and 3 k log n columns, 2 k more and 100 at least of either, and some thousand
     entries, and fits these alone [2]_: O(k n log n) memory, as many operations times k an iteration. "scaled_gd"
@@ -118,7 +121,8 @@ def robust_pca(
     moduli go to `S` at once, which takes a copy of `M`; and dense noise goes to `S`, too, unless `tol` is of its
     size. All but "pcp" are for fewer outliers than half of the entries.
 
-    "auto" is "accaltproj" with a rank. Without one the rank is taken where the singular values of the clipped data
+    "auto" is "accaltproj" with a rank, and "pcp" where that falls short, which takes an array of the size of `M`.
+    Without one the rank is taken where the singular values of the clipped data
     have their largest gap, and where there is no clear gap, or the answer falls short, "pcp" finds it. `M` itself is
     copied where `mask` is given, at scales whose squares overflow, and in half precision, which is worked on in single.
 
@@ -140,7 +144,7 @@ def robust_pca(
     >>> bool(np.linalg.norm(result.U * result.s @ result.Vh - L) < 1e-6 * np.linalg.norm(L))
     True
     """
-    be.check_option("method", method, ("auto", *_METHODS))
+    be.check_option("method", method, ("auto", *METHODS))
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     sparsity, incoherence = _checked(sparsity, incoherence, method)
     tol, maxiter = be.check_tol(tol), be.check_count("maxiter", _MAXITER if maxiter is None else maxiter)
@@ -152,12 +156,7 @@ def robust_pca(
     with be.single_blas(), watch:
         data, factor = at_safe_scale(matrix, known, check_finite, method == "ircur", key)
         settings = Settings(max(tol, _ROUNDING * be.eps(data.dtype)), key, factor, sparsity, incoherence)
-        if data.norm == 0.0:
-            outcome, method = _zero(data, rank or 1), "accaltproj" if method == "auto" else method
-            outcome = replace(outcome, kind="estimate") if method == "ircur" else outcome
-        else:
-            outcome, method = _run(data, rank, method, settings, watch)
-            outcome = _sparser(data, outcome, settings)
+        outcome, method = run(data, rank, method, settings, watch)
         result = _assembled(data, outcome, method, source, settings, watch, rank is None)
     settle(result.info, on_failure, result.info.advice or "")
     return result
@@ -178,73 +177,11 @@ def _checked(sparsity, incoherence, method):
     return sparsity, incoherence
 
 
-def _run(data, rank, method, settings, watch):
-    if not math.isfinite(data.norm):
-        raise ValueError(
-            "M holds NaN or infinite values, which check_finite=False let pass: no method goes on from there"
-        )
-    if rank is None and method != "pcp":
-        rank = rank_by_gap(data, settings.key)
-        if rank is None and method == "auto":
-            return _method("pcp")(data, None, settings, watch), "pcp"
-        if rank is None:
-            raise ValueError(
-                f"rank=None: the singular values of the data have no clear gap; give rank, or take method='pcp' "
-                f"in place of {method!r}"
-            )
-        if method == "auto":
-            outcome = _to_a_rank("accaltproj", data, rank, settings, watch)
-            if watch.over or (outcome.met and not outcome.contradicted):
-                return outcome, "accaltproj"
-            other = _method("pcp")(data, None, settings, watch)
-            better = other.met and not other.contradicted
-            return (other, "pcp") if better else (outcome, "accaltproj")
-    if method == "pcp":
-        return _method(method)(data, rank, settings, watch), method
-    name = "accaltproj" if method == "auto" else method
-    return _to_a_rank(name, data, rank, settings, watch), name
-
-
-def _to_a_rank(name, data, rank, settings, watch):
-    """The outcome at `rank`; where its singular values have a wide gap that of the rank before, if as few outliers do.
-
-    Directions too many that the start has brought in are held up by outliers that are none.
-    """
-    outcome = _method(name)(data, rank, settings, watch)
-    smaller = rank_before_gap(outcome.spectrum, settings.tol) if outcome.met and outcome.share > 0.0 else None
-    if smaller is None or watch.over:
-        return outcome
-    other = _method(name)(data, smaller, replace(settings, once=True), watch)
-    return other.joined(outcome) if other.simpler_than(outcome) else outcome.joined(other)
-
-
-def _sparser(data, outcome, settings):
-    """`outcome`, or no low-rank part at all where the data are sparser than what the outcome leaves of them."""
-    if outcome.share < _SPARSE or outcome.kind != "exact" or Gauge(data, settings.key).median() > 0:
-        return outcome
-    found = data.swept(lambda _, panels: sum(int(data.xp.sum(data.matrix[p, :] != 0)) for p in panels))
-    if sum(found) > outcome.share * data.count:
-        return outcome
-    zero = _zero(data, 1)
-    return replace(zero, share=sum(found) / data.count, history=outcome.history)
-
-
-def _method(name):
-    return getattr(import_module(f".{_METHODS[name]}", __package__), name)
-
-
-def _zero(data, rank):
-    xp, (m, n) = data.xp, data.shape
-    s = xp.zeros(rank, dtype=be.real_dtype(xp, data.dtype), device=data.device)
-    U, V = (xp.eye(size, rank, dtype=data.dtype, device=data.device) for size in (m, n))
-    return Outcome(U, s, V, 0.0, 0.0, "tolerance met", [], 0.0, 0, 0.0)
-
-
 def _assembled(data, outcome, method, source, settings, watch, estimated):
     xp, factor = data.xp, settings.factor
     outcome = orthonormal(outcome)
     U, Vh = fix_phases(outcome.U, be.mH(outcome.V))
-    converged, reason, advice = _verdict(data, outcome, method)
+    converged, reason, advice = _verdict(data, outcome, method, settings.tol)
     places = outcome.places
     entries = outliers(data, outcome, factor) if places is None else lambda: (*places[:2], places[2] * factor)
     s = outcome.s * factor
@@ -269,21 +206,26 @@ def _assembled(data, outcome, method, source, settings, watch, estimated):
     return RobustPCAResult(U, s, Vh, info, places=entries)
 
 
-def _verdict(data, outcome, method):
+def _verdict(data, outcome, method, tol):
     """``(converged, reason, advice)``."""
+    contradiction = _CONTRADICTED["pcp" if method == "pcp" else "others"]
     if outcome.contradicted:
         lines = f", and most of {outcome.denied} rows and columns," if outcome.denied else ""
-        reason = f"{outcome.share:.0%} of the known entries{lines} are called outliers"
-        return False, reason, _CONTRADICTED["pcp" if method == "pcp" else "others"]
+        return False, f"{outcome.share:.0%} of the known entries{lines} are called outliers", contradiction
     rank = int(outcome.s.shape[0])
+    if crowded(data, outcome):
+        reason = (
+            f"rank {rank} and {outcome.share:.0%} of the known entries as outliers hold as many numbers as the data"
+        )
+        return False, reason, contradiction
     unseen = sum(int((known < rank).sum()) for known in data.counts)
     if unseen:
         reason = f"{unseen} rows and columns have fewer known entries than the rank {rank}, which leaves them open"
         return False, reason, "leave these rows and columns out, or give a smaller rank"
-    if outcome.met:
+    if data.in_pieces:
+        return False, "the known entries fall apart into blocks that share no row and no column", "split M into them"
+    beyond = outcome.residual > (_ELSEWHERE if outcome.kind == "estimate" else _SLACK) * tol
+    if outcome.met and not beyond:
         return True, outcome.reason, None
-    advice = (
-        "where the data are noisy that is the size of the noise: set tol to it; else raise rank or maxiter, or try "
-        "another method"
-    )
-    return False, f"{outcome.reason} at {outcome.residual:.1e}", advice
+    reason = "the two parts do not add up to the data" if outcome.met else outcome.reason
+    return False, f"{reason} at {outcome.residual:.1e}", _ADVICE

@@ -1,9 +1,11 @@
 """Scaled gradient descent on the factors, outliers put aside by a share of the entries."""
 
 from .. import _backend as be
-from .accaltproj import Ending, Falling, concluded
+from .doubts import concluded
+from .ending import Ending
+from .factors import product_svd
 from .gauge import Gauge
-from .ircur import Fit
+from .pace import Falling
 from .panels import kept
 from .start import start
 
@@ -29,8 +31,8 @@ def scaled_gd(data, rank, settings, watch):
             left + step * _preconditioned(found.right, right),
             right + step * _preconditioned(found.left, left),
         )
-    U, s, V = Fit(left, be.mH(right)).triplets()
-    return concluded(data, (U, s, V), limit, found, ending, gauge.spread(U, s, V))
+    U, s, V = product_svd(left, right)
+    return concluded(data, (U, s, V), limit, found, ending, gauge.spread(U, s, V), settings)
 
 
 def _preconditioned(gradient, other):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _backend as be
-from .subgradient import median
+from .sizes import spread, typical, within
 
 _WIDE = 10.0  # medians, where the limit of residuals that count starts
 
@@ -35,7 +35,7 @@ class Scales:
 def scales_of(task):
     """`Scales`, or None where the data say nothing."""
     xp, y = be.namespace(task.y), task.y
-    weights = y if task.truncate is None else y * kept(y, first_limit(task))
+    weights = y if task.truncate is None else y * within(y, first_limit(task))
     image = task.image(task.measurement.adjoint(weights / y.shape[0]))
     left, values, right = image.leading(task.rank, task.symmetric, task.key)
     values = xp.maximum(values, xp.zeros_like(values))
@@ -50,15 +50,9 @@ def scales_of(task):
 
 def limit_of(task, z):
     """The modulus above which a residual counts for nothing: so many medians."""
-    return task.truncate * median(z)
+    return task.truncate * spread(z, task.y)
 
 
 def first_limit(task):
     """The limit that the values themselves are held to."""
-    return max(task.truncate, _WIDE) * median(task.y)
-
-
-def kept(z, limit):
-    """One where a residual counts, zero elsewhere."""
-    xp = be.namespace(z)
-    return xp.astype(xp.abs(z) <= limit, z.dtype)
+    return max(task.truncate, _WIDE) * typical(task.y)

@@ -38,6 +38,22 @@ def clipped(panel, bound):
     return xp.clip(panel, -bound, bound)
 
 
+def leading(work, guess, width, steps, key):
+    """Leading triplets ``U, s, V`` of `work` by subspace iteration from `guess` and Gaussian columns."""
+    xp, n = be.namespace(work), work.shape[1]
+    width = min(width, *work.shape)
+    have = 0 if guess is None else min(guess.shape[1], width)
+    V = None if guess is None else guess[:, :have]
+    if have < width:
+        fresh = be.gaussian(key, slice(0, n), slice(0, width - have), be.dtype_name(work.dtype), xp, be.device(work))
+        V = fresh if V is None else xp.concat([V, orthonormalize(fresh)[0]], axis=1)
+    for _ in range(steps):
+        Q = orthonormalize(be.matmul(work, V))[0]
+        V, R = orthonormalize(be.adjoint_matmul(work, Q))
+    a, s, bh = be.small_svd(be.mH(R))
+    return be.matmul(Q, a), s, be.matmul(V, be.mH(bh))
+
+
 def _swept(data, bound, X, normal):
     """``C X``, or ``Cᴴ C X`` in one read, for the clipped data C."""
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _backend as be
-from ..factor.tall_qr import orthonormalize
+from .factors import product_svd
 from .isotropy import far_from_isotropic
 from .schedule import schedule_for, start_from
+from .sizes import fitted, mostly_fitted, spread, within
 
 _FIRST = 0.5  # first step, relative to the size of the sub-gradient
 _SHORT = 0.25  # the same from a large start, whose excess has to be taken down
@@ -14,10 +15,10 @@ _LARGE = 1e-2
 _ROUNDS = 4
 _EMERGED = 10.0  # times the initial scale, relative to the largest: what has grown to be a part of the answer
 _AT_MOST = 0.05
-_EXACT = 1e-5  # residuals of half the values, relative to them, at which nothing can be left over
 _NEGLIGIBLE = 1e-3  # size beside the largest direction below which none is looked for
 _AVERAGED = 64  # last steps of a round whose signs are averaged
 _OF_SOME_SIZE = 0.02
+_MAJORITY = 0.6  # values that have to be within `truncate` medians in the end
 _LEFT_OVER = 1.5  # how far a direction that is left over has to stand out of the noise
 
 
@@ -121,7 +122,7 @@ class _Run:
         while not self.done:
             weigh = _signs_within(limit)
             z, image = task.residual_image(U, V, weigh)
-            limit = None if task.truncate is None else task.truncate * median(z)
+            limit = None if task.truncate is None else task.truncate * spread(z, task.y)
             self.history.append(float(xp.sum(xp.abs(z))) / count)
             step = schedule.step(t) / image.norm if image.norm > 0.0 else 0.0
             U, V = self._moved(U, V, image, step)
@@ -144,9 +145,7 @@ class _Run:
         """Whether half of the values are met exactly."""
         if self.z is None:
             return False
-        xp, y = be.namespace(self.z), self.task.y
-        middle, limit = y.shape[0] // 2, max(_EXACT, be.eps(y.dtype) ** 0.5)
-        return float(xp.sort(xp.abs(self.z))[middle]) <= limit * float(xp.sort(xp.abs(y))[middle])
+        return mostly_fitted(self.z, self.task.y)
 
     def left_over(self, U, V, init_scale):
         """`LeftOver`, or None where the round was cut short or nothing is left over that the data can show.
@@ -178,7 +177,7 @@ def _signs_within(limit):
 
     def weigh(z):
         xp = be.namespace(z)
-        return xp.sign(z) if limit is None else xp.sign(z) * xp.astype(xp.abs(z) <= limit, z.dtype)
+        return xp.sign(z) if limit is None else xp.sign(z) * within(z, limit)
 
     return weigh
 
@@ -201,18 +200,6 @@ class LeftOver:
         return xp.concat([self.left, U[:, :free]], axis=1), xp.concat([self.right, V[:, :free]], axis=1)
 
 
-def median(z):
-    """The middle of the moduli."""
-    xp = be.namespace(z)
-    return float(xp.sort(xp.abs(z))[z.shape[0] // 2])
-
-
-def fitted(z, y):
-    """Which values are met exactly, one or zero."""
-    xp = be.namespace(z)
-    return xp.astype(xp.abs(z) <= max(_EXACT, be.eps(y.dtype) ** 0.5) * median(y), z.dtype)
-
-
 def points_elsewhere(task, z, largest, negative=False):
     """Whether the signs of the residuals that are not met have an image that stands out of noise, and is of some size.
 
@@ -228,6 +215,18 @@ def points_elsewhere(task, z, largest, negative=False):
     return start.count > 0 and start.size * float(start.values[0]) > _OF_SOME_SIZE * largest
 
 
+def doubt_truncation(task, z, largest, rank):
+    """Why residuals beyond `truncate` medians look like a part of the answer; None where they do not."""
+    share = float(be.namespace(z).sum(within(z, task.truncate * spread(z, task.y)))) / z.shape[0]
+    if share * z.shape[0] < parameters(task, rank):
+        return f"fewer values within `truncate` medians than a matrix of rank {rank}, the rank found, has"
+    if share < _MAJORITY:
+        return f"only {share:.0%} of the values are within `truncate` medians"
+    if points_elsewhere(task, z, largest):
+        return "the values beyond `truncate` medians point to directions not found"
+    return None
+
+
 def emerged(values, init_scale):
     """How many singular values of the product have left the size of the start."""
     floor = min(_EMERGED * init_scale, _AT_MOST) * float(values[0])
@@ -238,13 +237,6 @@ def parameters(task, rank):
     """How many numbers determine a matrix of that rank."""
     m, n = task.measurement.shape
     return rank * (2 * n - rank + 1) // 2 if task.symmetric else rank * (m + n - rank)
-
-
-def product_svd(U, V):
-    """``L, s, R`` with orthonormal columns and ``U Vᵀ = L diag(s) Rᵀ``."""
-    (Q, R), (W, S) = orthonormalize(U), orthonormalize(V)
-    left, s, right = be.small_svd(be.matmul(R, S.mT))
-    return be.matmul(Q, left), s, be.matmul(W, right.mT)
 
 
 def _verdict(run, hidden, left, rank, U, V):
@@ -265,4 +257,5 @@ def _verdict(run, hidden, left, rank, U, V):
     largest = float(product_svd(U, V)[1][0])
     if run.task.symmetric and not run.fitted and points_elsewhere(run.task, run.z, largest, negative=True):
         return False, "the data belong to no positive semidefinite matrix"
-    return True, "the schedule came to its end"
+    cut_off = None if run.task.truncate is None or run.fitted else doubt_truncation(run.task, run.z, largest, rank)
+    return (False, cut_off) if cut_off else (True, "the schedule came to its end")

@@ -133,7 +133,7 @@ def test_inputs_are_left_alone():
         (A, Y, (8, 8), 2, {"truncate": 0.5}, ValueError, "truncate"),
         (A, Y, (8, 8), 2, {"truncate": 3.0, "preconditioned": True}, ValueError, "truncate goes with loss='l2'"),
         (A, Y, (8, 8), 2, {"truncate": 3.0, "optimum": 0.0}, ValueError, "truncate goes with loss='l2'"),
-        (A, Y, (8, 8), 2, {"optimum": "mean", "preconditioned": True}, ValueError, "optimum must be one of"),
+        (A, Y, (8, 8), 2, {"optimum": "mean", "preconditioned": True}, ValueError, "optimum must be a number"),
         (A, Y, (8, 8), 2, {"optimum": "median"}, ValueError, "goes with preconditioned"),
         (A, Y, (8, 8), 2, {"optimum": "median", "loss": "l2"}, ValueError, "pass loss='l1'"),
         (A, Y, (8, 8), 2, {"truncate": 3.0, "loss": "l2"}, ValueError, "truncate goes with loss='l2'"),

@@ -65,13 +65,13 @@ def test_a_step_from_other_bases_is_the_truncated_projection_on_their_tangent_sp
 
 
 @pytest.mark.parametrize("dtype", ["float64", "complex128"])
-@pytest.mark.parametrize("factor", [0.95, 1.05, 3.0])
+@pytest.mark.parametrize("factor", [1.05, 3.0])
 def test_exact_recovery_stays_exact_at_the_incoherence_of_the_matrix(factor, dtype):
     L, S = corrupted(300, 260, 3, 0.3, 1, dtype=dtype)
     bound = factor * incoherence(L, 3)
     result = lr.robust_pca(L + S, 3, method="accaltproj", incoherence=bound, rng=0)
-    assert low_rank_error(result, L) < 1e-6 or factor < 1.0
-    assert result.info.converged or factor < 1.0
+    assert low_rank_error(result, L) < 1e-6
+    assert result.info.converged
 
 
 def test_a_spiky_matrix_is_recovered_with_its_incoherence_and_refused_with_less():
