@@ -2,7 +2,7 @@
 
 from ._names import dtype_name
 from .autograd import attach_linear, attach_svd, detached, is_tracked, require_untracked
-from .butterfly import is_in_one_piece, is_plain, require_writable, walsh, walsh_exact, walsh_plain
+from .butterfly import is_in_one_piece, is_plain, refuse_wrapped, require_writable, walsh, walsh_exact, walsh_plain
 from .checks import (
     check_callback,
     check_count,
@@ -196,6 +196,7 @@ __all__ = [
     "products_twin",
     "rademacher",
     "real_dtype",
+    "refuse_wrapped",
     "repeated_places",
     "require_finite",
     "require_untracked",

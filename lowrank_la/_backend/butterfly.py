@@ -44,8 +44,8 @@ def walsh(x, scale=1.0, *, overwrite=False):
 
 
 def is_plain(x):
-    """Whether `x` is a contiguous NumPy array in single or double precision."""
-    return type(x) is np.ndarray and x.dtype.char in "fd" and x.flags.c_contiguous
+    """Whether `x` is a contiguous NumPy array in single or double precision, bytes in the order of the host."""
+    return type(x) is np.ndarray and x.dtype.char in "fd" and x.dtype.isnative and x.flags.c_contiguous
 
 
 def walsh_plain(x, view, scale):
@@ -76,6 +76,22 @@ def require_writable(x, name):
         raise ValueError(f"{name} has gradients recorded and can't be overwritten: leave overwrite out")
     if library == "jax":
         raise ValueError(f"{name} is an array that can't be changed: leave overwrite out")
+    steps = x.strides if library == "numpy" else x.stride() if library == "torch" else ()
+    if any(step == 0 and length > 1 for step, length in zip(steps, x.shape, strict=False)):
+        raise ValueError(f"{name} shows one number at many places and can't be overwritten: pass a copy of it")
+
+
+def refuse_wrapped(x, function):
+    """TypeError for a tensor inside a transform of torch.func, whose memory can't be read."""
+    if kind(namespace(x)) != "torch":
+        return
+    import torch
+
+    if torch._C._functorch.is_functorch_wrapped_tensor(x):
+        raise TypeError(
+            f"{function} does not run inside torch.func (grad, vmap, jvp): differentiate it with torch.autograd, and "
+            "give batches as further axes"
+        )
 
 
 def walsh_host(x, scale, overwrite):

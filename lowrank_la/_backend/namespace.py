@@ -50,6 +50,8 @@ def dense_array(x, name):
     """`x` as an array of its library, nested lists as one of NumPy; TypeError for anything else."""
     if isinstance(x, list | tuple):
         x = np.asarray(x)
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name} must not be a masked array: fill the missing entries first")
     sparse = str(getattr(x, "layout", "torch.strided")) != "torch.strided"
     if not is_array(x) or sparse or kind(namespace(x)) == "other":
         raise TypeError(f"{name} must be an array of NumPy, CuPy, torch or JAX, got {type(x).__name__}")

@@ -5,14 +5,14 @@ import warnings
 from dataclasses import dataclass
 
 from .. import _backend as be
-from ..exceptions import RankWarning
+from ..exceptions import ConvergenceWarning, RankWarning
 from ..factor.svd import svd
 from ..operators import BlockOperator, as_operator
 from ..results import Info, Result
 from ..sketch import Gaussian, SparseSign, sketch_class
 from .basis import preconditioner, row_basis, row_squares, scored_operator
 from .block_leverage import exact_scores, leading_columns, scores_of_rows
-from .sketch_size import degrees_of_freedom
+from .sketch_size import degrees_of_freedom, is_like_gaussian, rows_for_any_data
 
 _METHODS = ("auto", "qr", "svd", "sketched")
 _FAILURE = 0.001  # asked of the Gaussian law, so that the somewhat longer tails of sparse signs stay within 0.01
@@ -91,7 +91,10 @@ def leverage_scores(
     the law of (k - 1) / χ² with k = d - n + 1 degrees of freedom, and with G that of (k - 1) / k times an F variable
     with c and k. k, and c = k, are the least for which the tails of that law beyond `accuracy`, summed over the rows,
     are 0.001. Sparse signs have somewhat longer tails: all scores hold together with probability 0.99, as measured, on
-    data whose rows are not few and heavy.
+    data whose rows are not few and heavy. `SRHT` takes of the order n log n rows, by a Chernoff bound for data of that
+    kind, at most the next power of two to m, with which the scores are exact; `CountSketch` of the order n². Whatever
+    the sketch, a sum of the scores off the rank, or a score above one, by more than `accuracy` tells that it lost
+    directions: then ``info.error`` is infinite, ``info.converged`` False, and a `ConvergenceWarning` says so.
 
     References
     ----------
@@ -192,18 +195,39 @@ def _sketched(op, accuracy, key, sketch):
     m, n = op.shape
     if m < n:
         raise ValueError(f"method='sketched' needs at least as many rows as columns, got shape {m}×{n}; take 'qr'")
-    columns = degrees_of_freedom(accuracy, _FAILURE / m, both=True)
+    like_gaussian = is_like_gaussian(sketch)
+    share = accuracy if like_gaussian else math.sqrt(1 + accuracy) - 1  # of the rows, and of the columns
+    columns = degrees_of_freedom(share, _FAILURE / m, both=True)
     narrow = columns < n
-    d = n - 1 + (columns if narrow else degrees_of_freedom(accuracy, _FAILURE / m))
+    if like_gaussian:
+        d = n - 1 + (columns if narrow else degrees_of_freedom(accuracy, _FAILURE / m))
+    else:
+        d = rows_for_any_data(sketch, m, n, share if narrow else accuracy)
     P, _ = preconditioner(sketch(d, m, key.child("rows")).apply(op), m)
     rank = P.shape[1]
     if narrow and rank:
         P = Gaussian(columns, rank, key.child("columns")).rapply(P)
-    scores = row_squares(op.matmat(P)) * ((d - rank) / d)
+    scores = row_squares(op.matmat(P)) * ((d - rank) / d if like_gaussian else 1.0)
+    held = _holds(scores, rank, accuracy)
     details = {"rank": rank, "sketch_rows": d, "sketch_columns": columns if narrow else None}
     products = n + P.shape[1]
-    known = {"error": accuracy, "error_kind": "estimate", "products": products, "passes": 2, "rng": key.record}
-    return _result(op, scores, method="sketched", **known, **details)
+    known = {"error": accuracy if held else math.inf, "error_kind": "estimate", "converged": held}
+    return _result(op, scores, method="sketched", products=products, passes=2, rng=key.record, **known, **details)
+
+
+def _holds(scores, rank, accuracy):
+    """Whether no score is above one, and their sum is the rank, to `accuracy`: a lost direction shows in both."""
+    xp = be.namespace(scores)
+    total, largest = float(xp.sum(scores)), float(xp.max(scores))
+    if largest <= 1 + accuracy and abs(total - rank) <= accuracy * rank:
+        return True
+    warnings.warn(
+        f"the sketch lost directions of A: scores go up to {largest:.3g} and add up to {total:.3g}, of {rank}; take "
+        "method='qr', or another sketch or rng",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+    return False
 
 
 def _result(op, scores, **known):

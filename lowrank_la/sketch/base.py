@@ -140,7 +140,7 @@ def sketch_class(sketch, default):
     """`sketch` when it is a class of this room, `default` for None; TypeError for anything else."""
     if sketch is None:
         return default
-    if not (isinstance(sketch, type) and issubclass(sketch, Sketch)):
+    if not (isinstance(sketch, type) and issubclass(sketch, Sketch)) or sketch in (Sketch, DenseSketch):
         name = getattr(sketch, "__name__", type(sketch).__name__)
         raise TypeError(f"sketch must be a class such as lowrank_la.sketch.SRHT, got {name!r}")
     return sketch

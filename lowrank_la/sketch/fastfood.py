@@ -6,6 +6,8 @@ from scipy.special import gammaincinv
 from .. import _backend as be
 from .base import Sketch
 
+_ENTRIES = 1 << 19  # of the columns of S worked on together
+
 
 class Fastfood(Sketch):
     """Stacked blocks ``L H G P H B``, whose rows have the lengths of Gaussian rows: a Gaussian matrix in n log n.
@@ -58,9 +60,11 @@ class Fastfood(Sketch):
         return signs, np.argsort(order, kind="stable"), diagonal, scale
 
     def _entries(self, rows, cols, dtype, xp, device):
-        unit = np.zeros((self.shape[1], cols.stop - cols.start))
-        unit[np.arange(cols.start, cols.stop), np.arange(unit.shape[1])] = 1.0
-        block = self._transformed(unit)[rows].astype(dtype)
+        block = np.empty((rows.stop - rows.start, cols.stop - cols.start), dtype)
+        for part in be.fixed_partition(block.shape[1], max(1, _ENTRIES // max(self.order, self.shape[0]))):
+            unit = np.zeros((self.shape[1], part.stop - part.start))
+            unit[np.arange(cols.start + part.start, cols.start + part.stop), np.arange(unit.shape[1])] = 1.0
+            block[:, part] = self._transformed(unit)[rows]
         return block if xp is None else be.from_numpy(block, xp, device)
 
     def _apply_array(self, A):

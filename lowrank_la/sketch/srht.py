@@ -20,7 +20,9 @@ class SRHT(Sketch):
     the result it needs a few million numbers, and n signs, which it keeps. The entries are real for every dtype.
 
     An orthonormal basis of k columns keeps its lengths to within a factor in [0.40, 1.48] but for a probability of the
-    order 1/k once ``d ≥ 4 (√k + √(8 log(k n)))² log k`` [1]_; in practice twice to four times k do.
+    order 1/k once ``d ≥ 4 (√k + √(8 log(k n)))² log k`` [1]_. Twice to four times k do for columns whose rows have
+    about the same norms. A few heavy rows need ``k log k``: the first k unit vectors of length 4096 lost rank in 7 of
+    100 runs with d = 4 k for k = 8, in 70 for k = 64, and in none with ``d = k (log k + 5)``.
 
     Parameters
     ----------

@@ -41,7 +41,8 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     Returns
     -------
     array, shape of `x`
-        In its namespace, dtype (int64 for integers) and device. Gradients flow through it in torch, to any order.
+        In its namespace, dtype (int64 for integers) and device. Gradients flow through it in torch, to any order, by
+        ``torch.autograd``; inside ``torch.func`` it raises.
 
     Raises
     ------
@@ -50,6 +51,8 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
         `overwrite` is asked for an array that can't be written to.
     OverflowError
         If sums of integers could pass 64 bits.
+    TypeError
+        If `x` is no dense array of numbers up to double precision, is masked, or is met inside ``torch.func``.
 
     Notes
     -----
@@ -74,6 +77,7 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
         if plan.simple:
             return be.walsh_plain(x, plan.view, plan.scale)
     x = be.dense_array(x, "x")
+    be.refuse_wrapped(x, "fwht")
     plan = _planned(tuple(x.shape), axis, order, norm, transpose, block)
     if be.check_flag("overwrite", overwrite):
         return _overwritten(x, plan)
@@ -208,7 +212,7 @@ def _overwritten(x, plan):
     in_place = be.is_in_one_piece(x) and plan.order == "natural" and plan.core == 1
     in_place = in_place and x.dtype == be.compute_dtype(xp, x.dtype, be.device(x))
     y = _transform(be.detached(x), plan, overwrite=in_place)
-    if y.dtype != x.dtype:
+    if be.dtype_name(y.dtype) != be.dtype_name(x.dtype):
         raise TypeError(
             f"the transform of {be.dtype_name(x.dtype)} numbers is {be.dtype_name(y.dtype)}, which x can't hold: "
             "leave overwrite out"

@@ -17,7 +17,7 @@ def hadamard(n, *, xp=None, dtype=None):
     xp : array namespace, optional
         NumPy by default.
     dtype : dtype of `xp`, optional
-        64-bit integers by default.
+        One that holds -1: signed integers, 64-bit ones by default, or floating or complex numbers.
 
     Returns
     -------
@@ -29,6 +29,8 @@ def hadamard(n, *, xp=None, dtype=None):
     ------
     ValueError
         If no Hadamard matrix of order `n` is known here; the message names the nearest orders.
+    TypeError
+        If `dtype` does not hold -1, or `xp` is no array namespace.
 
     References
     ----------
@@ -47,10 +49,23 @@ def hadamard(n, *, xp=None, dtype=None):
            [ 1, -1, -1,  1]])
     """
     n = be.check_count("n", n)
+    xp, dtype = _checked(xp, dtype)
     core, stages = require_order("n", n)
     matrix = core_matrix(core)
     for _ in range(stages):
         matrix = np.kron(matrix, np.asarray([[1, 1], [1, -1]], np.int8))
+    return be.from_numpy(np.array(matrix, np.int8), xp, None, dtype)
+
+
+def _checked(xp, dtype):
+    """The namespace, and a dtype of it that holds -1."""
     xp = be.named_namespace(None) if xp is None else xp
-    name = "int64" if dtype is None else be.dtype_name(dtype)
-    return be.from_numpy(np.array(matrix, np.dtype(name)), xp)
+    if not (hasattr(xp, "asarray") and hasattr(xp, "int64")):
+        raise TypeError(f"xp must be an array namespace, such as the module numpy, got {xp!r}")
+    try:
+        name = "int64" if dtype is None else be.dtype_name(np.dtype(dtype) if isinstance(dtype, str | type) else dtype)
+    except TypeError:
+        name = ""
+    if not name.startswith(("int", "float", "bfloat", "complex")) or not hasattr(xp, name):
+        raise TypeError(f"dtype must be one of xp that holds -1 (signed integers, floats, complex), got {dtype!r}")
+    return xp, getattr(xp, name)

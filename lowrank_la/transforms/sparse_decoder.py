@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _kernels
-from .sparse_noise import thresholds
+from .sparse_noise import exceeds, thresholds
 
 RISK = 0.01  # that noise alone passes a threshold in any bin
 PATIENCE = 20  # looks a bin, on average, before peeling is given up
@@ -30,6 +30,8 @@ class Decoding:
         Peeling ended by itself, and what is left has the size of the noise in every bin and on the whole.
     looks : int
         Bins looked at.
+    empty : float
+        Share of the bins of which no coefficient was taken.
     """
 
     keys: np.ndarray
@@ -39,6 +41,7 @@ class Decoding:
     group_of: np.ndarray
     complete: bool
     looks: int
+    empty: float
 
     @property
     def unresolved(self):
@@ -85,22 +88,23 @@ def decode(groups, code, noise, soft):
     """
     bins = bins_of(groups)
     zero, single, growth = thresholds(groups, noise, RISK, 2 if np.iscomplexobj(bins.U) else 1)
-    keys, values, looks, whole = _peeled(bins, code, zero, single, growth, soft)
+    keys, values, looks, empty = _peeled(bins, code, zero, single, growth, soft)
     keys, values = _fitted(bins, groups, code, noise, keys, values)
-    energies, limits = _energies(bins, code), zero[bins.group_of]
-    complete = whole and bool(np.all(energies <= limits)) and _as_noise(energies, groups, bins, noise, code.n)
+    energies, limits = _energies_left(bins, code), zero[bins.group_of]
+    complete = looks <= PATIENCE * energies.size and bool(np.all(energies <= limits))
+    complete = complete and _as_noise(energies, groups, bins, noise, code.n)
     complete = complete and _bits_are_sure(values, groups, noise, code.n)
-    return Decoding(keys, values, energies, limits, bins.group_of, complete, looks)
+    return Decoding(keys, values, energies, limits, bins.group_of, complete, looks, empty)
 
 
-def _energies(bins, code):
+def _energies_left(bins, code):
     energies = np.empty(bins.group_of.size)
     _kernels.lookup("bin_energies", "numpy")(bins.U, bins.layout, bins.group_of, code.length - 1, energies)
     return energies
 
 
 def _peeled(bins, code, zero, single, growth, soft):
-    """``keys, values, looks, whole`` of the peeling; `whole` is False where it ran out of patience or room."""
+    """``keys, values, looks, empty`` of the peeling; looks pass its patience where that, or room, ran out."""
     total = bins.group_of.size
     room = 2 * total + 16
     keys, values = np.empty((room, bins.shifts.shape[1]), np.uint64), np.empty(room, bins.U.dtype)
@@ -111,7 +115,7 @@ def _peeled(bins, code, zero, single, growth, soft):
         bins.U, bins.layout, bins.group_of, bins.hashes, bins.shifts, code.stencil, code.degree, code.exps, code.logs,
         soft, CHECK_HASH, zero, single, growth, budget, keys, values, table, *work,
     )  # fmt: skip
-    return keys[:found], values[:found], looks, looks <= budget
+    return keys[:found], values[:found], looks, float(np.mean(work[0] == 0))
 
 
 def _fitted(bins, groups, code, noise, keys, values):
@@ -158,7 +162,7 @@ def _fit_helps(bins, code, noise):
 
     The first would change no digit, the second spread what is in a few bins over all.
     """
-    largest = float(np.max(_energies(bins, code)))
+    largest = float(np.max(_energies_left(bins, code)))
     return _DIGITS * noise.floor * code.length < largest <= noise.floor * code.length
 
 
@@ -170,7 +174,6 @@ def _as_noise(energies, groups, bins, noise, n):
     if noise.variance == 0.0:
         return True
     units = np.asarray([noise.of_bin(group.size) for group in groups])
-    count = bins.U.size * (2 if np.iscomplexobj(bins.U) else 1)
     samples = sum(group.size * group.bins.shape[1] for group in groups)
-    deviation = (2.0 / count * (1.0 + samples * 2.0 ** -min(n, 1000))) ** 0.5
-    return float(np.sum(energies / units[bins.group_of])) <= bins.U.size * (1.0 + 4.0 * deviation + noise.slack)
+    count = bins.U.size * (2 if np.iscomplexobj(bins.U) else 1) / (1.0 + samples * 2.0 ** -min(n, 1000))
+    return not exceeds(float(np.sum(energies / units[bins.group_of])), bins.U.size, count, noise.slack)

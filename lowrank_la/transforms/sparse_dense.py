@@ -1,18 +1,47 @@
 """The transform of a small cube that is looked at as a whole."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy.special import chdtri
 
 from .. import _backend as be
 from .sparse_decoder import RISK
-from .sparse_groups import WORD
-from .sparse_noise import Noise
+from .sparse_groups import WORD, unpacked
+from .sparse_noise import Noise, exceeds
 
 _MEDIAN = {1: 0.45493642311957283, 2: 0.6931471805599453}  # of a chi-square variable over its degrees of freedom
 _MANY = 0.25  # share of coefficients above which their median says nothing about the noise
+_FEW = 16  # values below which it says nothing either
 
 
-def whole_cube(oracle, noise):
-    """``keys, values, complete, noise`` from all ``2**n`` values.
+@dataclass(frozen=True, eq=False)
+class Cube:
+    """Coefficients of a cube that stand out, and what was left.
+
+    Attributes
+    ----------
+    keys : uint64 array (k, 1)
+    values : array (k,)
+    noise : Noise
+    limit : float
+        Least square of a coefficient that counts.
+    error : float
+        ‖f - Σ‖ / ‖f‖.
+    doubt : str or None
+        Why there is no certificate.
+    """
+
+    keys: np.ndarray
+    values: np.ndarray
+    noise: Noise
+    limit: float
+    error: float
+    doubt: str | None
+
+
+def whole_cube(oracle, noise, degree):
+    """The `Cube` from all ``2**n`` values.
 
     Coefficients count when they pass rounding, or a level that noise passes with probability 0.01 in any of them.
     """
@@ -23,30 +52,38 @@ def whole_cube(oracle, noise):
     values = np.concatenate([oracle.values(part) for part in np.array_split(words, max(1, (n << n) >> 26))])
     X = be.walsh(values.reshape(1, -1, 1), 1.0 / values.size)[0, :, 0]
     squares = X.real**2 + X.imag**2
-    floor = (oracle.precision ** (2.0 / 3.0)) ** 2 * float(np.sum(squares))
+    total = float(np.sum(squares))
+    floor = (oracle.precision ** (2.0 / 3.0)) ** 2 * total
     parts = 2 if np.iscomplexobj(X) else 1
-    unit, limit, complete = 0.0, 16.0 * floor, True
-    if noise is not None:
-        unit = (
-            float(np.median(squares)) / _MEDIAN[parts] if noise == "unknown" else (noise / oracle.scale) ** 2 / X.size
-        )
-        limit = max(limit, _level(unit, parts, X.size))
-    kept = np.flatnonzero(squares > limit)
-    if noise is not None:
-        complete = _as_noise(squares, kept, unit + floor, parts) and (noise != "unknown" or kept.size < _MANY * X.size)
-    return words[kept], X[kept], complete, Noise(unit * X.size, floor)
+    unit = _unit(noise, oracle.scale, squares, parts)
+    limit = max(16.0 * floor, unit / parts * float(chdtri(parts, RISK / X.size)))
+    strong = squares > limit
+    kept = strong if degree is None else strong & (unpacked(words, n).sum(axis=1) <= degree)
+    left = float(np.sum(squares[~kept]))
+    doubt = _doubt(left, strong, kept, unit + floor, parts, noise, total)
+    error = (left / total) ** 0.5 if total > 0.0 else 0.0
+    return Cube(words[kept], X[kept], Noise(unit * X.size, floor), limit, error, doubt)
 
 
-def _level(unit, parts, count):
-    from scipy.special import chdtri
+def _unit(noise, scale, squares, parts):
+    """Variance of a coefficient that is noise alone."""
+    if noise is None:
+        return 0.0
+    return float(np.median(squares)) / _MEDIAN[parts] if noise == "unknown" else (noise / scale) ** 2 / squares.size
 
-    return unit / parts * float(chdtri(parts, RISK / count))
 
-
-def _as_noise(squares, kept, unit, parts):
-    """Whether the coefficients that were dropped have the energy of the noise, to four standard deviations."""
-    count = squares.size - kept.size
-    if count == 0 or unit == 0.0:
-        return True
-    left = float(np.sum(squares)) - float(np.sum(squares[kept]))
-    return left <= unit * (count + 4.0 * (2.0 * count / parts) ** 0.5)
+def _doubt(left, strong, kept, unit, parts, noise, total):
+    """Why the coefficients that were kept may not be all; None where they are."""
+    if not np.array_equal(strong, kept):
+        return f"{int(np.sum(strong & ~kept))} coefficients are above the degree"
+    if noise is None:
+        return None
+    count = int(np.sum(~kept))
+    if count and exceeds(left, unit * count, parts * count):
+        return "what is left is no noise"
+    if noise == "unknown" and total > 0.0:
+        if strong.size < _FEW or np.mean(kept) >= _MANY:
+            return "too few values without a coefficient tell the noise"
+        if not kept.any():
+            return "nothing stands out of the noise, which can't be told from many coefficients"
+    return None

@@ -7,11 +7,12 @@ import numpy as np
 
 from .. import _backend as be
 from .. import _kernels
-from .sparse_codes import checks, field
+from .sparse_codes import LARGEST_LENGTH, checks, field
 
 WORD = 64
 _SPARE = 16  # candidates drawn beyond the columns that are wanted
 _LANE = 1 << 20  # stream numbers between one group and the next
+_POINTS = 1 << 40  # number of the stream of single points
 
 
 def packed(bits):
@@ -39,7 +40,7 @@ class Code:
     reach : uint64 array (1 + m, words)
         Zero and the stencil.
     degree : int
-        Largest weight of a frequency, 0 for any.
+        Largest weight of a frequency, -1 for any.
     exps, logs : int64 arrays
     """
 
@@ -58,16 +59,18 @@ class Code:
 
 @lru_cache(maxsize=64)
 def code_of(n, degree):
-    """The shorter one of unit vectors and parity checks."""
-    none = np.zeros(1, np.int64)
-    if degree is not None and 0 < degree * n.bit_length() < n:
-        stencil = packed(checks(n, degree))
-        tables = field(n.bit_length())
-    else:
-        stencil, tables = packed(np.eye(n, dtype=np.uint8))[:0], (none, none)
-    rows = stencil if stencil.shape[0] else packed(np.eye(n, dtype=np.uint8))
+    """The shorter one of unit vectors and parity checks, which there are for moderate `n`; `degree` None for any."""
+    none, units = np.zeros(1, np.int64), packed(np.eye(n, dtype=np.uint8))
+    limit = -1 if degree is None else degree
+    if n <= LARGEST_LENGTH and 0 < limit * n.bit_length() < n:
+        stencil = packed(checks(n, limit))
+        return _code(n, stencil, stencil, limit, *field(n.bit_length()))
+    return _code(n, units[:0], units, limit, none, none)
+
+
+def _code(n, stencil, rows, limit, exps, logs):
     reach = np.concatenate([np.zeros((1, rows.shape[1]), np.uint64), rows])
-    return Code(n, stencil, reach, degree or 0, *tables)
+    return Code(n, stencil, reach, limit, exps, logs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +134,10 @@ class Sampler:
     def cost(self, bits, repeats):
         """Values that a group takes."""
         return (self.verify + repeats * self.code.length) << bits
+
+    def points(self, count):
+        """Words of independent uniform points, of a stream that no group draws from."""
+        return self._draw(_POINTS, 0, count)
 
     def groups(self, sizes, repeats, verify=None):
         """New groups with values; `sizes` holds the logarithms of their numbers of bins."""

@@ -33,9 +33,9 @@ def left_over(loads):
     return whole
 
 
-def bits_for(sparsity, most):
-    """Logarithm of the bins of each of three groups: at least 0.6 bins a coefficient, at most ``2**most``."""
-    return min(max(0, math.ceil(math.log2(0.6 * max(sparsity, 1)))), most)
+def bits_for(sparsity, least, most):
+    """Logarithm of the bins of each of three groups: at least 0.55 a coefficient, at most 1.1, between the limits."""
+    return min(max(least, math.ceil(math.log2(0.55 * max(sparsity, 1)))), most)
 
 
 def added_sizes(loads, bits, sparsity, most):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.special
 
-_QUANTILE = 0.03
+QUANTILE = 0.03
 _ROUNDING = 2.0 / 3.0
 _SURE = 3.3  # standard deviations by which the vote on a bit should differ from zero
 
@@ -66,17 +66,23 @@ def estimated_variance(groups, sparsity, parts):
     A share ``exp(-sparsity / size)`` of the bins holds noise alone; the energies of those are chi-square, and a low
     quantile over all bins is a less low one of theirs.
     """
-    weighted = np.concatenate([group.size * _energies(group) for group in groups])
     width = groups[0].bins.shape[1]
+    weighted = np.concatenate([group.size * bin_energies(group) / group.bins.shape[1] for group in groups])
     empty = float(np.mean([math.exp(-sparsity / group.size) for group in groups]))
-    share = min(max(_QUANTILE, 1.5 / weighted.size), 0.5)
+    share = min(max(QUANTILE, 1.5 / weighted.size), 0.5)
     inside = min(share / max(empty, 1e-9), 0.5)
     quantile = float(scipy.special.gammaincinv(0.5 * parts * width, inside)) * 2.0
     return float(np.quantile(weighted, share)) * parts * width / quantile
 
 
-def _energies(group):
-    return np.mean(group.bins.real**2 + group.bins.imag**2, axis=1)
+def bin_energies(group):
+    """Energy of every bin of a group as it was read."""
+    return np.sum(group.bins.real**2 + group.bins.imag**2, axis=1)
+
+
+def exceeds(energy, expected, count, slack=0.0):
+    """Whether `count` real normal numbers have an energy four standard deviations above what is expected."""
+    return energy > expected * (1.0 + 4.0 * (2.0 / count) ** 0.5 + slack)
 
 
 def repeats_for(strength):

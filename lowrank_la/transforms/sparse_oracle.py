@@ -11,6 +11,8 @@ from .sparse_groups import WORD, unpacked
 
 _BYTES = 1 << 26  # of bits handed to a callable at once
 _SAFE = 2.0**300
+_LARGEST_INTEGER = 2.0**53
+_TOO_WIDE = ("float128", "float96", "complex256", "complex192")
 _PARALLEL_FROM = 1 << 14  # points of a stored vector
 _DIRECT = ("float32", "float64", "complex64", "complex128")
 
@@ -34,12 +36,14 @@ class Oracle:
         Power of two by which values are divided, so that their squares stay in range; known after the first look.
     precision : float
         Relative precision of the values.
+    noise : float
+        Standard deviation that is to stay in range as well.
     """
 
     def __init__(self, read, n, stored=None):
         self.read, self.n, self.stored = read, n, stored
         self.samples, self.scale, self.precision = 0, None, 0.0
-        self.dtype = None
+        self.dtype, self.noise = None, 0.0
 
     def ask(self, requests):
         """Values of each request, a pair (columns, offsets): an array (2**bits * offsets,)."""
@@ -79,22 +83,29 @@ class Oracle:
 
     def values(self, words):
         """Checked host values at the points, divided by `scale`, in double precision."""
-        return self._checked(self.read(words), lambda: words)
+        cuts = be.fixed_partition(words.shape[0], max(_BYTES // max(self.n, 8), 1))
+        return np.concatenate([self._checked(self.read(words[cut]), lambda c=cut: words[c]) for cut in cuts])
 
     def _checked(self, given, words):
         self.samples += given.shape[0]
-        precision = 2.0**-53 if be.dtype_name(given.dtype).startswith(("int", "uint", "bool")) else be.eps(given.dtype)
-        self.precision = max(self.precision, precision)
+        exact = be.dtype_name(given.dtype).startswith(("int", "uint", "bool"))
+        self.precision = max(self.precision, 2.0**-53 if exact else be.eps(given.dtype))
         values = be.to_numpy(given) if not str(given.dtype).endswith("bfloat16") else be.to_numpy(given.float())
-        wide = np.complex128 if self.dtype is not np.float64 and np.iscomplexobj(values) else np.float64
-        if np.iscomplexobj(values) and wide is np.float64:
-            raise ValueError("f returned real values first and complex values later: return one dtype")
-        self.dtype = self.dtype or wide
+        wide = np.complex128 if np.iscomplexobj(values) else np.float64
+        if self.dtype not in (None, wide):
+            raise ValueError("f returned real and complex values: return one of the two throughout")
+        self.dtype = wide
         values = values.astype(self.dtype, copy=self.stored is None)
         largest = _largest(values)
         if not math.isfinite(largest):
             self._refuse(values, words())
+        if exact and largest > _LARGEST_INTEGER:
+            raise OverflowError(
+                f"f has integers as large as {largest:.3g}, above 2**53, which double precision does not hold: "
+                "take out a constant or a common factor"
+            )
         if self.scale is None:
+            largest = max(largest, self.noise)
             outside = largest > _SAFE or 0.0 < largest < 1.0 / _SAFE
             self.scale = 2.0 ** min(math.frexp(largest)[1], 1000) if outside else 1.0
         if self.scale != 1.0:
@@ -125,6 +136,9 @@ def _queries(request, start, stop):
 
 def oracle_of(f, n):
     """``oracle, xp, device, dtype`` for a vector of length ``2**n``, or for a callable, where the others are None."""
+    f = np.asarray(f) if isinstance(f, list | tuple) else f
+    if isinstance(f, np.ma.MaskedArray):
+        raise TypeError("f must not be a masked array: fill the missing values first")
     if be.is_array(f) and not be.is_sparse(f):
         return _stored(f, n)
     if not callable(f):
@@ -175,3 +189,5 @@ def _require_numbers(values, text):
     name = be.dtype_name(values.dtype)
     if not name.startswith(("float", "bfloat", "complex", "int", "uint", "bool")):
         raise TypeError(f"{text}, got dtype {name}")
+    if name in _TOO_WIDE:
+        raise TypeError(f"{text} of at most double precision, got dtype {name}: convert them to float64 or complex128")

@@ -6,45 +6,27 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.special
 
+from .sparse_check import RandomPoints, bits_of_share, noise_doubt
 from .sparse_decoder import decode
 from .sparse_load import added_sizes, bits_for, left_over
-from .sparse_noise import Noise, estimated_variance, mean_square, repeats_for, rounding_floor, thresholds
+from .sparse_noise import (
+    Noise,
+    bin_energies,
+    estimated_variance,
+    mean_square,
+    repeats_for,
+    rounding_floor,
+    thresholds,
+)
+from .sparse_plan import LEAST_BITS
 
-_FIRST_BITS = 4
 _CROWDED = 0.02  # share of empty bins below which their number tells nothing
 _MOST_REPEATS = 64
 _LARGEST_DENSE = 26
 _CONSISTENT = (0.5, 1.6)  # what is left, over the first estimate of the noise
 _SLACK = 0.05
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What the caller asked for; None where it is to be found out.
-
-    Attributes
-    ----------
-    sparsity, bins, repeats : int or None
-        `bins` as a logarithm.
-    groups : int
-    noise : float, None or "unknown"
-        Standard deviation of the samples.
-    soft : bool
-    attempts, samples : int
-        Limits.
-    dense : bool
-        Whether all of a small cube may be looked at instead.
-    """
-
-    sparsity: object
-    bins: object
-    repeats: object
-    groups: int
-    noise: object
-    soft: bool
-    attempts: int
-    samples: int
-    dense: bool
+_HELPED = 0.5  # share of the energy before that is left, at most, after groups that helped
+_UNHEARD = 3  # attempts after which unknown noise without a coefficient is given up
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,46 +37,96 @@ class Outcome:
     groups: list
     noise: Noise
     attempts: int
+    certified: bool
     reason: str
 
 
 def search(sampler, plan):
     """Sample and decode until everything is explained; None where looking at the whole cube costs less."""
-    groups, bits = [], plan.bins
-    if bits is None and plan.sparsity is None and plan.noise is None:
-        groups, bits = probe(sampler, plan, _FIRST_BITS)
-    elif bits is None:
-        bits = bits_for(plan.sparsity, sampler.code.n) if plan.sparsity else min(_FIRST_BITS, sampler.code.n)
+    groups, bits = _start(sampler, plan)
     if bits is None:
         return None
-    repeats = plan.repeats or 1
-    while bits > 0 and sampler.oracle.samples + plan.groups * sampler.cost(bits, repeats) > plan.samples:
-        bits -= 1
-    wanted = [bits] * plan.groups
-    noise, found = None, None
+    repeats, points, left = plan.repeats or 1, None, 1.0
+    noise = found = doubt = None
+    wanted = [_affordable(bits, repeats, sampler, plan)] * plan.groups
     for attempt in range(1, plan.attempts + 1):
-        cost = sum(sampler.cost(size, repeats) for size in wanted)
-        if _whole_is_cheaper(sampler, plan, cost):
+        if _whole_is_cheaper(sampler, plan, _cost(wanted, repeats, sampler) + (0 if points else plan.checks)):
             return None
-        if sampler.oracle.samples + cost > plan.samples and attempt > 1:
-            return Outcome(found, groups, noise, attempt - 1, "sample budget spent")
+        if attempt > 1 and not _within(sampler, plan, _cost(wanted, repeats, sampler), points):
+            return Outcome(found, groups, noise, attempt - 1, False, f"sample budget spent{_and(doubt)}")
         groups = groups + sampler.groups(wanted, repeats)
         noise, found = _judged(groups, sampler, plan)
         if plan.repeats is None and plan.noise is not None:
             groups, noise, found = _with_repeats(groups, noise, found, sampler, plan)
         if groups is None:
             return None
-        repeats = max(group.repeats for group in groups)
+        repeats, doubt = max(group.repeats for group in groups), None
         if found.complete:
-            return Outcome(found, groups, noise, attempt, "every bin explained")
+            points = points or RandomPoints(sampler, plan.checks)
+            doubt = _doubt(found, groups, noise, plan, points, sampler.code.n)
+            if doubt is None:
+                return Outcome(found, groups, noise, attempt, True, "every bin explained")
+            if not found.keys.size and plan.noise == "unknown" and attempt >= _UNHEARD:
+                return Outcome(found, groups, noise, attempt, False, doubt[0])
+        before, left = left, relative_error(found, groups) ** 2
         if attempt < plan.attempts:
-            wanted = _next_sizes(groups, found, noise, sampler, plan)
-    return Outcome(found, groups, noise, plan.attempts, "attempts used up")
+            wanted = _next_sizes(groups, found, noise, sampler, plan, doubt, left <= _HELPED * before)
+    return Outcome(found, groups, noise, plan.attempts, False, f"attempts used up{_and(doubt)}")
+
+
+def _start(sampler, plan):
+    """Groups of a first look, and the logarithm of the bins to begin with; None where the whole cube costs less."""
+    n = sampler.code.n
+    if plan.bins is not None:
+        return [], plan.bins
+    if plan.sparsity is None and plan.noise is None:
+        return probe(sampler, plan, LEAST_BITS)
+    return [], bits_for(plan.sparsity or 1, LEAST_BITS, n)
+
+
+def _affordable(bits, repeats, sampler, plan):
+    """`bits`, or fewer where `plan.samples` allow no more; ValueError where that is not what was asked for."""
+    most = bits
+    while bits > 0 and not _within(sampler, plan, _cost([bits] * plan.groups, repeats, sampler), None):
+        bits -= 1
+    if _within(sampler, plan, _cost([bits] * plan.groups, repeats, sampler), None) and plan.bins in (None, bits):
+        return bits
+    least = sampler.oracle.samples + _cost([most if plan.bins else 0] * plan.groups, repeats, sampler) + plan.checks
+    raise ValueError(
+        f"max_samples must be at least {least} for {plan.groups} groups of {1 << most if plan.bins else 1} bins and "
+        f"{plan.checks} checks, got {plan.samples}: allow more, or ask for fewer bins or checks"
+    )
+
+
+def _cost(sizes, repeats, sampler):
+    return sum(sampler.cost(size, repeats) for size in sizes)
+
+
+def _within(sampler, plan, cost, points):
+    """Whether `cost` more values, and the points if they are still to come, are allowed."""
+    return sampler.oracle.samples + cost + (0 if points else plan.checks) <= plan.samples
+
+
+def _doubt(found, groups, noise, plan, points, n):
+    """``text, share``, or None where nothing speaks against a certificate."""
+    told = noise_doubt(found, groups, plan, relative_error(found, groups), n)
+    return (told, 0.0) if told else points.doubt(found, groups, noise)
+
+
+def _and(doubt):
+    return f": {doubt[0]}" if doubt else ""
 
 
 def _whole_is_cheaper(sampler, plan, cost):
-    n = sampler.code.n
-    return plan.dense and n <= _LARGEST_DENSE and sampler.oracle.samples + cost >= 1 << n
+    n, seen = sampler.code.n, sampler.oracle.samples
+    return plan.dense and n <= _LARGEST_DENSE and seen + cost >= 1 << n and seen + (1 << n) <= plan.samples
+
+
+def relative_error(found, groups):
+    """‖f - Σ‖ / ‖f‖ over the values in the bins."""
+    sizes = np.asarray([group.size for group in groups], np.float64)
+    whole = sum(group.size * group.energy for group in groups)
+    return float(np.sum(found.energies * sizes[found.group_of]) / whole) ** 0.5 if whole > 0.0 else 0.0
 
 
 def probe(sampler, plan, bits):
@@ -105,13 +137,13 @@ def probe(sampler, plan, bits):
         cost = (1 + sampler.verify) << bits
         if _whole_is_cheaper(sampler, plan, cost):
             return groups, None
-        if sampler.oracle.samples + cost > plan.samples:
+        if not _within(sampler, plan, cost, None):
             return groups, bits
         group = sampler.groups([bits], 0, 1 + sampler.verify)[0]
         groups.append(group)
         empty = _empty_share([group], rounding(groups, sampler))
         if empty > 0.2 or bits == n:
-            return groups, bits_for(_counted(empty, group.size), n)
+            return groups, bits_for(_counted(empty, group.size), LEAST_BITS, n)
         bits = min(bits + (3 if empty < _CROWDED else 1), n)
 
 
@@ -125,8 +157,7 @@ def _empty_share(groups, noise):
     largest = max(group.size for group in groups)
     chosen = [group for group in groups if group.size == largest]
     zero, _, _ = thresholds(chosen, noise, 0.01, 2 if np.iscomplexobj(chosen[0].bins) else 1)
-    energies = [np.sum(group.bins.real**2 + group.bins.imag**2, axis=1) for group in chosen]
-    return float(np.mean([np.mean(e <= limit) for e, limit in zip(energies, zero, strict=True)]))
+    return float(np.mean([np.mean(bin_energies(group) <= limit) for group, limit in zip(chosen, zero, strict=True)]))
 
 
 def _counted(empty, size):
@@ -186,14 +217,18 @@ def _with_repeats(groups, noise, found, sampler, plan):
     return groups, noise, found
 
 
-def _next_sizes(groups, found, noise, sampler, plan):
+def _next_sizes(groups, found, noise, sampler, plan, doubt, helped):
     """Logarithms of the bins of the groups to add.
 
     Too many coefficients for the bins: as many groups as density evolution asks for. A few that fell into one bin in
-    every group: one group, just large enough to part them; in noise one of twice the bins, which halves its variance.
+    every group: one group, just large enough to part them. Where the last groups did not help, as for frequencies that
+    form a subspace, one of twice the bins; in noise too, where that halves its variance in a bin. Where random points
+    contradict what all bins agree on: bins for as many coefficients as hide at so few points.
     """
     n, largest = sampler.code.n, max(group.size for group in groups)
     bits = largest.bit_length() - 1
+    if doubt is not None:
+        return [min(max(bits + 1, bits_of_share(doubt[1])), n) if doubt[1] else min(bits + 2, n)]
     empty = _empty_share(groups, noise)
     if empty < _CROWDED:
         return [min(bits + 2, n)] * plan.groups
@@ -201,7 +236,7 @@ def _next_sizes(groups, found, noise, sampler, plan):
     loads = [sparsity / group.size for group in groups if group.repeats]
     if left_over(loads) > 0.0:
         return added_sizes(loads, bits, sparsity, n)
-    if plan.noise is not None:
+    if plan.noise is not None or not helped:
         return [min(bits + 1, n)]
     stuck = np.bincount(found.group_of[found.unresolved], minlength=1)
     return [min(bits, max(int(stuck.max()) * 2 - 1, 1).bit_length())]

@@ -9,16 +9,12 @@ import numpy as np
 from .. import _backend as be
 from ..exceptions import ConvergenceError, ConvergenceWarning
 from ..results import Info, Result
-from .sparse_codes import LARGEST_LENGTH
-from .sparse_dense import whole_cube
+from .sparse_answer import of_cube, of_groups
 from .sparse_groups import Sampler, code_of, unpacked
 from .sparse_oracle import oracle_of
-from .sparse_search import Plan, search
+from .sparse_plan import planned
+from .sparse_search import search
 
-_METHODS = ("auto", "peeling", "dense")
-_VOTES = ("soft", "hard")
-_SAMPLES = 1 << 24
-_LARGEST_DENSE = 30
 _CHUNK = 1 << 24  # numbers of a product of characters
 
 
@@ -71,6 +67,7 @@ def sparse_wht(
     vote="soft",
     attempts=10,
     max_samples=None,
+    checks=None,
     rng=None,
     on_failure="warn",
 ):
@@ -85,18 +82,20 @@ def sparse_wht(
     n : int, optional
         Number of bits, also hundreds or thousands. Follows from a stored vector.
     sparsity : int, optional
-        About how many coefficients differ from zero. By default found out: exact values tell it from the share of empty
-        bins at few points, noisy ones by doubling the bins.
+        About how many coefficients differ from zero; too small a number costs further groups. By default found out:
+        exact values tell it from the share of empty bins at few points, noisy ones by doubling the bins.
     noise : None, float or "unknown"
         None: values are exact, up to ``eps**(2/3)`` of their root mean square. A number: the standard deviation of
-        independent noise in the values (for complex values of both parts together). "unknown": estimated.
+        independent noise in the values (for complex values of both parts together). "unknown": estimated from the
+        emptiest bins; then there is no certificate where nothing stands out of the noise, and bins of two sizes have to
+        agree where most of what is seen counts as noise.
     degree : int, optional
         Largest number of bits of a frequency. Bins then are read with a code, ``1 + degree ⌈log2(n + 1)⌉`` values
         instead of ``1 + n`` where that is less; frequencies with more bits are not found.
     method : {"auto", "peeling", "dense"}
         "dense" looks at all ``2**n`` values; "auto" does so where that takes fewer.
     bins : int, optional
-        Bins of each of the first groups, a power of two. By default the next one to ``0.6 sparsity``.
+        Bins of each of the first groups, a power of two. By default the next one to ``0.55 sparsity``, at least 16.
     groups : int
         Groups of the first attempt, at least 1.
     repeats : int, optional
@@ -108,7 +107,10 @@ def sparse_wht(
     attempts : int
         Decodings, each with more groups, until everything is explained.
     max_samples : int, optional
-        Values after which nothing is added. By default 2**24, and more where `sparsity` asks for it.
+        Values that are not passed. By default 2**24, and more where `sparsity` or `bins` ask for it.
+    checks : int, optional
+        Independent random points that are compared with an answer before it is certified: 2048, or ``0.3 sparsity (1 +
+        n + verify)`` where `sparsity` is at least 64 and that is less.
     rng : None, int, generator or Key
     on_failure : {"warn", "raise"}
         Whether an answer without certificate warns or raises `ConvergenceError`.
@@ -122,14 +124,18 @@ def sparse_wht(
         Notes. ``info.samples`` counts values, each time one is asked for; ``info.groups`` holds the bins of each group,
         ``info.unresolved`` (u, 2) group and number of the bins that are not explained, ``info.noise`` the standard
         deviation of the values, given or found, ``info.resolution`` the size from which a missing coefficient would
-        have shown in its bins, ``info.iterations`` the attempts. ``info.error`` is ‖f - Σ‖ / ‖f‖ over the values seen:
+        have shown in its bins, ``info.checks`` the number of random points compared (0 where all values were looked
+        at), ``info.iterations`` the attempts. ``info.error`` is ‖f - Σ‖ / ‖f‖ over the values seen:
         "exact" where those are the whole cube, else an "estimate" from random points.
 
     Raises
     ------
     ValueError
         If an argument is out of range, a stored vector has a length that is no power of two, or `f` returns numbers
-        that are not finite (it is told at which bits) or not one a point.
+        that are not finite (it is told at which bits), not one a point, or real once and complex once; or if
+        `max_samples` does not allow the groups that are asked for.
+    OverflowError
+        If values are integers above 2**53.
     TypeError
         If `f` is neither a function nor a vector of numbers, records gradients, or an argument is of the wrong type.
 
@@ -149,17 +155,21 @@ def sparse_wht(
     one in a hundred in any bin). Then coefficients that cancelled are dropped and the others fitted to all values by
     least squares.
 
-    The certificate says that after this every bin, and all of them together, hold no more than noise. It is a statement
-    on random points: an expansion with K coefficients that is not zero differs from zero at one point in K at least, so
-    what escapes either has very many coefficients (a function that is zero but at a few points), or they fell into the
-    same bins of all groups and agree on the random offsets. With noise, coefficients below ``info.resolution`` can be
-    missing, and every one that is given is large enough to tell each of its bits (five standard deviations); with
-    "unknown" noise, many small ones that together look like noise can be missing as well.
+    The certificate says that after this every bin, and all of them together, hold no more than noise, and that the
+    answer agrees with `f` at m = ``info.checks`` independent uniform points that took no part in finding it. A
+    difference that shows at a share p of all points is missed by these with probability ``(1 - p)**m``: one in a
+    thousand for p = 7 / m, a share of 0.0034 for m = 2048. An expansion with K coefficients that is not zero differs
+    from zero at one point in K at least, so what escapes has very many coefficients: a function that is zero but at a
+    few points. With noise the points show differences whose mean square is above ``4 √(2 / m)`` of its variance,
+    coefficients below ``info.resolution`` can be missing, and every one that is given is large enough to tell each of
+    its bits (five standard deviations); with "unknown" noise, many small ones beside those found, that together look
+    like noise, can be missing as well.
 
-    Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, unless frequencies share their
-    bin in all groups (a few in a hundred runs below a hundred coefficients, rare above); then a small group is added to
-    those that stay. Time is linear in the number of values; memory is 8 bytes a value, twice. What counts as exact
-    follows from the precision of the numbers that `f` returns.
+    Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, from 64 coefficients on, unless
+    frequencies share their bin in all groups (a few in a hundred runs below a hundred coefficients, rare above); then a
+    small group is added to those that stay. Frequencies that form a subspace share bins far more often, and take twice
+    as much on average, ten times at worst. Time is linear in the number of values; memory is 8 bytes a value, twice.
+    What counts as exact follows from the precision of the numbers that `f` returns.
 
     References
     ----------
@@ -178,90 +188,21 @@ def sparse_wht(
     """
     oracle, xp, device, dtype = oracle_of(f, n)
     n = oracle.n
-    be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     key = be.resolve_rng(rng)
-    degree = None if degree is None else be.check_count("degree", degree, 0, n)
-    verify = be.check_count("verify", verify, 0)
-    plan = _plan(n, sparsity, noise, bins, groups, repeats, vote, attempts, max_samples, method, verify)
-    outcome, sampler = None, None
-    if method != "dense" and n > 0:
-        sampler = Sampler(oracle, code_of(n, degree if n <= LARGEST_LENGTH else None), key, verify)
-        outcome = search(sampler, plan)
-    if outcome is None:
-        found = _dense(oracle, plan.noise, key)
-    else:
-        found = _peeled(outcome, key)
+    plan = planned(
+        n, sparsity=sparsity, noise=noise, degree=degree, method=method, bins=bins, groups=groups, repeats=repeats,
+        verify=verify, vote=vote, attempts=attempts, max_samples=max_samples, checks=checks,
+    )  # fmt: skip
+    oracle.noise = plan.noise if isinstance(plan.noise, float) else 0.0
+    outcome = None
+    if plan.method != "dense" and n > 0:
+        outcome = search(Sampler(oracle, code_of(n, plan.degree), key, plan.verify), plan)
+    found = of_cube(oracle, plan, key) if outcome is None else of_groups(outcome, plan, key)
     result = _returned(found, oracle, xp, device, dtype)
     if not result.info.converged:
         _fail(result.info, on_failure)
     return result
-
-
-def _plan(n, sparsity, noise, bins, groups, repeats, vote, attempts, max_samples, method, verify):
-    if sparsity is not None:
-        sparsity = be.check_count("sparsity", sparsity, 0, 1 << n)
-    if method == "dense" and n > _LARGEST_DENSE:
-        raise ValueError(f"method='dense' looks at 2**n values, for n up to {_LARGEST_DENSE}; got n = {n}")
-    if isinstance(noise, str):
-        be.check_option("noise", noise, (None, "unknown"))
-    elif noise is not None:
-        noise = be.check_positive("noise", noise, zero=True) or None
-    if bins is not None:
-        bins = be.check_count("bins", bins, 1, 1 << n)
-        if bins & (bins - 1):
-            raise ValueError(f"bins must be a power of two, got {bins}")
-        bins = bins.bit_length() - 1
-    least = _SAMPLES if sparsity is None else max(_SAMPLES, 12 * sparsity * (1 + n + verify))
-    return Plan(
-        sparsity or (None if sparsity is None else 1), bins,
-        None if repeats is None else be.check_count("repeats", repeats), be.check_count("groups", groups), noise,
-        be.check_option("vote", vote, _VOTES) == "soft", be.check_count("attempts", attempts),
-        least if max_samples is None else be.check_count("max_samples", max_samples), method == "auto",
-    )  # fmt: skip
-
-
-def _dense(oracle, noise, key):
-    keys, values, complete, met = whole_cube(oracle, noise)
-    reason = "all values looked at" if complete else "what is left is no noise"
-    details = {"certificate": complete, "unresolved": np.zeros((0, 2), np.int64), "groups": [1 << oracle.n]}
-    details |= {"noise": met.variance**0.5, "resolution": 4.0 * max(met.variance / 2.0**oracle.n, met.floor) ** 0.5}
-    info = Info(
-        error=0.0, error_kind="exact", converged=complete, reason=reason, iterations=1, method="dense", rng=key.record,
-        details=details,
-    )  # fmt: skip
-    return keys, values, info
-
-
-def _peeled(outcome, key):
-    found, groups = outcome.found, outcome.groups
-    firsts = np.cumsum([0, *[group.size for group in groups]])
-    stuck = np.flatnonzero(found.unresolved)
-    unresolved = np.stack([found.group_of[stuck], stuck - firsts[found.group_of[stuck]]], axis=1).astype(np.int64)
-    sizes = [group.size for group in groups]
-    details = {"certificate": found.complete, "unresolved": unresolved, "groups": sizes}
-    details |= {"noise": outcome.noise.variance**0.5, "resolution": _resolution(found, groups, outcome.noise)}
-    reason = outcome.reason if found.complete else f"{outcome.reason}, {stuck.size} of {sum(sizes)} bins not explained"
-    info = Info(
-        error=_relative_error(found, groups), error_kind="estimate", converged=found.complete, reason=reason,
-        iterations=outcome.attempts, method="peeling", rng=key.record, details=details,
-    )  # fmt: skip
-    return found.keys, found.values, info
-
-
-def _resolution(found, groups, noise):
-    """Least size with which a coefficient passes the limit of its bin, noise three deviations against it."""
-    firsts = np.cumsum([0, *[group.size for group in groups]])[:-1]
-    widths = np.asarray([group.bins.shape[1] for group in groups])
-    unit = noise.variance / np.asarray([group.size for group in groups])
-    against = 3.0 * np.sqrt(unit / widths)
-    return float(np.min(against + np.sqrt(np.maximum(against**2 - unit + found.limits[firsts] / widths, 0.0))))
-
-
-def _relative_error(found, groups):
-    sizes = np.asarray([group.size for group in groups], np.float64)
-    whole = sum(group.size * group.energy for group in groups)
-    return float(np.sum(found.energies * sizes[found.group_of]) / whole) ** 0.5 if whole > 0.0 else 0.0
 
 
 def _returned(found, oracle, xp, device, dtype):

@@ -13,14 +13,14 @@ _BASES = ("dct", "hadamard")
 
 @dataclass(frozen=True, eq=False)
 class StrongestColumnsResult(Result):
-    """``indices, coefficients`` with ``A ≈ coefficients @ basis[:, indices]ᵀ``.
+    """``indices, coefficients`` with ``A ≈ coefficients @ C[:, indices]ᵀ`` for the orthonormal basis C.
 
     Attributes
     ----------
     indices : int64 array, shape (k,)
         Columns of the orthonormal basis, the strongest first.
     coefficients : array, shape (m, k)
-        ``A @ basis[:, indices]``.
+        ``A @ C[:, indices]``.
     basis : str
     length : int
     """
@@ -54,7 +54,8 @@ def strongest_columns(A, rank, *, basis="dct"):
     rank : int
         How many columns to keep, at most n.
     basis : {"dct", "hadamard"}
-        "hadamard" needs a length n with a Hadamard matrix, see `fwht`.
+        "hadamard" is ``C = hadamard(n).T / √n``, whose columns are the rows of the matrix; for a length n that has one,
+        see `fwht`.
 
     Returns
     -------

@@ -140,7 +140,7 @@ def test_room_and_patience_that_run_out_are_told():
         keys, values, work = np.empty((room, 1), np.uint64), np.empty(room), np.empty((2, 24), np.int32)
         for peel in (kernel("peel"), twins.peel):
             _, looks = peel(
-                bins.U.copy(), bins.layout, bins.group_of, bins.hashes, bins.shifts, code.stencil, 0, code.exps,
+                bins.U.copy(), bins.layout, bins.group_of, bins.hashes, bins.shifts, code.stencil, -1, code.exps,
                 code.logs, True, True, *limits, budget, keys, values, np.full(64, -1, np.int32), *work,
                 np.empty(24, np.uint8),
             )  # fmt: skip

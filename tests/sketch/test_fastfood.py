@@ -1,7 +1,10 @@
 """Fastfood."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+import scipy.sparse
 
 import lowrank_la as lr
 
@@ -43,3 +46,14 @@ def test_odd_sizes_agree_with_the_dense_matrix(d, n):
     S, A = lr.sketch.Fastfood(d, n, rng=1), np.random.default_rng(0).standard_normal((n, 4))
     assert S.todense().shape == (d, n)
     np.testing.assert_allclose(S.apply(A), S.todense() @ A, rtol=0, atol=1e-13)
+
+
+def test_products_with_sparse_matrices_work_in_blocks_of_columns():
+    A = scipy.sparse.random_array((3000, 5), density=0.01, rng=np.random.default_rng(0), format="csr")
+    S = lr.sketch.Fastfood(20, 3000, 0)
+    tracemalloc.start()
+    found = S.apply(A)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, S.apply(A.toarray()), rtol=0, atol=1e-12)
+    assert peak < 3000 * 3000 * 8

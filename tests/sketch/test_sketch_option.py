@@ -1,10 +1,13 @@
 """Functions that take another sketch than their own."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import lowrank_la as lr
 from lowrank_la import _backend as be
+from lowrank_la.sampling import leverage
 
 CLASSES = [lr.sketch.Gaussian, lr.sketch.Rademacher, lr.sketch.SparseSign, lr.sketch.SRHT, lr.sketch.Fastfood]
 
@@ -54,6 +57,45 @@ def test_sketched_scores_are_as_close_as_asked(sketch):
         assert np.max(np.abs(found.scores / exact - 1)) <= 0.5
 
 
+def heavy(n, small, rng):
+    """A few heavy rows above many light ones, whose scores are lost with any direction of the heavy ones."""
+    generator = np.random.default_rng(rng)
+    return np.vstack([generator.standard_normal((n, n)), small * generator.standard_normal((63 * n, n))])
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-12])
+@pytest.mark.parametrize("n", [8, 24])
+def test_sampled_transforms_keep_scores_of_few_heavy_rows(n, small):
+    A = heavy(n, small, 0)
+    exact = lr.leverage_scores(A).scores
+    for rng in range(6):
+        found = lr.leverage_scores(A, method="sketched", sketch=lr.sketch.SRHT, rng=rng)
+        assert found.info.converged
+        assert np.max(np.abs(found.scores / exact - 1)) <= found.info.error
+
+
+def test_scores_of_a_sketch_that_lost_directions_say_so(monkeypatch):
+    monkeypatch.setattr(leverage, "rows_for_any_data", lambda sketch, m, n, accuracy: 2 * n)
+    A, told = heavy(24, 1e-12, 0), 0
+    exact = lr.leverage_scores(A).scores
+    for rng in range(6):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = lr.leverage_scores(A, method="sketched", sketch=lr.sketch.SRHT, rng=rng)
+        assert found.info.converged == (not caught) == bool(np.isfinite(found.info.error))
+        assert caught or np.max(found.scores / exact) <= 1e3
+        told += bool(caught)
+    assert told
+
+
+def test_hashed_rows_are_as_many_as_their_law_asks_for_or_refused():
+    A = np.random.default_rng(0).standard_normal((4000, 2))
+    found = lr.leverage_scores(A, method="sketched", accuracy=0.9, sketch=lr.sketch.CountSketch, rng=0)
+    assert np.max(np.abs(found.scores / lr.leverage_scores(A).scores - 1)) <= 0.9
+    with pytest.raises(ValueError, match=r"sketch=CountSketch needs .* rows for 20 columns"):
+        lr.leverage_scores(coherent(3000, 20), method="sketched", sketch=lr.sketch.CountSketch, rng=0)
+
+
 def test_backends_agree(backend):
     A = lr.testing.matrix(40, 30, np.arange(5.0, 0.0, -1.0), dtype=backend.nearest("float64"))
     Q, B = lr.qb(backend.asarray(A), 5, sketch=lr.sketch.SRHT, rng=0)
@@ -64,6 +106,7 @@ def test_backends_agree(backend):
 BAD = {
     "an instance": (lambda A: lr.qb(A, 2, sketch=lr.sketch.SRHT(2, 5, 0)), TypeError, "sketch must be a class"),
     "a word": (lambda A: lr.lstsq(A, A[:, 0], method="spir", sketch="srht"), TypeError, "sketch must be a class"),
+    "the base class": (lambda A: lr.qb(A, 2, sketch=lr.sketch.Sketch), TypeError, "got 'Sketch'"),
     "another class": (lambda A: lr.qb(A, 2, sketch=dict), TypeError, "got 'dict'"),
     "lstsq by qr": (
         lambda A: lr.lstsq(A, A[:, 0], sketch=lr.sketch.SRHT),

@@ -19,6 +19,15 @@ def planted(n, count, seed, *, signs=False, weight=None):
     return rows, np.sign(values) if signs else values
 
 
+def subspace(n, dimension, seed):
+    """The frequencies of a random subspace, or fewer where its basis is dependent, and normal coefficients."""
+    generator = np.random.default_rng(seed)
+    basis = generator.integers(0, 2, (dimension, n), dtype=np.uint8)
+    combinations = (np.arange(1 << dimension)[:, None] >> np.arange(dimension)) & 1
+    rows = np.unique((combinations @ basis % 2).astype(np.uint8), axis=0)
+    return rows, generator.standard_normal(rows.shape[0])
+
+
 def function(rows, values, sigma=0.0, seed=0):
     """The function of bits with these coefficients, with fresh normal noise."""
     generator = np.random.default_rng(seed)

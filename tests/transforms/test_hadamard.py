@@ -73,3 +73,21 @@ def test_matrices_come_in_the_library_and_dtype_asked_for(backend):
     H = lr.hadamard(12, xp=backend.xp, dtype=backend.dtype("float32"))
     assert H.dtype == backend.dtype("float32")
     np.testing.assert_array_equal(backend.to_numpy(H), lr.hadamard(12))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, "uint16", "nope", object])
+def test_dtypes_that_do_not_hold_minus_one_are_refused(dtype):
+    with pytest.raises(TypeError, match="dtype must be one of xp that holds -1"):
+        lr.hadamard(2, dtype=dtype)
+
+
+def test_half_precision_of_torch_is_a_dtype_like_any_other():
+    torch = pytest.importorskip("torch")
+    H = lr.hadamard(4, xp=torch, dtype=torch.bfloat16)
+    assert H.dtype == torch.bfloat16
+    assert np.array_equal(H.float().numpy(), lr.hadamard(4))
+
+
+def test_the_name_of_a_namespace_is_none():
+    with pytest.raises(TypeError, match="xp must be an array namespace"):
+        lr.hadamard(4, xp="numpy")

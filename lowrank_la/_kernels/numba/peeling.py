@@ -189,6 +189,45 @@ def _slot(key, keys, table):
 
 
 @jit
+def _room_of(key, keys, values, found, table):
+    """Slot of a frequency, with room made where it is new, and how many there are; -1 where there is no room."""
+    slot = _slot(key, keys, table)
+    if table[slot] < 0:
+        if found == keys.shape[0]:
+            return np.int64(-1), found
+        table[slot], values[found] = found, 0.0
+        for w in range(key.size):
+            keys[found, w] = key[w]
+        found += 1
+    return np.int64(table[slot]), found
+
+
+@jit
+def _take_everywhere(U, key, z, a, layout, hashes, shifts, g, peeled, queue, waiting, tail, length):
+    """Take a coefficient out of its bin in every group and queue those bins but `g`; gives the length of the queue."""
+    bins = queue.size
+    for d in range(layout.shape[0]):
+        place, width = _bin_of(key, hashes, d), _width(layout, d, z.size)
+        other, start = layout[d, FIRST_BIN] + place, layout[d, START] + place * width
+        _take_out(U[start : start + width], key, z, layout[d], shifts, a)
+        peeled[other] += 1
+        if not waiting[other] and other != g:
+            waiting[other] = 1
+            at = tail + length
+            queue[at - bins if at >= bins else at] = other
+            length += 1
+    return length
+
+
+@jit
+def _widest(layout, m):
+    most = 0
+    for c in range(layout.shape[0]):
+        most = max(most, _width(layout, c, m))
+    return most
+
+
+@jit
 def peel(
     U, layout, group_of, hashes, shifts, stencil, degree, exps, logs, soft, check, zero, single, growth, budget,
     keys, values, table, peeled, queue, waiting,
@@ -226,11 +265,7 @@ def peel(
     n, m = hashes.shape[1], stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
     coded = stencil.shape[0] > 0
     bins, found, pops = group_of.size, 0, 0
-    key, z = np.zeros(keys.shape[1], np.uint64), np.empty(m)
-    most = 0
-    for c in range(layout.shape[0]):
-        most = max(most, _width(layout, c, m))
-    signs = np.empty(most)
+    key, z, signs = np.zeros(keys.shape[1], np.uint64), np.empty(m), np.empty(_widest(layout, m))
     for g in range(bins):
         queue[g], waiting[g], peeled[g] = g, 1, 0
     head, length = 0, bins
@@ -252,24 +287,9 @@ def peel(
         a = _along(u, signs) / width
         if _left(u, signs, a) > single[c] * slack:
             continue
-        slot = _slot(key, keys, table)
-        if table[slot] < 0:
-            if found == keys.shape[0]:
-                return found, budget + 1
-            table[slot], values[found] = found, 0.0
-            for w in range(key.size):
-                keys[found, w] = key[w]
-            found += 1
-        values[table[slot]] += a
-        for d in range(layout.shape[0]):
-            place = _bin_of(key, hashes, d)
-            width, other = _width(layout, d, m), layout[d, FIRST_BIN] + place
-            start = layout[d, START] + place * width
-            _take_out(U[start : start + width], key, z, layout[d], shifts, a)
-            peeled[other] += 1
-            if not waiting[other] and other != g:
-                waiting[other] = 1
-                tail = head + length
-                queue[tail - bins if tail >= bins else tail] = other
-                length += 1
+        place, found = _room_of(key, keys, values, found, table)
+        if place < 0:
+            return found, budget + 1
+        values[place] += a
+        length = _take_everywhere(U, key, z, a, layout, hashes, shifts, g, peeled, queue, waiting, head, length)
     return found, pops
