@@ -25,11 +25,11 @@ def is_tracked(A):
     return torch.is_grad_enabled()
 
 
-def require_untracked(A, name):
-    """TypeError where gradients with respect to `A` are recorded, which the function `name` has not."""
+def require_untracked(A, name, argument="A"):
+    """TypeError where gradients with respect to `argument` are recorded, which the function `name` has not."""
     if is_tracked(A):
         raise TypeError(
-            f"{name} has no gradients: pass A.detach(), call it under torch.no_grad(), or use svd, which has"
+            f"{name} has no gradients: pass {argument}.detach(), call it under torch.no_grad(), or use svd, which has"
         )
 
 

@@ -150,7 +150,7 @@ def _read(rows, cols, cross, check_finite):
         op = as_operator(given)
         if not op.has("array"):
             raise TypeError(f"{name} must be a dense array, got {type(given).__name__}")
-        be.require_untracked(op.array, "anchor_estimate")
+        be.require_untracked(op.array, "anchor_estimate", name)
         if check_finite:
             be.require_finite(op.array, name)
         parts.append(op.array)

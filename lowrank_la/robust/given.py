@@ -18,7 +18,7 @@ def read_matrix(M, mask):
     op = as_operator(M)
     if not op.has("array"):
         raise TypeError(f"robust_pca needs the entries of a dense array, got {type(M).__name__}")
-    be.require_untracked(op.array, "robust_pca")
+    be.require_untracked(op.array, "robust_pca", "M")
     matrix, source = op.array, op.source_dtype
     if mask is None:
         return matrix, None, source

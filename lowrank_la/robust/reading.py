@@ -53,7 +53,7 @@ def _read_values(y):
     if not be.is_array(y) or be.kind(be.namespace(y)) == "other" or y.ndim != 1:
         found = f"shape {tuple(y.shape)}" if be.is_array(y) else type(y).__name__
         raise TypeError(f"y must be a one-dimensional array of the measured values, got {found}")
-    be.require_untracked(y, "recover")
+    be.require_untracked(y, "recover", "y")
     if y.shape[0] == 0:
         raise ValueError("y is empty: there is nothing to recover from")
     return y
@@ -114,7 +114,7 @@ def _factor(name, x, y, side):
 def _alike(name, x, y):
     """`x` in the dtype of `y`; TypeError for an array of another library or device."""
     xp = be.namespace(y)
-    be.require_untracked(x, "recover")
+    be.require_untracked(x, "recover", "measure")
     if be.namespace(x) is not xp or be.device(x) != be.device(y):
         raise TypeError(f"{name} must be an array of the library and on the device of y, {be.kind(xp)!r}")
     if be.is_complex(x.dtype):

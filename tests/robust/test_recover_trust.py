@@ -51,7 +51,7 @@ def test_a_start_that_is_the_answer_is_at_the_optimum():
     assert result.info.iterations < 10
 
 
-@pytest.mark.parametrize("side", [3, 4])
+@pytest.mark.parametrize("side", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_small_sides_are_not_vouched_for_where_values_are_not_met(side):
     damping = np.logspace(0.0, -1.0, side)
     for seed in range(3):
@@ -115,3 +115,12 @@ def test_messages_name_the_argument():
         lr.recover(A, y, X.shape, 1, optimum="mean")
     with pytest.raises(ValueError, match=r"\[0, 1\)"):
         lr.recover(A, y, X.shape, 1, tol=1.0)
+
+
+def test_a_refusal_of_gradients_names_the_argument():
+    torch = pytest.importorskip("torch")
+    tracked = torch.eye(4, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(TypeError, match=r"robust_pca has no gradients: pass M\.detach\(\)"):
+        lr.robust_pca(tracked, 1)
+    with pytest.raises(TypeError, match=r"recover has no gradients: pass y\.detach\(\)"):
+        lr.recover(torch.ones((4, 2, 2), dtype=torch.float64), tracked[0], (2, 2), 1)
