@@ -27,7 +27,7 @@ def clean(data, rank, settings, watch):
         return None
     U, s, V = leading(data.matrix, None, found + _EXTRA, _STEPS, settings.key.child("clean"))
     U, s, V = U[:, :found], s[:found], V[:, :found]
-    if any(carried_alone(Q) for Q in (U, V)):
+    if found < min(data.shape) and any(carried_alone(Q) for Q in (U, V)):
         return None
     spread = Gauge(data, settings.key).spread(U, s, V)
     limit = misfit_limit(data, spread)
