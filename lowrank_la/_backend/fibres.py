@@ -22,6 +22,8 @@ _KERNEL_FROM = 1 << 14  # multiplications: fewer are done before Numba is import
 _PARALLEL_FROM = 1 << 17
 _SORTED_FROM = 1 << 14
 _GATHERED = 1 << 21  # numbers held at once by the portable forms
+_LINE = 1 << 18  # numbers of a line held at once by the kernel of row solves
+ROWS = 1 << 20  # numbers of the Khatri-Rao product held at once by a worker of row solves
 _LANES = 4
 _LONG = 1.5  # entries a fibre from which on fibres are worth a loop of their own
 
@@ -166,6 +168,57 @@ def fibre_rows(tree, F, lines, out):
     """
     kernel = _kernels.lookup("fibre_rows", "numpy")
     kernel(tree.lines, tree.fibres, tree.middles, tree.leaves, F, out, lines.start, lines.stop)
+
+
+def fibre_row_solves(tree, values, roots, F, first, rank, damping):
+    """Rows of one factor after a damped least squares step over the entries of their lines, by Cholesky.
+
+    Parameters
+    ----------
+    tree : FibreTree
+        By the lines of the mode of that factor.
+    values : array, shape (nnz,)
+        In the order of the tree.
+    roots : array, shape (nnz,), or None
+        Square roots of the weights of the entries.
+    F : array
+        The factors one below the other, as `stacked` gives them; the one to solve for begins at row `first`.
+    rank : int
+    damping : float
+        Multiple of the mean diagonal that is added around the row that was.
+    """
+    pointers = tree.fibres[tree.lines].astype(np.int64)
+    width, target = F.shape[1], F[first : first + pointers.shape[0] - 1].copy()
+    values, roots = writable_view(values), F[:0, 0].copy() if roots is None else roots.astype(F.dtype)
+    longest = int(np.max(pointers[1:] - pointers[:-1]))
+    chunk = max(64, min(longest + (-longest % 8), _LINE // width // 8 * 8))
+    kernel, none, ridge = _kernels.lookup("rows_by_cholesky", "numpy"), tree.leaves[:0], np.zeros(1, F.dtype)
+
+    def run(lines):
+        low, high = pointers[lines.start], pointers[lines.stop]
+        rows = np.zeros((high - low + 1, width), F.dtype)
+        fibre_rows(tree, F, lines, rows)
+        kernel(
+            pointers[lines.start : lines.stop + 1] - low, np.arange(high - low, dtype=tree.leaves.dtype), none,
+            values[low:high], roots[low:high], 1, rows, target[lines], rank, ridge, damping, 1.0, chunk,
+            np.zeros((1, 2)), 0, 0, lines.stop - lines.start,
+        )  # fmt: skip
+
+    map_blocks(run, _line_parts(tree, pointers, width))
+    return np.ascontiguousarray(target[:, :rank])
+
+
+def _line_parts(tree, pointers, width):
+    """The parts of the tree, cut where the rows of their entries are many."""
+    parts = []
+    for part in tree.parts:
+        low = part.start
+        while low < part.stop:
+            high = int(np.searchsorted(pointers, pointers[low] + ROWS // width, side="right")) - 1
+            high = min(max(high, low + 1), part.stop)
+            parts.append(slice(low, high))
+            low = high
+    return parts
 
 
 def _over_lines(tree, width, run):

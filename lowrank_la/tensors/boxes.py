@@ -25,7 +25,7 @@ def box(domain, order=None):
     if bounds.shape == (2,) and order is not None:
         bounds = np.tile(bounds, (order, 1))
     if bounds.ndim != 2 or bounds.shape[1] != 2 or bounds.shape[0] != (order or bounds.shape[0]) or not bounds.size:
-        modes = "one a mode" if order is None else f"{order} of them"
+        modes = "one a variable: [(low, high)] for one" if order is None else f"{order} of them"
         raise ValueError(f"domain must hold pairs (low, high), {modes}; got shape {bounds.shape}")
     if not np.all(np.isfinite(bounds)) or not np.all(bounds[:, 0] < bounds[:, 1]):
         raise ValueError(f"domain must hold finite pairs (low, high) with low < high, got {bounds.tolist()}")

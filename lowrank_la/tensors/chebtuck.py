@@ -12,6 +12,7 @@ from . import chebyshev
 from .boxes import box, centres_of, to_reference
 from .chebtuck_function import fit_function
 from .chebtuck_grid import fit_grid, fit_kruskal
+from .given_arrays import numbers, real_like
 from .modes import expand_all
 from .multilinear import at_points
 
@@ -86,10 +87,11 @@ class ChebTuck(Result):
         -----
         Interpolation in the product of Chebyshev points and a truncated higher-order SVD of the coefficients, the
         hybrid format of [1]_, here with relative tolerances. Degrees of functions are chosen on lines through the box,
-        then judged on all coefficients: ``∏ (degree + 1)`` evaluations, at most 2²⁴. Grids are compressed first, so
-        splines run through a few columns per mode alone; a sum of R terms is never expanded, and costs
-        ``O(Σ m_k R min(m_k, R) + R ∏ r_k)``. Values between the centres are those of not-a-knot cubic splines: fourth
-        order in the cell. See [2]_ for another way to such approximations, from few evaluations.
+        then judged on all coefficients: ``∏ (degree + 1)`` evaluations, at most 2²⁴. Degrees that are not given end at
+        1023, of functions of one variable at 4096, of n cells at 4n, beyond which they show the spline and not the
+        data. Grids are compressed first, so splines run through a few columns per mode alone; a sum of R terms is never
+        expanded, and costs ``O(Σ m_k R min(m_k, R) + R ∏ r_k)``. Values between the centres are those of not-a-knot
+        cubic splines: fourth order in the cell. See [2]_ for another way to such approximations, from few evaluations.
 
         References
         ----------
@@ -108,11 +110,15 @@ class ChebTuck(Result):
         be.check_flag("check_finite", check_finite)
         with be.single_blas():
             if _is_kruskal(f):
-                bounds = box(domain, len(tuple(f)[1]))
                 weights, factors = f
+                if len(factors) == 0:
+                    raise ValueError("f = (weights, factors) must have a factor for every variable, got none")
+                bounds = box(domain, len(factors))
                 fitted = fit_kruskal(weights, factors, tol, _degrees(degree, bounds), key, check_finite)
             elif be.is_array(f) or isinstance(f, list):
-                X = be.dense_array(f, "f")
+                X = numbers(f, "f")
+                if X.ndim == 0:
+                    raise ValueError("f must be an array of one mode or more, got a single number")
                 bounds = box(domain, X.ndim)
                 fitted = fit_grid(X, tol, _degrees(degree, bounds), check_finite)
             elif callable(f) and not hasattr(f, "shape"):
@@ -167,7 +173,7 @@ class ChebTuck(Result):
 
     def derivative(self, axis):
         """The approximation of the partial derivative along `axis`, as a `ChebTuck` whose error is not known."""
-        axis = be.check_count("axis", axis, 0, len(self.factors) - 1)
+        axis = self._checked(axis)
         low, high = self.domain[axis].tolist()
         factors = list(self.factors)
         factors[axis] = self._differentiated(axis) * (2.0 / (high - low))
@@ -192,12 +198,15 @@ class ChebTuck(Result):
 
     def on_grid(self, axis, n):
         """Polynomials of one mode at the centres of `n` cells: the factor (n, r) of ``to_grid``."""
-        factor = self.factors[axis]
+        factor, n = self.factors[self._checked(axis)], be.check_count("n", n)
         return chebyshev.clenshaw(factor, chebyshev.like(chebyshev.cell_centres(n), factor))
 
     def grid_points(self, axis, n):
         """Centres (n,) of `n` cells along one mode, in the library of the factors."""
-        return chebyshev.like(centres_of(n, self.domain[axis]), self.core)
+        return chebyshev.like(centres_of(be.check_count("n", n), self.domain[self._checked(axis)]), self.core)
+
+    def _checked(self, axis):
+        return be.check_count("axis", axis, 0, len(self.factors) - 1)
 
     def _values(self, k, x):
         return chebyshev.clenshaw(self.factors[k], x)
@@ -208,16 +217,11 @@ class ChebTuck(Result):
 
     def _reference(self, points):
         """Coordinates as vectors in [-1, 1], and whether one point was given alone."""
-        points = be.dense_array(points, "points")
-        xp, place = be.namespace(self.core), be.device(self.core)
-        real = be.real_dtype(xp, self.core.dtype)
-        if isinstance(points, np.ndarray) and be.kind(xp) != "numpy":
-            points = be.from_numpy(points, xp, place, real)
+        points = real_like(points, "points", self.core)
         single = points.ndim == 1 and points.shape[0] == len(self.factors)
         points = points[None, :] if single else points
         if points.ndim != 2 or points.shape[1] != len(self.factors):
             raise ValueError(f"points must have shape (p, {len(self.factors)}), got {tuple(points.shape)}")
-        points = xp.astype(points, real, copy=False)
         return to_reference(points, self.domain), single
 
 
@@ -228,7 +232,7 @@ def _first_if(single, values):
 def _is_kruskal(f):
     if hasattr(f, "weights") and hasattr(f, "factors"):
         return True
-    return isinstance(f, tuple) and len(f) == 2 and isinstance(f[1], tuple | list) and all(map(be.is_array, f[1]))
+    return isinstance(f, tuple) and len(f) == 2 and isinstance(f[1], tuple | list)
 
 
 def _degrees(degree, bounds):

@@ -4,22 +4,19 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .. import _backend as be
 from ..results import Info
 from . import chebyshev
+from .chebtuck_error import COLUMNS, dense_error, error_of_terms, superposed
 from .chebtuck_function import Fitted
-from .modes import expand, expand_all, gram
-from .multilinear import at_points, cut, truncate
+from .given_arrays import numbers
+from .modes import expand, gram
+from .multilinear import cut, truncate
+from .tucker_arguments import safe_scale
 
 _FIRST = 17
 _PER_CELL = 4  # nodes at most for every cell: beyond that they show the spline, not the data
 _SHARES = (0.25, 0.05, 0.01)  # of the tolerance that truncation may take
-_EXACT = 1 << 29  # multiplications up to which the error of a sum of terms is computed without sampling
-_SAMPLED = 4000
-_COLUMNS = 1024
-_SLAB = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -48,22 +45,24 @@ def fit_grid(X, tol, degrees, check_finite):
     if X.ndim < 1 or 0 in X.shape:
         raise ValueError(f"f must have one or more modes, none of length zero; got shape {tuple(X.shape)}")
     X = xp.astype(X, be.compute_dtype(xp, X.dtype, place), copy=False)
-    norm = be.fro_norm(X)
-    if check_finite and not math.isfinite(norm):
+    if check_finite and not be.all_finite(X):
         raise ValueError("f holds NaN or infinite values; fill them in first, for example with FunctionalTucker")
+    scale = _scale_of(X)
+    X = X if scale == 1.0 else X / scale
+    norm = be.fro_norm(X)
     first = truncate(X, _SHARES[0] * tol * norm / 2.0)
     grams = [gram(first.core, k) for k in range(X.ndim)]
     data = Separable(first.core, first.factors, tuple(grams), norm)
 
     def judge(core, on_grid):
-        return _dense_error(X, core, on_grid, norm), "exact"
+        return dense_error(X, core, on_grid, norm), "exact"
 
-    return _fitted(data, tol, degrees, judge, "grid")
+    return _fitted(data, tol, degrees, judge, "grid", scale)
 
 
 def fit_kruskal(weights, factors, tol, degrees, key, check_finite):
     """`Fitted` for a sum of separable terms."""
-    weights, factors = _checked_terms(weights, factors, check_finite)
+    weights, factors, power = _checked_terms(weights, factors, check_finite)
     sizes = [_column_norms(factor) for factor in factors]
     scale = weights
     for size in sizes:
@@ -74,14 +73,20 @@ def fit_kruskal(weights, factors, tol, degrees, key, check_finite):
     data = Separable(scale, columns, spreads, norm)
 
     def judge(core, on_grid):
-        return _error_of_terms(data, core, on_grid, key)
+        return error_of_terms(data, core, on_grid, key)
 
-    return _fitted(data, tol, degrees, judge, "sum of separable terms")
+    return _fitted(data, tol, degrees, judge, "sum of separable terms", power)
+
+
+def _scale_of(x):
+    """Power of two near the largest modulus where squares would leave the range, else one."""
+    largest = float(be.namespace(x).max(be.namespace(x).abs(x)))
+    return safe_scale(largest, x.dtype) if math.isfinite(largest) else 1.0
 
 
 def _checked_terms(weights, factors, check_finite):
-    factors = [be.dense_array(factor, "factors") for factor in factors]
-    weights = be.dense_array(weights, "weights")
+    factors = [numbers(factor, "factors of f") for factor in factors]
+    weights = numbers(weights, "weights of f")
     shapes = [tuple(factor.shape) for factor in factors]
     if not factors or weights.ndim != 1 or any(len(s) != 2 or 0 in s or s[1] != weights.shape[0] for s in shapes):
         raise ValueError(
@@ -93,10 +98,14 @@ def _checked_terms(weights, factors, check_finite):
         be.require_untracked(part, "ChebTuck.fit")
         if check_finite:
             be.require_finite(part, f"{name} of f")
-    return xp.astype(weights, dtype, copy=False), [xp.astype(factor, dtype, copy=False) for factor in factors]
+    parts, scale = [xp.astype(part, dtype, copy=False) for part in (weights, *factors)], 1.0
+    for k, part in enumerate(parts):
+        own = _scale_of(part) if 0 not in part.shape else 1.0
+        parts[k], scale = part if own == 1.0 else part / own, scale * own
+    return parts[0], parts[1:], scale
 
 
-def _fitted(data, tol, degrees, judge, what):
+def _fitted(data, tol, degrees, judge, what, scale):
     """Choose degrees, turn columns into coefficients, compress, and measure the error on the grid."""
     automatic = degrees is None
     sizes = [_size(data, k, tol) for k in range(len(data.columns))] if automatic else [one + 1 for one in degrees]
@@ -114,7 +123,7 @@ def _fitted(data, tol, degrees, judge, what):
         reason="tolerance met" if met else f"error {error:.1e} and tail {max(tails):.1e} at degrees {degrees}",
         details={"degrees": degrees, "tail": max(tails)},
     )  # fmt: skip
-    return Fitted(core, tuple(factors), info)
+    return Fitted(core if scale == 1.0 else core * scale, tuple(factors), info)
 
 
 def _truncated(data, coefficients, tol, judge):
@@ -209,7 +218,7 @@ def _compressed_sum(data, coefficients, tol):
         rank = cut(be.to_numpy(s), most)[0]
         bases.append(V[:, :rank])
         sides.append(xp.astype(s[:rank], Wh.dtype)[:, None] * Wh[:rank, :])
-    return _recompressed(_superposed(scale, sides), bases, tol)
+    return _recompressed(superposed(scale, sides), bases, tol)
 
 
 def _thin_svd(A):
@@ -219,20 +228,6 @@ def _thin_svd(A):
     Q, R = be.householder_qr(be.mH(A))
     U, s, Vh = be.small_svd(be.mH(R))
     return U, s, be.matmul(Vh, be.mH(Q))
-
-
-def _superposed(scale, sides):
-    """``Σ_r scale[r] · sides[0][:, r] ∘ sides[1][:, r] ∘ …``, columns a block at a time."""
-    xp = be.namespace(scale)
-    shape = tuple(side.shape[0] for side in sides)
-    total = None
-    for columns in be.fixed_partition(scale.shape[0], _COLUMNS):
-        right = xp.ones((1, columns.stop - columns.start), dtype=scale.dtype, device=be.device(scale))
-        for side in sides[1:]:
-            right = xp.reshape(right[:, None, :] * side[:, columns][None, :, :], (-1, right.shape[1]))
-        part = be.matmul(sides[0][:, columns] * scale[columns][None, :], right.mT)
-        total = part if total is None else total + part
-    return xp.reshape(total, shape)
 
 
 def _recompressed(core, bases, tol):
@@ -252,7 +247,7 @@ def _nonzero(sizes):
 def _norm_of_terms(scale, columns):
     """Frobenius norm of a sum of terms by the Gram matrices of its columns, a block of columns at a time."""
     xp, square = be.namespace(scale), 0.0
-    for part in be.fixed_partition(scale.shape[0], _COLUMNS):
+    for part in be.fixed_partition(scale.shape[0], COLUMNS):
         inner = None
         for column in columns:
             gram = be.adjoint_matmul(column[:, part], column)
@@ -261,52 +256,3 @@ def _norm_of_terms(scale, columns):
         block = left[:, None] * inner * scale[None, :]
         square += float(xp.sum(xp.real(block) if be.is_complex(block.dtype) else block))
     return math.sqrt(max(square, 0.0))
-
-
-def _dense_error(X, core, on_grid, norm):
-    """``‖X - X̂‖ / ‖X‖`` with slabs of the approximation."""
-    if norm == 0.0:
-        return 0.0
-    rest = expand_all(core, [None, *on_grid[1:]])
-    rows = be.fixed_partition(X.shape[0], max(1, _SLAB // max(1, math.prod(X.shape[1:]))))
-    parts = [be.fro_norm(X[part, ...] - expand(rest, 0, on_grid[0][part, :])) for part in rows]
-    return math.hypot(*parts) / norm
-
-
-def _error_of_terms(data, core, on_grid, key):
-    """Error on the grid: in bases that hold both sides, or from sampled entries where that is too much work."""
-    widths = [min(c.shape[0], c.shape[1] + g.shape[1]) for c, g in zip(data.columns, on_grid, strict=True)]
-    if data.norm == 0.0:
-        return 0.0, "exact"
-    if data.core.shape[0] * math.prod(widths) > _EXACT:
-        return _sampled_error(data, core, on_grid, key), "estimate"
-    xp, sides, others = be.namespace(core), [], []
-    for column, grid in zip(data.columns, on_grid, strict=True):
-        R = be.householder_triangle(xp.concat([column, grid], axis=1))
-        sides.append(R[:, : column.shape[1]])
-        others.append(R[:, column.shape[1] :])
-    if not data.is_sum:
-        return be.fro_norm(expand_all(data.core, sides) - expand_all(core, others)) / data.norm, "exact"
-    return be.fro_norm(_superposed(data.core, sides) - expand_all(core, others)) / data.norm, "exact"
-
-
-def _sampled_error(data, core, on_grid, key):
-    chosen = []
-    xp, place = be.namespace(core), be.device(core)
-    for k, grid in enumerate(on_grid):
-        u = be.uniform(key.child(f"entries {k}"), slice(0, _SAMPLED), slice(0, 1), "float64")[:, 0]
-        chosen.append(
-            be.index_array(
-                np.minimum((u * grid.shape[0]).astype(np.int64), grid.shape[0] - 1), grid.shape[0], xp, place
-            )
-        )
-    values = at_points(core, [xp.take(grid, i, axis=0) for grid, i in zip(on_grid, chosen, strict=True)])
-    parts = []
-    for rows in be.fixed_partition(_SAMPLED, max(1, _SLAB // data.core.shape[0])):
-        product = data.core[None, :]
-        for column, i in zip(data.columns, chosen, strict=True):
-            product = product * xp.take(column, i[rows], axis=0)
-        parts.append(xp.sum(product, axis=1))
-    truth = xp.concat(parts)
-    size = be.fro_norm(truth)
-    return be.fro_norm(truth - values) / size if size > 0 else 0.0

@@ -1,5 +1,7 @@
 """How alike the terms of two CP decompositions are."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
@@ -40,7 +42,7 @@ def factor_match_score(a, b, *, weights=True, skip=()):
         Of tensors of one shape. The ranks may differ; a term without a partner counts zero.
     weights : bool
         Whether terms of unequal weight count less.
-    skip : sequence of int
+    skip : int or sequence of int
         Modes that are left out; their lengths may differ.
 
     Returns
@@ -70,13 +72,17 @@ def factor_match_score(a, b, *, weights=True, skip=()):
     >>> round(lr.factor_match_score((np.ones(3), factors), (np.ones(3), turned)), 12)
     1.0
     """
-    score, matched = _scores(a, b, be.check_flag("weights", weights), tuple(skip))
-    return float(score[matched].sum() / max(score.shape))
+    score, matched = _scores(a, b, be.check_flag("weights", weights), _listed(skip))
+    return min(1.0, float(score[matched].sum() / max(score.shape)))
 
 
 def matching(a, b, skip=()):
     """Columns of `b` that belong to the columns of `a`, as a list; both of one rank."""
-    return _scores(a, b, False, tuple(skip))[1][1].tolist()
+    return _scores(a, b, False, _listed(skip))[1][1].tolist()
+
+
+def _listed(skip):
+    return (skip,) if isinstance(skip, Integral) else tuple(skip)
 
 
 def _scores(a, b, weighted, skip):
@@ -100,6 +106,7 @@ def _unit_columns(name, given):
     xp, columns = be.namespace(*factors), []
     size = xp.abs(weights)
     for factor in factors:
+        be.require_finite(factor, f"a factor of {name}")
         column, norm = normalised(factor)
         columns.append(column)
         size = size * norm
@@ -107,6 +114,8 @@ def _unit_columns(name, given):
 
 
 def _cosines(first, second, skip=()):
+    if be.namespace(first[0]) is not be.namespace(second[0]):
+        raise TypeError("a and b must hold arrays of one library; convert one of them")
     shapes = [tuple(int(column.shape[0]) for column in pair[1]) for pair in (first, second)]
     kept = [tuple(n for k, n in enumerate(shape) if k not in skip) for shape in shapes]
     if kept[0] != kept[1] or len(shapes[0]) != len(shapes[1]):

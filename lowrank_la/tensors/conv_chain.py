@@ -62,8 +62,17 @@ class ConvResult(Result):
         list of dict
             ``stride``, ``padding`` and ``dilation`` as pairs (vertical, horizontal), and ``groups``; any bias goes to
             the last convolution.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If an argument is no integer or pair of them, or too small; padding by name is to be told in numbers.
         """
-        pairs = {"stride": _pair(stride), "padding": _pair(padding), "dilation": _pair(dilation)}
+        pairs = {
+            "stride": _pair("stride", stride, 1),
+            "padding": _pair("padding", padding, 0),
+            "dilation": _pair("dilation", dilation, 1),
+        }
         idle = {"stride": 1, "padding": 0, "dilation": 1}
         if len(self.kernels) == 3:
             seen = [(False, False), (True, True), (False, False)]
@@ -102,5 +111,11 @@ def cp_chain(first, rows, columns, last):
     return xp.reshape(be.matmul(last[:, :, 0, 0], inner), (last.shape[0], first.shape[1], *spatial.shape[1:]))
 
 
-def _pair(value):
-    return tuple(value) if isinstance(value, tuple | list) else (value, value)
+def _pair(name, value, least):
+    """`value` as a pair (vertical, horizontal) of integers of at least `least`."""
+    if isinstance(value, str):
+        raise TypeError(f"{name} must be an integer or a pair (vertical, horizontal), got {value!r}; give the numbers")
+    pair = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(pair) != 2:
+        raise ValueError(f"{name} must be an integer or a pair (vertical, horizontal), got {value!r}")
+    return tuple(be.check_count(name, one, least) for one in pair)

@@ -7,6 +7,7 @@ from itertools import product
 from .. import _backend as be
 from ..exceptions import RankWarning
 from .modes import contract_all
+from .norms import safely_scaled
 from .pairs import kruskal_pair
 from .tensor import as_tensor
 
@@ -63,6 +64,10 @@ def core_consistency(X, result, *, check_finite=True):
     if shape != tensor.shape:
         raise ValueError(f"result must hold factors of a tensor of shape {tensor.shape}, got those of shape {shape}")
     xp, rank = tensor.xp, factors[0].shape[1]
+    if be.namespace(weights) is not xp:
+        raise TypeError("result must hold arrays of the library of X; convert one of them")
+    tensor, scale = safely_scaled(tensor)
+    weights = weights / scale
     spread = xp.abs(weights) ** (1.0 / len(factors))
     sign = xp.where(weights < 0, -xp.ones_like(weights), xp.ones_like(weights))
     factors = [factor * xp.astype(spread * (sign if k == 0 else 1), factor.dtype) for k, factor in enumerate(factors)]

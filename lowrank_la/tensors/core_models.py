@@ -130,7 +130,7 @@ class FullCore:
         xp = be.namespace(self.mean)
 
         def flat(squares):
-            return [xp.reshape(square, (square.shape[0], -1)) for square in squares]
+            return [xp.reshape(square, (square.shape[0], square.shape[1] ** 2)) for square in squares]
 
         means = [m for m, _ in moments]
         fixed = flat([m[:, :, None] * m[:, None, :] for m in means])

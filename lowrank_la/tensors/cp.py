@@ -46,6 +46,7 @@ def cp(
         With "als": extrapolate between sweeps once they have become slow, and start anew where the error rises.
     tol : float
         Change of the fit ``1 - error`` in a sweep or step that ends the iteration; 0 runs on to rounding or `maxiter`.
+        "random" and "leverage" end at a gain of 1e-4 of the estimated fit whatever is below that.
     maxiter : int
         Sweeps or steps at most.
     nonneg : bool
@@ -59,7 +60,8 @@ def cp(
         ``mask="stored"``.
     init : {"auto", "svd", "random"} or (weights, factors)
         Leading singular vectors of the unfoldings, with random columns beyond their number; Gaussian numbers; or a
-        start. "auto" takes singular vectors where they are cheap.
+        start. "auto" takes singular vectors where they are cheap. With `mask` or `weights` "auto" or a start: the best
+        of five after some sweeps.
     starts : int
         Runs from as many starts, all but the first one random; the one with the least error is returned.
     rng : optional
@@ -81,7 +83,8 @@ def cp(
         where the formula without it would cancel; of the observed entries with `mask`, of the weighted ones with
         `weights`. ``info.fit`` is one less that, ``info.gradient`` the norm of the gradient for evenly spread weights
         relative to ``‖X‖^(2 - 1/N)``, ``info.degenerate`` tells of terms that cancel each other (product of cosines
-        below -0.85, weights above ‖X‖), ``info.errors`` the error after each sweep.
+        below -0.85, weights above the norm of the model), ``info.errors`` the error after each sweep.
+        ``info.error_kind`` is "bound" where the error of a sparse `X` of more than 2²⁶ entries is due to rounding.
 
     Raises
     ------
@@ -99,7 +102,10 @@ def cp(
     ``R (∏_{k≤s} n_k + ∏_{k>s} n_k)`` numbers. Entries that are not in C order are copied first. The normal equations
     are solved by Cholesky and, where singular, by the pseudo-inverse, which never fails. Extrapolation with restarts is
     that of Nesterov applied to sweeps [3]_; damped Gauss-Newton steps are those of [4]_
-    with products that never form the Jacobian. A matrix, also one with further modes of length one, is given to `svd`.
+    with products that never form the Jacobian. A dense matrix, also one with further modes of length one, is given to
+    `svd` unless it is to be non-negative, partly observed or of more terms than rows or columns: `method`, `init`,
+    `maxiter` and `callback` then do nothing. Singular vectors of data with symmetries can be a saddle point, which
+    sweeps never leave: compare with ``init="random"`` or further `starts`.
 
     References
     ----------
@@ -137,5 +143,6 @@ def cp(
             result = fit_observed_entries(observed, options, watches)
         else:
             result = fit_tensor(as_tensor(X, check_finite=check_finite), options, watches)
-    settle(result.info, on_failure, _ADVICE)
+    stopped = any(watch.stopped for watch in watches)
+    settle(result.info, on_failure, "the callback asked for it" if stopped else _ADVICE)
     return result

@@ -11,9 +11,9 @@ import numpy as np
 from .. import _backend as be
 from .momentum import Momentum
 from .normal_solve import solve_normal
+from .norms import SAFE
 
 CANCELLED = 1e4  # multiples of eps: squared errors below are taken from the residual itself
-_SAFE = {"float64": 1e100, "float32": 1e12}  # norms up to which squares of entries neither overflow nor vanish
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Sweeps:
         self.host = be.kind(self.xp) == "numpy"
         self.complex = be.is_complex(tensor.dtype)
         real = be.dtype_name(be.real_dtype(self.xp, tensor.dtype))
-        limit = _SAFE[real]
+        limit = SAFE[real]
         self.scale = 1.0 if 1.0 / limit < tensor.norm < limit else tensor.norm
         self.norm = tensor.norm / self.scale
         self.floor = CANCELLED * be.eps(tensor.dtype)
@@ -64,7 +64,7 @@ class Sweeps:
         self.weights = reduce(mul, self.sizes)
 
     def sweep(self):
-        """Update every factor once; returns the relative error of the model by the formula without a residual."""
+        """Update every factor once; returns the relative error of the model."""
         for k in range(self.order):
             B = self.source.product(k, self.factors)
             if self.scale != 1.0:
@@ -75,8 +75,11 @@ class Sweeps:
             else:
                 A = self.update(B, gamma, self.factors[k] * self.xp.astype(self.weights, self.tensor.dtype, copy=False))
             self.put(k, A)
-        inner, square = self._moments(B, gamma, A)
-        return 1.0 - (2.0 * inner - square) / self.norm**2
+        inner, square, mass = self._moments(B, gamma, A)
+        error = 1.0 - (2.0 * inner - square) / self.norm**2
+        if error < self.floor * max(1.0, mass / self.norm**2):
+            return self.true_error()
+        return math.sqrt(error)
 
     def move_to(self, factors):
         """Go on from `factors`, whose columns but those of the last one are of length one to within a small factor."""
@@ -117,15 +120,17 @@ class Sweeps:
         self.factors[k], self.grams[k] = A / size[None, :], gram / (size[None, :] * size[:, None])
 
     def _moments(self, B, gamma, A):
-        """``Re⟨X, model⟩`` and ``‖model‖²``, the last update having been to `A` with `B` and `gamma`."""
+        """``Re⟨X, model⟩``, ``‖model‖²`` and the moduli added up for that, after an update to `A`."""
         xp, weights = self.xp, self.weights
         if self.host and not self.complex:
-            square = weights @ (gamma * self.grams[-1]) @ weights
-            return float(np.einsum("ij,ij->", B, A)), float(square)
+            whole = gamma * self.grams[-1]
+            square, mass = weights @ whole @ weights, weights @ np.abs(whole) @ weights
+            return float(np.einsum("ij,ij->", B, A)), float(square), float(mass)
         product, whole = B * xp.conj(A) if self.complex else B * A, gamma * self.grams[-1]
         if self.complex:
             product, whole = xp.real(product), xp.real(whole)
-        return float(xp.sum(product)), float(xp.sum(whole * weights[None, :] * weights[:, None]))
+        parts = whole * weights[None, :] * weights[:, None]
+        return float(xp.sum(product)), float(xp.sum(parts)), float(xp.sum(xp.abs(parts)))
 
 
 def als(tensor, source, factors, tol, watch, *, accelerate=True, update=None):
@@ -148,8 +153,7 @@ def als(tensor, source, factors, tol, watch, *, accelerate=True, update=None):
     state, errors, converged = Sweeps(tensor, source, factors, update), [], False
     momentum = Momentum(state) if accelerate else None
     while not watch.over:
-        square = state.sweep()
-        error = state.true_error() if square < state.floor else math.sqrt(square)
+        error = state.sweep()
         if momentum is not None and momentum.undone(error, errors):
             watch.tick(error=errors[-1])
             errors.append(errors[-1])

@@ -8,7 +8,7 @@ import numpy as np
 from .. import _backend as be
 from ..factor.iteration import Watch
 from .cp_als import Fitted
-from .kruskal import normalised
+from .kruskal import balanced
 from .row_solves import solve_rows
 
 _EXTRAPOLATED_FROM = 3
@@ -74,6 +74,26 @@ def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True):
     return fitted
 
 
+def relative_error(observed, weights, factors):
+    """``(error, "exact")`` of weights and factors at the observed entries."""
+    if observed.norm == 0.0:
+        return 0.0, "exact"
+    gap = observed.tensor.values - observed.tensor.entries(weights / observed.scale, factors)
+    return observed.weighted_norm(gap) / observed.norm, "exact"
+
+
+def gradient(observed, factors):
+    """‖∇‖ of half the squared error, weights spread over the modes, over ``‖X‖^(2 - 1/N)`` of the observed entries."""
+    if observed.norm == 0.0:
+        return 0.0
+    tensor, share = observed.tensor, observed.norm ** (-1.0 / len(factors))
+    factors = [factor * share for factor in balanced(factors)]
+    gap = tensor.entries(None, factors) - tensor.values / observed.norm
+    if observed.weights is not None:
+        gap = gap * tensor.xp.astype(observed.weights, gap.dtype)
+    return math.sqrt(sum(be.vdot_real(part) for _, part in tensor.with_values(gap).mttkrps(factors)))
+
+
 def starting_factors(observed, rank, key):
     """Where to start: the best of some starts after a few sweeps each.
 
@@ -115,17 +135,6 @@ def _swept(observed, factors):
     for k in range(len(factors)):
         factors[k] = solve_rows(observed, factors, k)
     return factors
-
-
-def balanced(factors):
-    """The same sum of rank-one tensors, all columns of a term with the same norm."""
-    xp, parts, size = be.namespace(*factors), [], None
-    for factor in factors:
-        column, norm = normalised(factor)
-        parts.append(column)
-        norm = norm ** (1.0 / len(factors))
-        size = norm if size is None else size * norm
-    return [column * xp.astype(size, column.dtype)[None, :] for column in parts]
 
 
 def _gap(observed, factors):

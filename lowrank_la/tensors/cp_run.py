@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import mul
 from typing import Any
 
@@ -16,7 +16,7 @@ from .cp_start import given_factors, starting_factors
 from .dimension_tree import source_of
 from .gauss_newton import gauss_newton
 from .hals import hals_update
-from .kruskal import CPResult, gauge, model_norm
+from .kruskal import CPResult, gauge, model_mass, model_norm
 
 _DEGENERATE = -0.85  # product of the cosines of two terms below which they cancel
 _PRECISE = {True: 1e-12, False: 1e-6}  # residual of singular triplets, in double precision or not
@@ -82,9 +82,11 @@ def fit_observed_entries(observed, options, watches):
     found, watch = best
     weights = tensor.xp.full(options.rank, observed.scale, dtype=be.real_dtype(tensor.xp, tensor.dtype),
                              device=tensor.device)  # fmt: skip
-    details = {"observed": tensor.count, "unseen": observed.unseen}
+    gradient = cp_missing.gradient(observed, found.factors)
+    details = {"observed": tensor.count, "unseen": observed.unseen, "gradient": gradient}
     found = Fitted(weights, found.factors, found.errors, found.converged, found.reason, details)
-    return _answer(tensor, options, found, "als of observed entries", watch)
+    measure = partial(cp_missing.relative_error, observed)
+    return _answer(tensor, options, found, "als of observed entries", watch, measure)
 
 
 def _require_possible(tensor, options):
@@ -126,6 +128,7 @@ def _of_matrix(tensor, options, watch):
     factors = [U if k == first else Vh.mT if k == second else one for k in range(len(tensor.shape))]
     found = Fitted(s, factors, [0.0], True, "a matrix has its singular value decomposition")
     found.errors = [tensor.residual_norm(s, factors) / tensor.norm]
+    found.details["gradient"] = _gradient(tensor, found)
     return _answer(tensor, options, found, "svd", watch)
 
 
@@ -142,25 +145,31 @@ def _gradient(tensor, found):
     return math.sqrt(squares)
 
 
-def _answer(tensor, options, found, method, watch):
+def _answer(tensor, options, found, method, watch, measure=None):
     xp = tensor.xp
-    error = found.errors[-1]
-    if found.weights is not None and not tensor.is_sparse and error**2 < CANCELLED * be.eps(tensor.dtype):
-        error = tensor.residual_norm(found.weights, found.factors) / tensor.norm
     weights, factors = gauge(found.weights, found.factors)
+    half, said = be.is_half(tensor.given_dtype), found.errors[-1]
+    given = tuple(xp.astype(factor, tensor.given_dtype) for factor in factors) if half else factors
+    if half:
+        factors, said = tuple(xp.astype(factor, tensor.dtype) for factor in given), 0.0
+    error, kind = (measure or partial(_measured, tensor, said))(weights, factors)
     details = {"fit": 1.0 - error, "degenerate": _is_degenerate(weights, factors), "errors": found.errors}
-    if be.is_half(tensor.given_dtype):
-        factors = tuple(xp.astype(factor, tensor.given_dtype) for factor in factors)
     info = Info(
-        error=error, error_kind=_kind(tensor, error), converged=found.converged, reason=found.reason, method=method,
+        error=error, error_kind=kind, converged=found.converged, reason=found.reason, method=method,
         iterations=watch.count, rng=options.key.record, details=details | found.details,
     )  # fmt: skip
-    return CPResult(weights, factors, info)
+    return CPResult(weights, given, info)
 
 
-def _kind(tensor, error):
-    """What the error of a large sparse tensor is near rounding: a bound."""
-    return "bound" if tensor.is_sparse and error <= 1.01 * tensor.resolution else "exact"
+def _measured(tensor, error, weights, factors):
+    """``(error, kind)``: what the iteration said, or the residual itself where that would be due to rounding."""
+    if tensor.norm == 0.0:
+        return error, "exact"
+    mass = model_mass(weights / tensor.norm, factors)
+    if error**2 >= CANCELLED * be.eps(tensor.dtype) * max(1.0, mass):
+        return error, "exact"
+    gap, kind = tensor.residual(weights, factors)
+    return gap / tensor.norm, kind
 
 
 def _is_degenerate(weights, factors):

@@ -70,7 +70,9 @@ class _ByLeverage:
     def draw(self, state, k, count, key):
         """``(indices, rows, weights)``: the weights make the sampled Gram matrix unbiased."""
         indices, rows, probability = draw_rows(self.trees, state.factors, state.grams, k, count, key)
-        return indices, rows, 1.0 / (count * probability) ** 0.5
+        xp = state.xp
+        known = xp.where(probability > 0, probability, xp.ones_like(probability))
+        return indices, rows, xp.where(probability > 0, 1.0 / (count * known) ** 0.5, xp.zeros_like(known))
 
 
 class _Uniformly:
@@ -123,9 +125,8 @@ def _sampled(tensor, factors, tol, watch, key, sampler):
 def _completed(tensor, found, watch):
     """One sweep over all entries, which also tells the error."""
     state = Sweeps(tensor, DimensionTree(tensor), [*found.factors[:-1], found.factors[-1] / tensor.norm])
-    square = state.sweep()
+    found.errors.append(state.sweep())
     found.weights, found.factors = state.weights * state.scale, state.factors
-    found.errors.append(state.true_error() if square < state.floor else math.sqrt(square))
     epochs = f"the estimated fit gained less than {_GAIN:g} in {_PATIENCE} epochs"
     found.reason = epochs if found.converged else watch.reason
     return found

@@ -4,6 +4,8 @@ import math
 
 from .. import _backend as be
 from ..factor.signs import fix_vector_phases
+from .norms import safely_scaled
+from .pairs import kruskal_pair
 
 STARTS = ("auto", "svd", "random")
 _MOST = 2e9  # multiplications that the Gram matrices of all unfoldings may cost where nobody asked for them
@@ -27,6 +29,8 @@ def starting_factors(tensor, rank, init, key, *, nonneg=False):
         name = be.check_option("init", init, STARTS)
         if name == "auto":
             name = "svd" if _is_cheap(tensor) else "random"
+        if name == "svd":
+            tensor, _ = safely_scaled(tensor)
         make = _singular_vectors if name == "svd" else _random
         factors = [make(tensor, rank, k, key.child(f"start {k}")) for k in range(len(tensor.shape))]
     else:
@@ -61,21 +65,22 @@ def _singular_vectors(tensor, rank, k, key):
 def given_factors(tensor, rank, init):
     """The factors of ``init = (weights, factors)``, the weights multiplied into the last one; checked."""
     try:
-        weights, factors = init
-        factors = list(factors)
+        _, given = init
+        given = list(given)
     except (TypeError, ValueError):
         raise TypeError(f"init must be one of {', '.join(map(repr, STARTS))} or (weights, factors)") from None
-    shapes = [(n, rank) for n in tensor.shape]
-    if not all(map(be.is_array, factors)) or [tuple(factor.shape) for factor in factors] != shapes:
-        found = [tuple(getattr(factor, "shape", ())) for factor in factors]
+    for factor in given:
+        be.require_untracked(factor if be.is_array(factor) else None, "a decomposition of tensors", "init")
+    weights, factors = kruskal_pair("init", init)
+    shapes, found = [(n, rank) for n in tensor.shape], [tuple(factor.shape) for factor in factors]
+    if found != shapes:
         raise ValueError(f"the factors of init must have the shapes {shapes}, got {found}")
     if any(be.namespace(factor) is not tensor.xp for factor in factors):
-        raise TypeError("the factors of init must be arrays of the library of X")
+        raise TypeError("the factors of init must be arrays of the library of X; convert them")
+    if any(be.is_complex(factor.dtype) for factor in factors) and not be.is_complex(tensor.dtype):
+        raise TypeError("init must be real, as X is: pass the real parts, or a complex X")
     factors = [tensor.xp.astype(factor, tensor.dtype, copy=False) for factor in factors]
-    if weights is not None:
-        if tuple(weights.shape) != (rank,):
-            raise ValueError(f"the weights of init must have the shape ({rank},), got {tuple(weights.shape)}")
-        factors[-1] = factors[-1] * tensor.xp.astype(weights, tensor.dtype, copy=False)[None, :]
+    factors[-1] = factors[-1] * tensor.xp.astype(weights, tensor.dtype, copy=False)[None, :]
     for factor in factors:
         be.require_finite(factor, "init")
     return factors

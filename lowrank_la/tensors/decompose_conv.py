@@ -10,6 +10,7 @@ from ..factor.iteration import settle
 from ..results import Info
 from .conv_chain import ConvResult, by_group, cp_chain
 from .cp import cp
+from .given_arrays import numbers
 from .rank_choice import squares
 from .tucker import tucker
 
@@ -43,7 +44,8 @@ def decompose_conv(
     tol : float, optional
         Relative error of the weights allowed, in (0, 1).
     max_params : int, optional
-        Numbers that all kernels may have together: the ranks that leave out least.
+        Numbers that all kernels may have together: the ranks that leave out least. "cp" takes no more terms than any
+        weights of that shape need.
     groups : int
         Groups of the convolution; each is decomposed by itself, with the same ranks.
     rng : optional
@@ -56,9 +58,10 @@ def decompose_conv(
     Returns
     -------
     ConvResult
-        ``kernels``, in layer order, in the namespace, dtype and device of `W`; ``arguments(stride, padding, dilation)``
-        tells how to call them, ``full()`` is the one convolution that they stand for. ``info.error`` is its exact
-        relative error, ``info.parameters`` the numbers in all kernels, ``info.ranks`` the channels in between.
+        ``kernels``, in layer order, in the namespace, dtype and device of `W` (integers promoted);
+        ``arguments(stride, padding, dilation)`` tells how to call them, ``full()`` is the one convolution that they
+        stand for. ``info.error`` is its exact relative error, ``info.parameters`` the numbers in all kernels,
+        ``info.ranks`` the channels in between.
 
     Raises
     ------
@@ -102,9 +105,9 @@ def decompose_conv(
 
 
 def _checked_weights(W, groups, check_finite):
-    """`W` in the dtype that is computed in, its groups, and the dtype given."""
+    """`W` in the dtype that is computed in, its groups, and the dtype of the kernels."""
     be.require_untracked(W, "decompose_conv")
-    W = be.dense_array(np.asarray(W) if isinstance(W, np.ndarray) else W, "W")
+    W = numbers(np.asarray(W) if isinstance(W, np.ndarray) else W, "W")
     if W.ndim != 4 or 0 in W.shape:
         raise ValueError(f"W must have shape (out, in/groups, kh, kw), none of it zero; got {tuple(W.shape)}")
     if W.shape[0] % be.check_count("groups", groups):
@@ -113,7 +116,7 @@ def _checked_weights(W, groups, check_finite):
         be.require_finite(W, "W")
     xp = be.namespace(W)
     worked = xp.astype(W, be.compute_dtype(xp, W.dtype, be.device(W)), copy=False)
-    return worked, by_group(worked, groups), W.dtype
+    return worked, by_group(worked, groups), W.dtype if be.is_half(W.dtype) else worked.dtype
 
 
 def _tucker2(parts, rank, tol, max_params, _key):
@@ -150,7 +153,7 @@ def _cp(parts, rank, tol, max_params, key):
     if tol is None:
         rank = rank if max_params is None else _terms_within(parts, max_params)
         return [_cp_kernels(part, be.check_count("rank", rank), key) for part in parts]
-    return _least(partial(_all_cp, parts, key), partial(_worst, parts), tol, max(parts[0].shape) ** 2)
+    return _least(partial(_all_cp, parts, key), partial(_worst, parts), tol, _enough_terms(parts[0].shape))
 
 
 def _all_cp(parts, key, rank):
@@ -159,8 +162,8 @@ def _all_cp(parts, key, rank):
 
 def _worst(parts, kernels):
     """Relative error of all groups together."""
-    gaps = [_norm(part - cp_chain(*of_group)) for part, of_group in zip(parts, kernels, strict=True)]
-    size = math.hypot(*map(_norm, parts))
+    gaps = [be.fro_norm(part - cp_chain(*of_group)) for part, of_group in zip(parts, kernels, strict=True)]
+    size = math.hypot(*map(be.fro_norm, parts))
     return math.hypot(*gaps) / size if size > 0 else 0.0
 
 
@@ -169,7 +172,7 @@ def _least(kernels_of, error_of, tol, most):
     low, high = 0, 1
     found = kernels_of(high)
     while error_of(found) > tol and high < most:
-        low, high = high, 2 * high
+        low, high = high, min(2 * high, most)
         found = kernels_of(high)
     while high - low > 1:
         middle = (low + high) // 2
@@ -185,7 +188,12 @@ def _terms_within(parts, most):
     one = len(parts) * sum(parts[0].shape)
     if one > most:
         raise ValueError(f"max_params must be at least {one}, what kernels of one term have; got {most}")
-    return most // one
+    return min(most // one, _enough_terms(parts[0].shape))
+
+
+def _enough_terms(shape):
+    """Number of terms that any tensor of that shape is a sum of."""
+    return math.prod(shape) // max(shape)
 
 
 def _cp_kernels(part, rank, key):
@@ -198,7 +206,7 @@ def _cp_kernels(part, rank, key):
 
 def _balanced(kernels):
     """The kernels scaled to equal norms; their product stays as it is."""
-    sizes = [_norm(kernel) for kernel in kernels]
+    sizes = [be.fro_norm(kernel) for kernel in kernels]
     if min(sizes) == 0.0:
         return kernels
     each = math.exp(sum(map(math.log, sizes)) / len(sizes))
@@ -212,8 +220,8 @@ def _assembled(W, of_groups, groups, method, tol, key, given):
     divided = (groups,) * 3 if method == "tucker2" else (groups, counts[1], counts[2], groups)
     ranks = [int(parts.shape[0]) for parts in of_groups[0][:-1]][::-1] if method == "tucker2" else [counts[0] // groups]
     result = ConvResult(kernels, divided, groups, Info())
-    size = _norm(W)
-    error = _norm(W - xp.astype(result.full(), W.dtype)) / size if size > 0 else 0.0
+    size = be.fro_norm(W)
+    error = be.fro_norm(W - xp.astype(result.full(), W.dtype)) / size if size > 0 else 0.0
     met = tol is None or error <= tol
     info = Info(
         error=error, error_kind="exact", converged=met, reason="tolerance met" if met and tol is not None else
@@ -222,7 +230,3 @@ def _assembled(W, of_groups, groups, method, tol, key, given):
         details={"parameters": result.parameters, "given": math.prod(W.shape), "ranks": ranks},
     )  # fmt: skip
     return ConvResult(kernels, divided, groups, info)
-
-
-def _norm(X):
-    return be.fro_norm(be.namespace(X).reshape(X, (-1,)))

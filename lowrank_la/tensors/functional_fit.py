@@ -13,6 +13,8 @@ _START_NOISE = 0.1  # variance of the noise in the first sweeps, relative to the
 _START_SCALE = 0.1  # first length scale, relative to the range of the coordinates
 _WARM = 6  # sweeps with the noise of the start
 _TRIED = 10  # sweeps after which starts are compared
+_FEW = 24  # data up to which sweeps are so cheap that more starts are run on for longer before they are compared
+_MORE_STARTS, _TRIED_LONGER = 2, 40
 _ROUNDING = 16.0
 _FIXED = 3  # of these, sweeps with the length scales of the start
 
@@ -98,25 +100,48 @@ def _smooth_draw(nodes, scale, channels, key):
 
 
 def fitted(data, settings, starts, tol, watch, key):
-    """``state, converged``: the most promising start, run until the bound per datum rises by less than `tol`."""
+    """``state, converged``: the most promising start, run until the bound per datum rises by less than `tol`.
+
+    Where that ends at noise alone, the others are run as well.
+    """
+    few = starts > 1 and data.y.shape[0] <= _FEW
+    starts, tried = (_MORE_STARTS * starts, _TRIED_LONGER) if few else (starts, _TRIED)
     states = []
     for number in range(starts):
         state = start(data, settings, key.child(f"start {number}"))
-        for done in range(_TRIED):
+        for done in range(tried):
             sweep(state, data, settings, done)
         states.append(state)
-    best = max(states, key=lambda state: state.bound)
-    least = max(tol * data.y.shape[0], _ROUNDING * be.eps(data.y.dtype) * abs(best.bound))
-    number = _TRIED
+    first, *others = sorted(states, key=lambda state: -state.bound)
+    best, converged = first, _finished(first, data, settings, tol, watch, tried)
+    for other in others:
+        if watch.over or few or not is_noise_alone(best, data, settings, tol):
+            break
+        over = _finished(other, data, settings, tol, watch, tried)
+        best, converged = (other, over) if other.bound > best.bound else (best, converged)
+    return best, converged
+
+
+def _finished(state, data, settings, tol, watch, number):
+    """Whether `state` was run to its end, in place."""
+    least = max(tol * data.y.shape[0], _ROUNDING * be.eps(data.y.dtype) * abs(state.bound))
     while True:
-        before = best.bound
-        sweep(best, data, settings, number)
+        before = state.bound
+        sweep(state, data, settings, number)
         number += 1
-        over = watch.tick(bound=best.bound, noise=best.noise_precision**-0.5)
-        if abs(best.bound - before) <= least:
-            return best, True
+        over = watch.tick(bound=state.bound, noise=state.noise_precision**-0.5)
+        if abs(state.bound - before) <= least:
+            return True
         if over:
-            return best, False
+            return False
+
+
+def is_noise_alone(state, data, settings, tol):
+    """Whether the bound is no better than that of the zero function, where the model may shrink to it."""
+    if data.square == 0.0 or (settings.superdiagonal and None not in settings.variances):
+        return False
+    fit, _ = _noise_terms(data, None if settings.noise is None else settings.noise**-2.0, data.square)
+    return state.bound <= fit + tol * data.y.shape[0]
 
 
 def sweep(state, data, settings, number):
@@ -151,19 +176,22 @@ def _second(posterior):
 
 def _update_noise(state, data, settings, misfit, number):
     """Precision of the noise and the bound, from the expected sum of squared residuals."""
+    divergence = state.core.divergence + sum(p.divergence for p in state.posteriors)
+    held = state.noise_precision if settings.noise is not None or number < _WARM else None
+    fit, state.noise_precision = _noise_terms(data, held, misfit)
+    state.bound = fit - divergence
+
+
+def _noise_terms(data, held, misfit):
+    """``bound, precision``: what noise of the precision `held`, None to be inferred, adds to the bound."""
     from scipy.special import digamma, gammaln
 
     N = data.y.shape[0]
-    divergence = state.core.divergence + sum(p.divergence for p in state.posteriors)
-    if settings.noise is not None or number < _WARM:
-        fit = 0.5 * N * (math.log(state.noise_precision) - math.log(2 * math.pi)) - 0.5 * state.noise_precision * misfit
-        state.bound = fit - divergence
-        return
+    if held is not None:
+        return 0.5 * N * (math.log(held) - math.log(2 * math.pi)) - 0.5 * held * misfit, held
     a0, b0 = _PRIOR_NOISE, _PRIOR_NOISE * (data.square / N or 1.0)
     a, b = a0 + 0.5 * N, b0 + 0.5 * misfit
-    state.noise_precision = a / b
     log_precision = float(digamma(a)) - math.log(b)
     fit = 0.5 * N * (log_precision - math.log(2 * math.pi)) - 0.5 * a / b * misfit
     noise = (a - a0) * float(digamma(a)) - float(gammaln(a)) + float(gammaln(a0)) + a0 * math.log(b / b0)
-    noise += a * (b0 - b) / b
-    state.bound = fit - divergence - noise
+    return fit - noise - a * (b0 - b) / b, a / b

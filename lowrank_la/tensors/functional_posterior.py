@@ -105,5 +105,9 @@ class FunctionalTuckerResult(Result):
         process = Process(nodes, self.smoothness, float(self.length_scales[axis]), float(self.variances[axis]))
         states = (self.filtered[axis], self.filtered_covariances[axis], self.slopes[axis], self.bends[axis])
         posterior = Posterior(None, None, *states, 0.0)
-        places, index = distinct(read_coordinates(places, 1, nodes)[:, 0])
+        places = read_coordinates(places, 1, nodes)[:, 0]
+        if places.shape[0] == 0:
+            xp, R = be.namespace(nodes), self.ranks[axis]
+            return tuple(xp.zeros((0, *tail), dtype=nodes.dtype, device=be.device(nodes)) for tail in ((R,), (R, R)))
+        places, index = distinct(places)
         return gathered_columns(at(process, posterior, places, self.ranks[axis]), index)

@@ -8,13 +8,19 @@ from .. import _backend as be
 from ..factor.iteration import Watch, settle
 from ..results import Info
 from . import matern
-from .functional_fit import Data, Settings, fitted
+from .functional_fit import Data, Settings, fitted, is_noise_alone
 from .functional_posterior import FunctionalTuckerResult
 from .gp_modes import Posterior
 from .scattered import distinct, read_coordinates, read_values
 
 _CORES = ("full", "superdiagonal")
 _STARTS = 4
+_NOISE_ALONE = (
+    "the evidence is no better than that of noise alone, which the zero function with a narrow std stands for"
+)
+_MORE = (
+    "give more data, or tell what is known of variance, length_scale and noise (core='superdiagonal' takes all three)"
+)
 
 
 @be.supports(sparse=False, operators=False, complex=False)
@@ -44,7 +50,8 @@ class FunctionalTucker:
     evidence never falls; data enter through sums at the distinct coordinates. Length scales and variances are
     raised along the evidence of their mode between updates. The smoother is the adjoint form of [3]_, which
     inverts no predicted covariance. For one mode with a fixed core and noise the result is the Gaussian process
-    posterior.
+    posterior. The precision of the noise has a gamma prior of shape 1e-3 and of the rate 1e-3 times the mean square of
+    `y`: weak, yet it keeps the noise inferred from N data without any above about √(2e-3/N) of their root mean square.
 
     A sweep costs ``O(N (∏R_k / min R)² + Σ D_k s³ R_k³ + ∏R_k³)`` for N data, D_k distinct coordinates and s state
     components; memory ``O(Σ D_k (s R_k)²)``. Independence between modes makes intervals narrower than those of
@@ -108,9 +115,10 @@ class FunctionalTucker:
         tol : float
             Rise of the evidence bound per datum in a sweep that ends the iteration.
         maxiter : int
-            Sweeps at most, after ten with which starts are compared.
+            Sweeps at most, after ten (few data: forty) with which starts are compared.
         starts : int
-            Random starts.
+            Random starts. Of up to 24 data twice as many, unless it is one, and these are run for longer before
+            they are compared.
         rng : optional
             Seed or generator of the starts.
         callback : callable, optional
@@ -118,7 +126,7 @@ class FunctionalTucker:
         progress : bool
             Show a progress bar.
         on_failure : {"warn", "raise"}
-            What happens where `maxiter` ends the iteration.
+            What happens where `maxiter` ends the iteration, or noise alone explains the data as well.
         check_finite : bool
             Refuse NaN and infinite values.
 
@@ -126,7 +134,9 @@ class FunctionalTucker:
         -------
         FunctionalTuckerResult
             ``info.error`` is ‖y - mean‖ / ‖y‖ at the data, which the noise keeps from zero; ``info.bound`` the lower
-            bound of the log evidence, equal to it for one mode with fixed core and noise.
+            bound of the log evidence, equal to it for one mode with fixed core and noise. ``info.converged`` is False
+            where that bound is no better than noise without a function reaches, as five data hardly allow more: the
+            answer is the zero function then.
 
         Raises
         ------
@@ -151,8 +161,11 @@ class FunctionalTucker:
         watch = Watch(maxiter, callback, progress, "FunctionalTucker")
         with be.single_blas(), watch:
             state, converged = fitted(data, settings, starts if order > 1 else 1, tol, watch, key)
-            result = self._report(state, data, settings, given, exponent, converged, watch, key)
-        settle(result.info, on_failure, "raise maxiter or tol")
+            reason = "tolerance met" if converged else watch.reason
+            if converged and is_noise_alone(state, data, settings, tol):
+                converged, reason = False, _NOISE_ALONE
+            result = self._report(state, data, settings, given, exponent, (converged, reason), watch, key)
+        settle(result.info, on_failure, _MORE if reason == _NOISE_ALONE else "raise maxiter or tol")
         return result
 
     def _settings(self, order, exponent):
@@ -168,7 +181,7 @@ class FunctionalTucker:
         scales = _one_a_mode("length_scale", self.length_scale, order)
         return Settings(tuple(ranks), self.smoothness, scales, variances, noise, superdiagonal)
 
-    def _report(self, state, data, settings, given, exponent, converged, watch, key):
+    def _report(self, state, data, settings, given, exponent, outcome, watch, key):
         xp, place = be.namespace(data.y), be.device(data.y)
         means = [xp.take(p.mean, i, axis=0) for p, i in zip(state.posteriors, data.indices, strict=True)]
         missed = be.fro_norm(data.y - state.core.expected(means))
@@ -186,8 +199,8 @@ class FunctionalTucker:
             covariance = state.core.covariance * 2.0**exponent * 2.0**exponent
         bound = state.bound - data.y.shape[0] * exponent * math.log(2.0)
         info = Info(
-            error=missed / size if size > 0 else missed, error_kind="exact", converged=converged,
-            reason="tolerance met" if converged else watch.reason, iterations=watch.count, rng=key.record,
+            error=missed / size if size > 0 else missed, error_kind="exact", converged=outcome[0],
+            reason=outcome[1], iterations=watch.count, rng=key.record,
             method=f"variational, {self.core} core", details={"bound": bound},
         )  # fmt: skip
         noise = math.ldexp(state.noise_precision**-0.5, exponent)
@@ -218,7 +231,7 @@ def _scaled(posterior, exponent):
 def _positive_or_none(name, value):
     if value is None:
         return None
-    if isinstance(value, tuple | list):
+    if isinstance(value, tuple | list) or getattr(value, "ndim", 0) == 1:
         return [None if one is None else be.check_positive(name, one) for one in value]
     return be.check_positive(name, value)
 

@@ -7,7 +7,9 @@ from operator import mul
 from .. import _backend as be
 from .cp_als import CANCELLED, Fitted, Sweeps
 from .dimension_tree import source_of
+from .kruskal import balanced
 from .normal_solve import solve_normal
+from .norms import real_inner
 
 _FIRST_SWEEPS = 5  # of alternating least squares, before the first step
 _DAMPING = 1e-3  # the first one, over the largest diagonal entry of JᵀJ
@@ -83,7 +85,7 @@ class Point:
 
     def __init__(self, tensor, factors):
         self.tensor, self.xp, self.order = tensor, tensor.xp, len(factors)
-        self.factors = _balanced(factors)
+        self.factors = balanced(factors)
         self.grams = [be.mH(factor) @ factor for factor in self.factors]
         self.weights = self.xp.ones(factors[0].shape[1], dtype=be.real_dtype(self.xp, tensor.dtype),
                                     device=tensor.device)  # fmt: skip
@@ -145,10 +147,11 @@ class Point:
 
     def _error(self):
         """Relative error: by products of the tensor, or from the residual where these cancel."""
-        B, last = self._products[-1], self.factors[-1]
-        square = 1.0 - 2.0 * _dot([last], [B]) + float(self.xp.sum(_real(reduce(mul, self.grams))))
-        if square >= CANCELLED * be.eps(self.tensor.dtype) or self.tensor.is_sparse:
-            return math.sqrt(max(square, 0.0))
+        B, last, xp = self._products[-1], self.factors[-1], self.xp
+        whole = _real(reduce(mul, self.grams))
+        square = 1.0 - 2.0 * _dot([last], [B]) + float(xp.sum(whole))
+        if square >= CANCELLED * be.eps(self.tensor.dtype) * max(1.0, float(xp.sum(xp.abs(whole)))):
+            return math.sqrt(square)
         return self.tensor.residual_norm(self.weights * self.tensor.norm, self.factors) / self.tensor.norm
 
 
@@ -173,26 +176,9 @@ def _conjugate_gradients(normal, precondition, right, least, most):
     return x, residual, most
 
 
-def _balanced(factors):
-    """The same sum of rank-one terms, the columns of a term with one norm in all modes."""
-    xp = be.namespace(*factors)
-    norms = [xp.linalg.vector_norm(factor, axis=0) for factor in factors]
-    common = reduce(mul, norms) ** (1.0 / len(factors))
-    balanced = []
-    for factor, norm in zip(factors, norms, strict=True):
-        share = xp.where(norm > 0, common / xp.where(norm > 0, norm, xp.ones_like(norm)), xp.ones_like(norm))
-        balanced.append(factor * xp.astype(share, factor.dtype, copy=False)[None, :])
-    return balanced
-
-
 def _dot(a, b):
-    xp = be.namespace(*a)
-    return sum(float(xp.sum(_real(_conj(x) * y))) for x, y in zip(a, b, strict=True))
+    return sum(map(real_inner, a, b))
 
 
 def _real(x):
     return be.namespace(x).real(x) if be.is_complex(x.dtype) else x
-
-
-def _conj(x):
-    return be.namespace(x).conj(x) if be.is_complex(x.dtype) else x

@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 from .. import _backend as be
+from .dimension_tree import balanced_split
 from .kruskal import khatri_rao
 from .losses import Loss
 
@@ -27,7 +28,7 @@ class DenseObjective:
     def __call__(self, factors):
         """Sum of the losses and the gradient for each factor."""
         tensor, shape, xp = self.tensor, self.tensor.shape, self.tensor.xp
-        split = min(range(1, len(shape)), key=lambda s: math.prod(shape[:s]) + math.prod(shape[s:]))
+        split = balanced_split(shape)
         X, left, right = tensor.matrix(split), khatri_rao(factors[:split]), khatri_rao(factors[split:])
         turned = left.shape[0] > right.shape[0]
         short, long, rows = (right, left, X) if turned else (left, right, X.mT)

@@ -16,12 +16,12 @@ _RATE, _CUT, _FAILS = 1e-2, 0.1, 3
 _FIRST, _SECOND, _TINY = 0.9, 0.999, 1e-8
 
 
-def descend(tensor, loss, factors, tol, watch, key):
+def descend(tensor, loss, factors, tol, watch, key, reported=float):
     """Factors that lower the sum of losses over all entries of a sparse tensor, and what there is to say of it.
 
     Steps are relative to the size of the starting factors. After an epoch that raises the estimated loss factors and
     moments are put back and the rate is cut; the third such epoch ends the iteration, as does a relative fall below
-    `tol`.
+    `tol`. Histories and callbacks have ``reported(mean loss)``.
     """
     xp, count = tensor.xp, math.prod(tensor.shape)
     size = [be.fro_norm(factor) / math.sqrt(math.prod(factor.shape)) for factor in factors]
@@ -40,11 +40,11 @@ def descend(tensor, loss, factors, tol, watch, key):
             fails, rate = fails + 1, rate * _CUT
             converged = fails >= _FAILS
             reason = "the loss falls no further at smaller rates" if converged else ""
-        history.append(best / count)
+        history.append(reported(best / count))
         if watch.tick(loss=history[-1]) or converged:
             break
     return state[0], {
-        "loss": best / count, "history": history, "converged": converged, "reason": reason or watch.reason,
+        "loss": reported(best / count), "history": history, "converged": converged, "reason": reason or watch.reason,
     }  # fmt: skip
 
 

@@ -36,8 +36,8 @@ def sweep(X, factors, update, modes=None):
         factors[k] = update(X, k, factors[k])
         return contract(X, k, factors[k])
     left, right = halves(modes)
-    sweep(contract_all(X, factors, skip=_but(factors, right)), factors, update, left)
-    return sweep(contract_all(X, factors, skip=_but(factors, left)), factors, update, right)
+    sweep(contract_all(X, factors, skip=all_but(factors, right)), factors, update, left)
+    return sweep(contract_all(X, factors, skip=all_but(factors, left)), factors, update, right)
 
 
 def halves(modes):
@@ -46,7 +46,8 @@ def halves(modes):
     return modes[:middle], modes[middle:]
 
 
-def _but(factors, modes):
+def all_but(factors, modes):
+    """The modes that are not in `modes`."""
     return [k for k in range(len(factors)) if k not in modes]
 
 
@@ -64,16 +65,12 @@ def hooi(X, norm, parts, watch, tol):
         Changes of a few rounding errors count as none.
     """
     factors, core, history = list(parts.factors), parts.core, []
-    size, smallest = be.fro_norm(_flat(core)), max(tol, _ROUNDING * be.eps(X.dtype)) * norm
+    size, smallest = be.fro_norm(core), max(tol, _ROUNDING * be.eps(X.dtype)) * norm
     converged = all(U is None for U in factors)
     while not converged and not watch.over:
         core = sweep(X, factors, best_subspace)
-        known, size = size, be.fro_norm(_flat(core))
+        known, size = size, be.fro_norm(core)
         history.append(math.sqrt(max(0.0, norm**2 - size**2)) / norm)
         converged = abs(size - known) <= smallest
         watch.tick(error=history[-1])
     return Parts(core, factors, parts.reads + 2 * len(history), parts.sweeps + len(history)), converged, history
-
-
-def _flat(X):
-    return be.namespace(X).reshape(X, (-1,))

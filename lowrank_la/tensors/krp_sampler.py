@@ -4,7 +4,10 @@ import math
 from functools import reduce
 from operator import mul
 
+import numpy as np
+
 from .. import _backend as be
+from .normal_solve import pseudo_inverse
 
 _LEAF = 8  # rows of a leaf, at least
 _FLAT = 1 << 10  # rows up to which the masses of all of them are formed
@@ -95,13 +98,13 @@ def draw_rows(trees, factors, grams, skip, count, key):
     """
     xp, rank = be.namespace(*factors), factors[0].shape[1]
     others = [j for j in range(len(factors)) if j != skip]
-    inverse, kept = _pseudo_inverse(reduce(mul, [grams[j] for j in others]))
+    inverse, kept = pseudo_inverse(reduce(mul, [grams[j] for j in others]))
     rows = xp.ones((count, rank), dtype=factors[0].dtype, device=be.device(factors[0]))
     indices = [None] * len(factors)
     for place, j in enumerate(others):
         mixture = reduce(mul, [grams[i] for i in others[place + 1 :]], inverse)
-        w, V = _mixture(mixture)
-        pairs = xp.reshape(V[:, None, :] * V[None, :, :], (rank * rank, rank)) * w[None, :]
+        V = _square_root(mixture)
+        pairs = xp.reshape(V[:, None, :] * V[None, :, :], (rank * rank, rank))
         squares = xp.reshape(rows[:, :, None] * rows[:, None, :] * grams[j][None, :, :], (count, rank * rank))
         uniforms = be.uniform(key.child(j), slice(0, count), slice(0, 1 + trees[j].draws), rows.dtype, xp,
                               be.device(rows))  # fmt: skip
@@ -112,17 +115,18 @@ def draw_rows(trees, factors, grams, skip, count, key):
     return indices, rows, xp.sum((rows @ inverse) * rows, axis=1) / kept
 
 
-def _mixture(matrix):
-    """Eigenpairs on the host, so that all libraries draw alike; rounding below zero counts as zero."""
+def _square_root(matrix):
+    """``L`` with ``L Lᵀ`` the Gram matrix `matrix`: Cholesky on the host, so that all libraries draw alike.
+
+    Where the matrix is singular its diagonal is raised by rounding.
+    """
     xp, host = be.namespace(matrix), be.to_numpy(matrix)
-    w, V = be.small_eigh(((host + host.T) / 2).astype("float64"))
-    return tuple(be.from_numpy(x.astype(host.dtype), xp, be.device(matrix)) for x in (w.clip(min=0.0), V))
-
-
-def _pseudo_inverse(gram):
-    """Pseudo-inverse of a Gram matrix and its numerical rank."""
-    xp = be.namespace(gram)
-    w, V = be.small_eigh(gram)
-    kept = w > be.eps(gram.dtype) * gram.shape[0] * xp.max(w)
-    inverse = xp.where(kept, 1.0 / xp.where(kept, w, xp.ones_like(w)), xp.zeros_like(w))
-    return (V * inverse[None, :]) @ V.mT, max(1, int(be.to_numpy(kept).sum()))
+    wide = ((host + host.T) / 2).astype(np.float64)
+    ridge = 4.0 * be.eps(host.dtype) * max(float(np.trace(wide)), np.finfo(np.float64).tiny)
+    try:
+        root = np.linalg.cholesky(wide)
+    except np.linalg.LinAlgError:
+        w, V = np.linalg.eigh(wide)
+        wide = (V * np.maximum(w, 0.0)) @ V.T + ridge * np.eye(wide.shape[0])
+        root = np.linalg.cholesky(wide)
+    return be.from_numpy(root.astype(host.dtype), xp, be.device(matrix))

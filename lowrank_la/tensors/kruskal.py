@@ -90,7 +90,19 @@ def model_inner(weights, factors, other_weights, other_factors):
 
 def model_norm(weights, factors):
     """Frobenius norm of a Kruskal tensor as a float; rounding below zero counts as zero."""
-    return math.sqrt(max(0.0, model_inner(weights, factors, weights, factors)))
+    largest = float(be.namespace(weights).max(be.namespace(weights).abs(weights)))
+    if largest == 0.0:
+        return 0.0
+    weights = weights / largest
+    return largest * math.sqrt(max(0.0, model_inner(weights, factors, weights, factors)))
+
+
+def model_mass(weights, factors):
+    """Sum of the moduli of the numbers that the squared norm is added up from: its rounding is relative to that."""
+    xp = be.namespace(*factors)
+    size = xp.abs(weights)
+    products = reduce(lambda a, b: a * b, (xp.abs(be.gram(factor)) for factor in factors))
+    return float(xp.sum(xp.astype(products, size.dtype, copy=False) * size[None, :] * size[:, None]))
 
 
 def gauge(weights, factors):
@@ -143,6 +155,17 @@ def normalised(factor):
     scaled = xp.where(first & empty[None, :], xp.ones_like(scaled), scaled)
     unit = scaled / xp.astype(xp.where(empty, xp.ones_like(norm), norm), factor.dtype, copy=False)[None, :]
     return unit, norm * largest
+
+
+def balanced(factors):
+    """The same sum of rank-one tensors, all columns of a term with the same norm."""
+    xp, parts, size = be.namespace(*factors), [], None
+    for factor in factors:
+        column, norm = normalised(factor)
+        parts.append(column)
+        norm = norm ** (1.0 / len(factors))
+        size = norm if size is None else size * norm
+    return [column * xp.astype(size, column.dtype)[None, :] for column in parts]
 
 
 def _phase(numbers):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _backend as be
+from .norms import first_place
 
 _TINY = 1e-10  # what keeps logarithms and quotients finite at m = 0
 
@@ -27,6 +28,10 @@ class Loss:
         Whether m stands for x itself: the relative Frobenius error then says something.
     at_zero : str
         Which sums of ``f(0, m)`` over all entries factors tell: "square", "sum" or "".
+    degree : float or None
+        p where ``f(c x, c m)`` is ``c^p f(x, m)`` and what does not depend on m; None where there is no such p.
+    at_scale : function, optional
+        The same loss with a parameter over c; None where it has no parameter of the scale of the data.
     """
 
     name: str
@@ -36,6 +41,8 @@ class Loss:
     allowed: str
     same_scale: bool
     at_zero: str = ""
+    degree: float | None = None
+    at_scale: Callable[[float], Any] | None = None
 
 
 def _xp(m):
@@ -70,7 +77,7 @@ def _huber(delta):
         xp = _xp(m)
         return 2 * xp.clip(m - x, -delta, delta)
 
-    return Loss("huber", value, slope, False, "any", True)
+    return Loss("huber", value, slope, False, "any", True, degree=2.0, at_scale=lambda c: _huber(delta / c))
 
 
 def _negative_binomial(trials):
@@ -89,13 +96,13 @@ def _beta(power):
         "beta",
         lambda x, m: (m + _TINY) ** power / power - x * (m + _TINY) ** (power - 1) / (power - 1),
         lambda x, m: (m + _TINY) ** (power - 1) - x * (m + _TINY) ** (power - 2),
-        True, "positive" if power < 1.0 else "nonneg", True,
+        True, "positive" if power < 1.0 else "nonneg", True, degree=power,
     )  # fmt: skip
 
 
 _PLAIN = (
-    Loss("gaussian", lambda x, m: (x - m) ** 2, lambda x, m: 2 * (m - x), False, "any", True, "square"),
-    Loss("poisson", lambda x, m: m - x * _log(m), lambda x, m: 1 - x / (m + _TINY), True, "nonneg", True, "sum"),
+    Loss("gaussian", lambda x, m: (x - m) ** 2, lambda x, m: 2 * (m - x), False, "any", True, "square", 2.0),
+    Loss("poisson", lambda x, m: m - x * _log(m), lambda x, m: 1 - x / (m + _TINY), True, "nonneg", True, "sum", 1.0),
     Loss("poisson_log", lambda x, m: _xp(m).exp(m) - x * m, lambda x, m: _xp(m).exp(m) - x, False, "nonneg", False),
     Loss(
         "bernoulli", lambda x, m: _xp(m).log1p(m) - x * _log(m), lambda x, m: 1 / (1 + m) - x / (m + _TINY), True,
@@ -104,13 +111,18 @@ _PLAIN = (
     Loss("bernoulli_logit", lambda x, m: _softplus(m) - x * m, lambda x, m: _logistic(m) - x, False, "binary", False),
     Loss(
         "gamma", lambda x, m: x / (m + _TINY) + _log(m),
-        lambda x, m: 1 / (m + _TINY) - x / (m + _TINY) ** 2, True, "positive", True,
+        lambda x, m: 1 / (m + _TINY) - x / (m + _TINY) ** 2, True, "positive", True, degree=0.0,
     ),
     Loss(
         "rayleigh", lambda x, m: 2 * _log(m) + math.pi / 4 * (x / (m + _TINY)) ** 2,
-        lambda x, m: 2 / (m + _TINY) - math.pi / 2 * x * x / (m + _TINY) ** 3, True, "positive", True,
+        lambda x, m: 2 / (m + _TINY) - math.pi / 2 * x * x / (m + _TINY) ** 3, True, "positive", True, degree=0.0,
     ),
 )  # fmt: skip
+_SHIFTS = {
+    "poisson": lambda c, x: -c * math.log(c) * x,
+    "gamma": lambda c, _: math.log(c),
+    "rayleigh": lambda c, _: 2 * math.log(c),
+}  # what f(c x, c m) is more than c^p f(x, m), for a mean x
 _BY_NAME = {loss.name: loss for loss in _PLAIN}
 _WITH_PARAMETER = {"huber": (_huber, 1.0), "negative_binomial": (_negative_binomial, 1.0), "beta": (_beta, 0.5)}
 LOSSES = (*_BY_NAME, *_WITH_PARAMETER)
@@ -130,14 +142,32 @@ def loss_called(name, parameter=None):
     return make(be.check_positive("parameter", parameter))
 
 
+def at_scale(loss, value, scale, mean, weight):
+    """A mean loss of data and model over `scale` as that of the data: `mean` is theirs, `weight` that of the weights.
+
+    Both means count the weights; `mean` is that of the data over `scale`.
+    """
+    if scale == 1.0:
+        return value
+    shift = _SHIFTS[loss.name](scale, mean) if loss.name in _SHIFTS else 0.0
+    return _power(scale, loss.degree) * value + shift * (1.0 if loss.name == "poisson" else weight)
+
+
+def _power(scale, degree):
+    try:
+        return scale**degree
+    except OverflowError:
+        return math.inf
+
+
 def require_allowed(loss, x):
     """ValueError where the numbers `x` are none that `loss` is for."""
     xp = be.namespace(x)
     wrong = {
-        "nonneg": lambda: xp.any(x < 0),
-        "counts": lambda: xp.any((x < 0) | (x != xp.round(x))),
-        "binary": lambda: xp.any((x != 0) & (x != 1)),
-        "positive": lambda: xp.any(x <= 0),
+        "nonneg": lambda: x < 0,
+        "counts": lambda: (x < 0) | (x != xp.round(x)),
+        "binary": lambda: (x != 0) & (x != 1),
+        "positive": lambda: x <= 0,
     }
     says = {
         "nonneg": "numbers that are not negative",
@@ -145,7 +175,10 @@ def require_allowed(loss, x):
         "binary": "zeros and ones",
         "positive": "positive numbers",
     }
-    if loss.allowed in wrong and bool(wrong[loss.allowed]()):
+    found = wrong[loss.allowed]() if loss.allowed in wrong else None
+    if found is not None and bool(xp.any(found)):
+        example = float(x[first_place(found)])
         raise ValueError(
-            f"the loss {loss.name!r} is for {says[loss.allowed]}; X holds others: mask them or change loss"
+            f"the loss {loss.name!r} is for {says[loss.allowed]}; X holds others, such as {example:g}: mask them or "
+            "take another loss"
         )

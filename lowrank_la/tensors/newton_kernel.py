@@ -11,11 +11,13 @@ from .. import _backend as be
 from ..results import Info, Result
 from . import chebyshev
 from .boxes import box, centres_of
+from .given_arrays import numbers, real_like
 
 _MOST_TERMS = 400
 _RADII = 400
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 _NARROWING = 40
+_SMALLEST = 1e-140  # half a side whose square is in the range
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,22 +56,29 @@ class NewtonKernelResult(Result):
         return max(1, -(-self.exponents.shape[0] // 2) - 3)
 
     def long_range(self, terms=None):
-        """The smoothest `terms` Gaussians around every centre: the same kind of result."""
-        return self._part(slice(0, self._checked(terms)))
+        """The smoothest `terms` Gaussians around every centre: the same kind of result, ``info.error`` left open."""
+        return self._part(slice(0, self._checked(terms)), "long range")
 
     def short_range(self, terms=None):
         """All but the smoothest `terms` Gaussians."""
-        return self._part(slice(self._checked(terms), self.exponents.shape[0]))
+        return self._part(slice(self._checked(terms), self.exponents.shape[0]), "short range")
 
     def _checked(self, terms):
         most = self.exponents.shape[0] - 1
+        if most == 0:
+            raise ValueError("a kernel of one Gaussian can't be split by range; ask newton_kernel for terms=2 or more")
         return min(self.long_terms, most) if terms is None else be.check_count("terms", terms, 1, most)
 
-    def _part(self, chosen):
+    def _part(self, chosen, name):
         copies = self.weights.shape[0] // self.exponents.shape[0]
         columns = slice(chosen.start * copies, chosen.stop * copies)
         factors = tuple(factor[:, columns] for factor in self.factors)
-        return replace(self, weights=self.weights[columns], factors=factors, exponents=self.exponents[chosen])
+        info = Info(
+            converged=self.info.converged, reason="part of a kernel, taken exactly",
+            method=f"{self.info.method}, {name}", details={"terms": chosen.stop - chosen.start},
+        )  # fmt: skip
+        exponents = self.exponents[chosen]
+        return replace(self, weights=self.weights[columns], factors=factors, exponents=exponents, info=info)
 
 
 def newton_kernel(n, domain=None, *, tol=1e-7, terms=None, centers=None, charges=None):
@@ -82,13 +91,15 @@ def newton_kernel(n, domain=None, *, tol=1e-7, terms=None, centers=None, charges
     domain : three pairs (low, high), or one for all, optional
         The box, [-1, 1]³ by default.
     tol : float
-        Largest relative error of the quadrature at distances from one cell to the diagonal of the box.
+        Largest relative error of the quadrature at distances from one cell to the diagonal of the box, or from the
+        nearest to the farthest place of the box where centres lie outside.
     terms : int, optional
         Number R of Gaussians in place of `tol`; their step is then the best one.
     centers : array, shape (N, 3), optional
-        The origin by default. Their library, device and dtype are those of the result; NumPy in double by default.
+        Inside the box or not; the origin by default. Their library, device and dtype are those of the result; NumPy in
+        double by default.
     charges : array, shape (N,), optional
-        Ones by default.
+        Real; ones by default.
 
     Returns
     -------
@@ -100,7 +111,10 @@ def newton_kernel(n, domain=None, *, tol=1e-7, terms=None, centers=None, charges
     Raises
     ------
     ValueError
-        If a size is out of range, `tol` asks for more than 400 terms, or values are not finite.
+        If a size is out of range, `tol` asks for more than 400 terms, values are not finite, or the box is so small or
+        large that exponents leave the range of the dtype.
+    TypeError
+        If `centers` or `charges` are complex or no numbers.
 
     Notes
     -----
@@ -124,18 +138,15 @@ def newton_kernel(n, domain=None, *, tol=1e-7, terms=None, centers=None, charges
     True
     """
     sizes = _sizes(n)
-    xp, place, dtype = _home(centers)
     bounds = box(domain, 3)
-    centers = _checked_vectors(centers, "centers", (None, 3), np.zeros((1, 3)), xp, place, dtype)
-    count = centers.shape[0]
-    charges = _checked_vectors(charges, "charges", (count,), np.ones(count), xp, place, dtype)
-    unit = float((bounds[:, 1] - bounds[:, 0]).max()) / 2.0
-    nearest = min((high - low) / m for (low, high), m in zip(bounds, sizes, strict=True)) / unit
-    farthest = float(np.linalg.norm(bounds[:, 1] - bounds[:, 0])) / unit
-    step, found, error = _quadrature(nearest, farthest, be.check_tol(tol), terms)
+    centers = _checked_centers(centers)
+    charges = _checked_charges(charges, centers)
+    xp, unit = be.namespace(centers), _half_side(bounds)
+    nearest, farthest = _reach(bounds, sizes, be.to_numpy(centers).astype(float))
+    step, found, error = _quadrature(nearest / unit, farthest / unit, be.check_tol(tol), terms)
     nodes = step * np.arange(found)
     heights = step / math.sqrt(math.pi) * np.where(nodes == 0, 1.0, 2.0 * np.cosh(nodes)) / unit
-    exponents = chebyshev.like(np.sinh(nodes) ** 2 / unit**2, centers)
+    exponents = _exponents(nodes, unit, bounds, centers)
     weights = xp.reshape(chebyshev.like(heights, centers)[:, None] * charges[None, :], (-1,))
     factors = []
     for k, m in enumerate(sizes):
@@ -156,30 +167,57 @@ def _sizes(n):
     return [be.check_count("n", size) for size in sizes]
 
 
-def _home(centers):
-    """Namespace, device and real dtype of the result."""
-    if centers is None or isinstance(centers, list | tuple):
-        centers = np.zeros(1)
-    centers = be.dense_array(centers, "centers")
+def _checked_centers(centers):
+    """`centers` as a real array (N, 3)."""
+    centers = np.zeros((1, 3)) if centers is None else numbers(centers, "centers")
     xp, place = be.namespace(centers), be.device(centers)
     dtype = be.compute_dtype(xp, centers.dtype, place)
     if be.is_complex(dtype):
         raise TypeError(f"centers must be real, got {be.dtype_name(dtype)}")
-    return xp, place, dtype
+    if centers.ndim != 2 or centers.shape[1] != 3 or centers.shape[0] == 0:
+        raise ValueError(f"centers must have shape (N, 3) with N at least one, got {tuple(centers.shape)}")
+    centers = xp.astype(centers, dtype, copy=False)
+    be.require_finite(centers, "centers")
+    return centers
 
 
-def _checked_vectors(values, name, shape, default, xp, place, dtype):
-    if values is None:
-        return be.from_numpy(default, xp, place, dtype)
-    values = be.dense_array(values, name)
-    if isinstance(values, np.ndarray) and be.kind(xp) != "numpy":
-        values = be.from_numpy(values, xp, place, dtype)
-    if len(values.shape) != len(shape) or any(m not in (None, got) for m, got in zip(shape, values.shape, strict=True)):
-        expected = tuple("N" if m is None else m for m in shape)
-        raise ValueError(f"{name} must have shape {expected}, got {tuple(values.shape)}")
-    values = xp.astype(values, dtype)
-    be.require_finite(values, name)
-    return values
+def _checked_charges(charges, centers):
+    """`charges` as an array (N,) in the library, on the device and in the dtype of `centers`."""
+    count = int(centers.shape[0])
+    charges = real_like(np.ones(count) if charges is None else charges, "charges", centers)
+    if tuple(charges.shape) != (count,):
+        raise ValueError(f"charges must have shape ({count},), one for each centre, got {tuple(charges.shape)}")
+    be.require_finite(charges, "charges")
+    return charges
+
+
+def _half_side(bounds):
+    """Half the longest side of the box, refused where its square leaves the range."""
+    unit = float((bounds[:, 1] - bounds[:, 0]).max()) / 2.0
+    if not _SMALLEST < unit < 1.0 / _SMALLEST:
+        raise ValueError(f"domain {bounds.tolist()} has sides whose squares leave the range; choose other units")
+    return unit
+
+
+def _reach(bounds, sizes, centers):
+    """Least and largest distance that counts: from one cell, or the nearest centre, to the farthest corner."""
+    low, high = bounds.T
+    beyond = np.maximum(0.0, np.maximum(low - centers, centers - high))
+    corners = np.maximum(np.abs(centers - low), np.abs(high - centers))
+    nearest = max(float(((high - low) / sizes).min()), float(np.linalg.norm(beyond, axis=1).min()))
+    return nearest, max(float(np.linalg.norm(high - low)), float(np.linalg.norm(corners, axis=1).max()))
+
+
+def _exponents(nodes, unit, bounds, like):
+    """Exponents of the Gaussians, refused where they leave the range of the dtype."""
+    with np.errstate(over="ignore"):
+        exponents = chebyshev.like(np.sinh(nodes) ** 2 / unit**2, like)
+    if not be.all_finite(exponents):
+        raise ValueError(
+            f"domain {bounds.tolist()} leaves the range of {be.dtype_name(like.dtype)} when its sides are "
+            "squared; choose other units"
+        )
+    return exponents
 
 
 @lru_cache(64)

@@ -34,7 +34,7 @@ def solve_normal(B, gamma, *, scaled=False):
     if R is not None and float(xp.min(xp.abs(xp.linalg.diagonal(R)))) ** 2 > be.eps(R.dtype) * R.shape[0]:
         half = be.right_solve_upper(B / root[None, :], R)
         return be.mH(be.solve_upper(R, be.mH(half))) / root[None, :]
-    return (B / root[None, :]) @ _pseudo_inverse(scaled) / root[None, :]
+    return (B / root[None, :]) @ pseudo_inverse(scaled)[0] / root[None, :]
 
 
 def _scaled_on_host(B, gamma):
@@ -49,7 +49,7 @@ def _on_host(B, gamma):
     triangle, failed = potrf(gamma)
     if failed == 0 and triangle.diagonal().real.min() ** 2 > least * gamma.shape[0]:
         return potrs(triangle.conj() if triangle.dtype.kind == "c" else triangle, B.T)[0].T
-    return B @ _pseudo_inverse(gamma)
+    return B @ pseudo_inverse(gamma)[0]
 
 
 @cache
@@ -59,9 +59,10 @@ def _lapack(char):
     return *get_lapack_funcs(("potrf", "potrs"), dtype=np.dtype(char)), be.eps(np.dtype(char))
 
 
-def _pseudo_inverse(gamma):
+def pseudo_inverse(gamma):
+    """Pseudo-inverse of a Gram matrix and its numerical rank, at least one."""
     xp = be.namespace(gamma)
     w, V = be.small_eigh(gamma)
     kept = w > be.eps(gamma.dtype) * gamma.shape[0] * xp.max(w)
     inverse = xp.where(kept, 1.0 / xp.where(kept, w, xp.ones_like(w)), xp.zeros_like(w))
-    return (V * xp.astype(inverse, V.dtype)[None, :]) @ be.mH(V)
+    return (V * xp.astype(inverse, V.dtype)[None, :]) @ be.mH(V), max(1, int(be.to_numpy(kept).sum()))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
+from .norms import first_place, require_norm
 from .sparse_tensor import SparseTensor, as_sparse_tensor
 
 STORED, FINITE = "stored", "finite"
@@ -22,12 +23,15 @@ class ObservedTensor:
         Power of two that the given values were divided by, so that their mean square is near one.
     norm : float
         Weighted norm of the observed entries.
+    heaviest : float
+        Power of two near the largest weight, that the given weights were divided by.
     """
 
     tensor: SparseTensor
     weights: Any
     scale: float
     norm: float
+    heaviest: float = 1.0
 
     @property
     def unseen(self):
@@ -69,28 +73,32 @@ def read_observed(X, mask=None, weights=None, *, check_finite=True):
             "mask= or weights= of a sparse tensor go with its stored entries as the observed ones: pass mask='stored', "
             "and store the observed zeros too"
         )
-    tensor, weights = _of_sparse(X, weights) if sparse else _of_dense(X, mask, weights)
+    tensor, weights, heaviest = _of_sparse(X, weights) if sparse else _of_dense(X, mask, weights)
     if tensor.count == 0:
         raise ValueError("mask and weights leave no entry observed; at least one is needed")
     if be.check_flag("check_finite", check_finite) and not math.isfinite(tensor.norm):
-        raise ValueError("X holds NaN or infinite values among the observed entries; leave them out of mask")
+        require_norm(tensor.values, "X")
+        place = tuple(tensor.coords[first_place(~tensor.xp.isfinite(tensor.values))[0]].tolist())
+        raise ValueError(f"X holds NaN or infinite values among the observed entries, the first at {place}; mask them")
     typical = tensor.norm / math.sqrt(tensor.count)
     scale = 2.0 ** round(math.log2(typical)) if 0.0 < typical < math.inf else 1.0
     tensor = tensor.with_values(tensor.values / scale)
     observed = ObservedTensor(tensor, weights, scale, 0.0)
-    return ObservedTensor(tensor, weights, scale, observed.weighted_norm(tensor.values))
+    return ObservedTensor(tensor, weights, scale, observed.weighted_norm(tensor.values), heaviest)
 
 
 def _of_sparse(X, weights):
     tensor = as_sparse_tensor(X, check_finite=False)
     if weights is None:
-        return tensor, None
+        return tensor, None, 1.0
     if not be.is_sparse(weights) or tuple(weights.shape) != tensor.shape:
         raise TypeError(f"weights of a sparse tensor must be a sparse array of its shape {tensor.shape}")
     own = as_sparse_tensor(weights, name="weights")
     if own.coords.shape != tensor.coords.shape or (own.coords != tensor.coords).any():
         raise ValueError("weights must be stored at the places of X and nowhere else")
-    return _kept(tensor, own.values, _checked(own.values))
+    host = _checked(own.values)
+    heaviest = _power_of_two(host)
+    return *_kept(tensor, own.values / heaviest, host), heaviest
 
 
 def _of_dense(X, mask, weights):
@@ -107,9 +115,9 @@ def _of_dense(X, mask, weights):
     values = xp.take(xp.reshape(X, (-1,)), index)
     tensor = SparseTensor(coords, values, shape)
     if given is None:
-        return tensor, None
-    dtype = be.real_dtype(xp, tensor.dtype)
-    return tensor, be.from_numpy(given[seen], xp, tensor.device, dtype)
+        return tensor, None, 1.0
+    heaviest, dtype = _power_of_two(given), be.real_dtype(xp, tensor.dtype)
+    return tensor, be.from_numpy(given[seen] / heaviest, xp, tensor.device, dtype), heaviest
 
 
 def _host_mask(X, mask, shape, xp):
@@ -137,8 +145,15 @@ def _host_weights(weights, shape):
 def _checked(weights):
     host = be.to_numpy(weights)
     if not (np.isfinite(host).all() and (host >= 0).all()):
-        raise ValueError("weights must be finite and non-negative")
+        wrong = ~(np.isfinite(host) & (host >= 0))
+        place = first_place(wrong)
+        raise ValueError(f"weights must be finite and non-negative, got {host[place]} at {place}; take 0 to leave out")
     return host
+
+
+def _power_of_two(weights):
+    largest = float(weights.max(initial=0.0))
+    return 2.0 ** round(math.log2(largest)) if largest > 0.0 else 1.0
 
 
 def _kept(tensor, weights, host):

@@ -25,9 +25,11 @@ def kruskal_pair(name, given):
     if len(factors) < 1 or len(rank) != 1 or -1 in rank:
         raise ValueError(f"{name} must have factors of shapes (n_k, R), got {[tuple(f.shape) for f in factors]}")
     if weights is None:
-        xp = be.namespace(*factors)
+        xp = be.namespace(factors[0])
         weights = xp.ones(rank.pop(), dtype=be.widest_real(xp, be.device(factors[0])), device=be.device(factors[0]))
     weights = be.dense_array(weights, f"weights of {name}")
+    if len({id(be.namespace(part)) for part in (weights, *factors)}) > 1:
+        raise TypeError(f"the weights and factors of {name} must be arrays of one library; convert them")
     if tuple(weights.shape) != (factors[0].shape[1],):
         raise ValueError(f"{name} must have one weight a column, got {tuple(weights.shape)} and {factors[0].shape[1]}")
     return in_compute_dtype(weights, factors)

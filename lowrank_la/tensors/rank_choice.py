@@ -8,6 +8,7 @@ from .. import _backend as be
 
 _SHARE, _FEW = 0.2, 3.0  # what a rank may exceed the least one by that its own mode needs: a share of it, or a few
 _HALVINGS = 12
+_ROOM = 4.0  # rounding steps
 
 
 def least_ranks(core, allowed, spent, modes):
@@ -43,6 +44,11 @@ def least_ranks(core, allowed, spent, modes):
         middle = (low + high) / 2
         low, high = (low, middle) if _outside(energy, at(middle)) <= allowed else (middle, high)
     return _trimmed(energy, at(high), allowed, modes)
+
+
+def allowed_square(norm, tol, dtype):
+    """Squared error allowed, with room for the rounding of the answer in `dtype`."""
+    return max(0.0, tol**2 - (_ROOM * be.eps(dtype)) ** 2) * norm**2
 
 
 def cut_to(core, factors, ranks, shape):

@@ -3,11 +3,6 @@
 import numpy as np
 
 from .. import _backend as be
-from .. import _kernels
-from .._backend.sparse import writable_view
-
-_GATHERED = 1 << 18  # numbers of a line held at once by the kernel
-_ROWS = 1 << 20  # numbers of the Khatri-Rao product held at once by a worker
 
 
 def solve_rows(observed, factors, k):
@@ -29,43 +24,11 @@ def solve_rows(observed, factors, k):
 
 def _by_kernel(observed, factors, k):
     tensor, rank = observed.tensor, factors[k].shape[1]
-    tree, F = tensor.tree(k), be.stacked(factors)
-    width, start = F.shape[1], sum(tensor.shape[:k])
-    target = F[start : start + tensor.shape[k]].copy()
-    values, roots = writable_view(tensor.listed(k)), F[:0, 0].copy()
+    tree, roots = tensor.tree(k), None
     if observed.weights is not None:
-        roots = np.sqrt(observed.weights if tree.order is None else observed.weights[tree.order]).astype(F.dtype)
-    pointers = tree.fibres[tree.lines].astype(np.int64)
-    longest = int(np.max(pointers[1:] - pointers[:-1]))
-    chunk = max(64, min(longest + (-longest % 8), _GATHERED // width // 8 * 8))
-    kernel, none = _kernels.lookup("rows_by_cholesky", "numpy"), tree.leaves[:0]
-    ridge, damping = np.zeros(1, F.dtype), be.eps(F.dtype) ** 0.6
-
-    def run(lines):
-        first, last = pointers[lines.start], pointers[lines.stop]
-        rows = np.zeros((last - first + 1, width), F.dtype)
-        be.fibre_rows(tree, F, lines, rows)
-        kernel(
-            pointers[lines.start : lines.stop + 1] - first, np.arange(last - first, dtype=tree.leaves.dtype), none,
-            values[first:last], roots[first:last], 1, rows, target[lines], rank, ridge, damping, 1.0, chunk,
-            np.zeros((1, 2)), 0, 0, lines.stop - lines.start,
-        )  # fmt: skip
-
-    be.map_blocks(run, _line_parts(tree, pointers, width))
-    return np.ascontiguousarray(target[:, :rank])
-
-
-def _line_parts(tree, pointers, width):
-    """The parts of the tree, cut where the rows of their entries are many."""
-    parts = []
-    for part in tree.parts:
-        low = part.start
-        while low < part.stop:
-            high = int(np.searchsorted(pointers, pointers[low] + _ROWS // width, side="right")) - 1
-            high = min(max(high, low + 1), part.stop)
-            parts.append(slice(low, high))
-            low = high
-    return parts
+        roots = np.sqrt(observed.weights if tree.order is None else observed.weights[tree.order])
+    first, damping = sum(tensor.shape[:k]), be.eps(tensor.dtype) ** 0.6
+    return be.fibre_row_solves(tree, tensor.listed(k), roots, be.stacked(factors), first, rank, damping)
 
 
 def _together(observed, factors, k):

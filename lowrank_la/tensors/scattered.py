@@ -5,11 +5,14 @@ import math
 import numpy as np
 
 from .. import _backend as be
+from .given_arrays import numbers, real_like
+
+_LARGEST_POWER = 500  # of two, in the size of values whose variance is still in the range
 
 
 def read_values(y, check_finite):
     """``values, name, exponent``: `y` is ``values · 2^exponent``, in the widest precision and near one."""
-    y = be.dense_array(y, "y")
+    y = numbers(y, "y")
     be.require_untracked(y, "FunctionalTucker.fit")
     xp, place = be.namespace(y), be.device(y)
     if y.ndim != 1 or y.shape[0] == 0:
@@ -23,22 +26,20 @@ def read_values(y, check_finite):
     if check_finite and not math.isfinite(size):
         raise ValueError("y holds NaN or infinite values; leave out the rows of data that are missing")
     exponent = math.frexp(size)[1] if math.isfinite(size) and size > 0 else 0
+    if abs(exponent) > _LARGEST_POWER:
+        raise ValueError(
+            f"y has a root mean square of {size:.1e}, whose square leaves the range: divide y by a power of two"
+        )
     return values * 2.0 ** (-exponent // 2) * 2.0 ** (-exponent - (-exponent // 2)), name, exponent
 
 
 def read_coordinates(coords, order, like):
     """`coords` as an array (p, order) in the library, device and dtype of `like`; None takes any order."""
-    coords = be.dense_array(coords, "coords")
-    xp, place = be.namespace(like), be.device(like)
-    if isinstance(coords, np.ndarray) and coords.dtype.kind in "fiu" and be.kind(xp) != "numpy":
-        coords = be.from_numpy(coords, xp, place, like.dtype)
+    coords = real_like(coords, "coords", like)
     be.require_untracked(coords, "FunctionalTucker")
-    if be.is_complex(be.compute_dtype(be.namespace(coords), coords.dtype, be.device(coords))):
-        raise TypeError(f"coords must be real, got {be.dtype_name(coords.dtype)}")
     coords = coords[:, None] if coords.ndim == 1 and order in (None, 1) else coords
     if coords.ndim != 2 or coords.shape[1] != (order or coords.shape[1]) or coords.shape[1] == 0:
         raise ValueError(f"coords must have shape (p, {order or 'K'}), got {tuple(coords.shape)}")
-    coords = xp.astype(coords, like.dtype, copy=False)
     be.require_finite(coords, "coords")
     return coords
 

@@ -6,11 +6,13 @@ from functools import cached_property
 import numpy as np
 
 from .. import _backend as be
-from .kruskal import khatri_rao, model_norm
+from .kruskal import khatri_rao, model_mass, model_norm
+from .norms import real_inner, require_norm
 
 _EXACT_UP_TO = 1 << 26  # entries of a tensor whose model is formed, in slabs, where a residual has to be exact
 _SLAB = 1 << 19
 _RESOLUTION = 8.0  # multiples of the machine epsilon to which squared norms of models are known
+_DOUBT = 0.02  # share of a squared residual that rounding may be where it counts as exact
 
 
 class SparseTensor:
@@ -142,28 +144,41 @@ class SparseTensor:
 
     def inner(self, weights, factors):
         """Real part of ``⟨X, model⟩`` as a float."""
-        model = self.entries(weights, factors)
-        return float(self.xp.sum(_real_product(self.values, model)))
+        return real_inner(self.values, self.entries(weights, factors))
+
+    def over(self, scale):
+        """The tensor divided by a power of two."""
+        return self if scale == 1.0 else self.with_values(self.values / scale)
 
     def residual_norm(self, weights, factors):
-        """``‖X - model‖_F`` as a float.
+        """``‖X - model‖_F`` as a float, or the bound that `residual` gives."""
+        return self.residual(weights, factors)[0]
+
+    def residual(self, weights, factors):
+        """``(‖X - model‖_F, "exact")``, or an upper bound and "bound".
 
         Where the tensor has no more than 2²⁶ entries the model is formed in slabs. Otherwise the residual at the stored
-        places and the mass of the model elsewhere are added up. The latter is a difference of squared norms: below
-        about √(8 ε) of the norm of the model what comes back is an upper bound of that size.
+        places and the mass of the model elsewhere are added up. The latter is a difference of squared norms, taken in
+        the widest precision with what rounding may have taken off: where that may be more than a fiftieth of the whole,
+        below about √(400 ε) of the norm for terms that don't cancel, the sum is a bound.
         """
-        if math.prod(self.shape) <= _EXACT_UP_TO:
-            return self._residual_in_slabs(weights, factors)
-        model = self.entries(weights, factors)
-        stored = be.fro_norm(self.values - model) if self.count else 0.0
-        norm = model_norm(weights, self._alike(factors))
-        elsewhere = norm**2 - (be.fro_norm(model) ** 2 if self.count else 0.0)
-        return math.hypot(stored, math.sqrt(max(elsewhere, _RESOLUTION * be.eps(self.dtype) * norm**2)))
+        if self.norm == 0.0 or math.prod(self.shape) <= _EXACT_UP_TO:
+            return self._residual_in_slabs(weights, factors), "exact"
+        size = 2.0 ** round(math.log2(self.norm))
+        wide = self._widest.over(size)
+        factors, weights = wide._alike(factors), self.xp.astype(weights, be.real_dtype(self.xp, wide.dtype)) / size
+        model = wide.entries(weights, factors)
+        stored, there = be.fro_norm(wide.values - model), be.fro_norm(model)
+        rounding = _RESOLUTION * be.eps(wide.dtype) * model_mass(weights, factors)
+        square = stored**2 + max(model_norm(weights, factors) ** 2 - there**2, 0.0) + rounding
+        return size * math.sqrt(square), "bound" if rounding > _DOUBT * square else "exact"
 
-    @property
-    def resolution(self):
-        """Relative error below which `residual_norm` is an upper bound."""
-        return 0.0 if math.prod(self.shape) <= _EXACT_UP_TO else math.sqrt(_RESOLUTION * be.eps(self.dtype))
+    @cached_property
+    def _widest(self):
+        """The tensor with its values in the widest precision of the device."""
+        real = be.widest_real(self.xp, self.device)
+        wide = self.xp.result_type(self.dtype, real)
+        return self if wide == self.dtype else self.with_values(self.xp.astype(self.values, wide))
 
     def unfolding_gram(self, k):
         """``X_(k) X_(k)ᴴ``, a dense n_k×n_k matrix."""
@@ -227,6 +242,7 @@ def as_sparse_tensor(X, *, check_finite=True, name="X"):
     be.require_untracked(values, "a decomposition of tensors")
     tensor = SparseTensor(coords, values, shape)
     if be.check_flag("check_finite", check_finite) and not math.isfinite(tensor.norm):
+        require_norm(tensor.values, name)
         raise ValueError(f"{name} holds NaN or infinite values; take them out: what is not stored counts as zero")
     return tensor
 
@@ -263,11 +279,6 @@ def _distinct(coords, shape):
     if fresh.all():
         return coords, order, None
     return coords[fresh], order, np.cumsum(fresh) - 1
-
-
-def _real_product(A, B):
-    """Real parts of ``conj(A) B``."""
-    return be.namespace(A).real(be.namespace(A).conj(A) * B) if be.is_complex(A.dtype) else A * B
 
 
 def _summed(values, order, group, count):

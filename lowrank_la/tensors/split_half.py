@@ -42,7 +42,8 @@ def split_half(X, rank, *, axis=0, splits=3, starts=2, rng=None, check_finite=Tr
     check_finite : bool
         Refuse NaN and infinite entries.
     **options
-        Passed on to `cp`.
+        Passed on to `cp`; missing entries as NaN with ``mask="finite"``, since a start or an array of the shape of `X`
+        does not fit its halves.
 
     Returns
     -------
@@ -54,9 +55,11 @@ def split_half(X, rank, *, axis=0, splits=3, starts=2, rng=None, check_finite=Tr
     Raises
     ------
     ValueError
-        If mode `axis` has fewer than two lines or `X` fewer than three modes.
+        If mode `axis` has fewer than two lines, `X` fewer than three modes, or an option of `cp` does not fit halves.
+    TypeError
+        If `X` is sparse.
     """
-    X = be.dense_array(X, "X")
+    X = dense_samples("split_half", X, options)
     if X.ndim < 3:
         raise ValueError(
             f"split_half needs three or more modes, got shape {tuple(X.shape)}: factors of a matrix rotate"
@@ -85,6 +88,18 @@ def best_of_starts(X, rank, starts, key, options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return cp(X, rank, starts=starts, rng=key, **options)
+
+
+def dense_samples(caller, X, options):
+    """`X` as an array; TypeError where it is sparse, ValueError for options of `cp` that don't fit parts of it."""
+    if be.is_sparse(X):
+        raise TypeError(f"{caller} needs a dense X, got a sparse one: pass X.toarray(), or compare cp of parts of it")
+    for name in ("mask", "weights", "init"):
+        given = options.get(name)
+        if given is not None and not isinstance(given, str):
+            advice = "a name such as 'random'" if name == "init" else "mask='finite' and NaN where nothing is known"
+            raise ValueError(f"{name} must fit the parts that {caller} takes of X: pass {advice}")
+    return be.dense_array(X, "X")
 
 
 def _index(X, lines):

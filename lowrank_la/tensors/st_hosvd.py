@@ -6,10 +6,8 @@ from typing import Any
 
 from .. import _backend as be
 from .modes import contract
-from .rank_choice import cut_to, least_ranks
+from .rank_choice import allowed_square, cut_to, least_ranks
 from .subspace import by_gram, by_triangle, filled, leading
-
-_FIRST_SHARE = 1.0  # of the squared error allowed goes to the first, sequential truncation
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ def to_error(X, norm, tol, ranks, modes, coarsest):
     coarsest : float
         Relative error from which on Gram matrices are precise enough.
     """
-    allowed, order = (tol * norm) ** 2, sorted(modes, key=lambda k: X.shape[k])
+    allowed, order = allowed_square(norm, tol, X.dtype), sorted(modes, key=lambda k: X.shape[k])
     core, factors, spent, reads = _sequential(X, order, allowed, by_gram if tol > coarsest else by_triangle)
     kept = least_ranks(core, max(0.0, allowed - spent), spent, modes)
     kept = [rank if most is None else min(rank, most) for rank, most in zip(kept, ranks, strict=True)]

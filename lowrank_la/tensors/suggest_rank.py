@@ -10,7 +10,7 @@ from .. import _backend as be
 from ..exceptions import RankWarning
 from ..results import Info, Result
 from .core_consistency import core_consistency
-from .split_half import best_of_starts, split_half
+from .split_half import best_of_starts, dense_samples, split_half
 
 _CONSISTENT, _ALIKE = 50.0, 0.8
 
@@ -49,7 +49,7 @@ def suggest_rank(X, max_rank, *, axis=0, splits=2, starts=3, rng=None, check_fin
     check_finite : bool
         Refuse NaN and infinite entries.
     **options
-        Passed on to `cp`.
+        Passed on to `cp`. With ``mask="finite"`` there is no core consistency: split halves alone decide.
 
     Returns
     -------
@@ -68,27 +68,35 @@ def suggest_rank(X, max_rank, *, axis=0, splits=2, starts=3, rng=None, check_fin
     ----------
     .. [1] bro_kiers_2003
     """
-    X = be.dense_array(X, "X")
+    X = dense_samples("suggest_rank", X, options)
     if X.ndim < 3:
         raise ValueError(f"suggest_rank needs three or more modes, got shape {tuple(X.shape)}: take svd for a matrix")
     max_rank, key = be.check_count("max_rank", max_rank), be.resolve_rng(rng)
     splits, starts = be.check_count("splits", splits), be.check_count("starts", starts)
     options["check_finite"] = be.check_flag("check_finite", check_finite)
+    partly = options.get("mask") is not None
+    if partly and axis is None:
+        raise ValueError("suggest_rank with a mask has split halves alone to go by: give the axis of the samples")
     figures = np.full((3, max_rank), np.nan)
     for rank in range(1, max_rank + 1):
         here = key.child(f"rank {rank}")
         found = best_of_starts(X, rank, starts, here.child("whole"), options)
         figures[0, rank - 1] = found.info.error
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RankWarning)
-            figures[1, rank - 1] = core_consistency(X, found, check_finite=False)
+        if not partly:
+            figures[1, rank - 1] = _consistency(X, found)
         if axis is not None:
             halves = split_half(X, rank, axis=axis, splits=splits, starts=starts, rng=here.child("halves"), **options)
             figures[2, rank - 1] = float(np.mean(halves.scores))
     errors, consistency, agreement = figures
-    fits = consistency >= _CONSISTENT
+    fits = partly | (consistency >= _CONSISTENT)
     fits = fits if axis is None else fits & (agreement >= _ALIKE)
     rank = int(np.flatnonzero(fits).max(initial=0)) + 1
-    info = Info(error=float(errors[rank - 1]), error_kind="exact", method="core consistency and split halves",
-                rng=key.record)  # fmt: skip
+    by = [name for name, used in (("core consistency", not partly), ("split halves", axis is not None)) if used]
+    info = Info(error=float(errors[rank - 1]), error_kind="exact", method=" and ".join(by), rng=key.record)
     return RankSuggestion(rank, errors, consistency, agreement, info)
+
+
+def _consistency(X, found):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankWarning)
+        return core_consistency(X, found, check_finite=False)

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _backend as be
 from .dimension_tree import balanced_split, mttkrp, mttkrps
 from .kruskal import khatri_rao
+from .norms import first_place, real_inner, require_norm
 
 _SLAB = 1 << 19  # entries of the model that are formed at a time
 
@@ -73,7 +74,11 @@ class DenseTensor:
         last = len(self.shape) - 1
         part = self.mttkrp(factors, last)
         scaled = factors[last] * self.xp.astype(weights, self.dtype, copy=False)[None, :]
-        return float(_sum_of_products(part, scaled))
+        return real_inner(part, scaled)
+
+    def residual(self, weights, factors):
+        """``(‖X - model‖_F, "exact")``."""
+        return self.residual_norm(weights, factors), "exact"
 
     def residual_norm(self, weights, factors):
         """``‖X - model‖_F`` as a float, by forming the model a slab at a time."""
@@ -109,6 +114,10 @@ class DenseTensor:
     def with_array(self, array):
         """The tensor with other entries of the same norm, such as itself with its modes turned."""
         return replace(self, array=array)
+
+    def over(self, scale):
+        """The tensor divided by a power of two."""
+        return self if scale == 1.0 else replace(self, array=self.array / scale, norm=self.norm / scale)
 
     def _conj(self, x):
         return self.xp.conj(x) if be.is_complex(x.dtype) else x
@@ -153,14 +162,9 @@ def as_tensor(X, *, check_finite=True, name="X"):
     split = balanced_split(array.shape)
     norm = be.fro_norm(xp.reshape(array, (math.prod(array.shape[:split]), -1)))
     if be.check_flag("check_finite", check_finite) and not math.isfinite(norm):
+        require_norm(array, name)
         raise ValueError(
-            f"{name} holds NaN or infinite values; take them out, or tell which entries are observed with mask= where "
-            "the function has it"
+            f"{name} holds NaN or infinite values, the first at {first_place(~xp.isfinite(array))}; take them out, or "
+            "tell which entries are observed with mask= where the function has it"
         )
     return DenseTensor(array, X.dtype, norm)
-
-
-def _sum_of_products(A, B):
-    """Real part of Σ conj(A) B."""
-    xp = be.namespace(A, B)
-    return xp.sum(xp.real(xp.conj(A) * B)) if be.is_complex(A.dtype) else xp.sum(A * B)

@@ -6,6 +6,7 @@ from .. import _backend as be
 from ..blocks import BlockSource, block_source
 from ..factor.iteration import Watch, settle
 from . import hooi, st_hosvd, tucker_random
+from .given_arrays import numbers
 from .tensor import as_tensor
 from .tucker_answer import Given, assembled
 from .tucker_arguments import checked_modes, checked_ranks, safe_scale
@@ -13,7 +14,6 @@ from .tucker_arguments import checked_modes, checked_ranks, safe_scale
 _METHODS = ("auto", "st_hosvd", "hooi", "randomized")
 _MAXITER = {"hooi": 50, "randomized": 10}
 _CHANGE = 1e-8
-_ADVICE = "allow larger ranks, loosen tol, or raise maxiter"
 _TOO_LARGE = "the error at these ranks is above tol"
 
 
@@ -90,7 +90,9 @@ def tucker(
     With `tol` each mode may leave out an equal share of the squared error, and what one does not use goes to
     those after it. Then the core is cut to a leading block that still meets the tolerance, since slices that a mode had
     to keep may have become small when the others were truncated: ranks that no mode needs by itself are given up,
-    which makes them stable where `tol` is close to the noise.
+    which makes them stable where `tol` is close to the noise. Of tensors with structure no rank exceeds ``lb``, the
+    least that the unfolding of its mode needs, by more than three or a fifth. Of noise no ranks that small may meet a
+    loose `tol`; they are larger there, and modes that are treated last get the smaller ones.
 
     "hooi" goes on from there with alternating least squares [2]_, two passes over the tensor a sweep. "randomized"
     starts from one product with Gaussian matrices in half of the modes and one product with the bases that this shows
@@ -136,8 +138,15 @@ def tucker(
             result = _of_sparse(X, rank, tol, method, modes, watch, check_finite, change)
         else:
             result = _of_array(X, rank, tol, method, modes, watch, check_finite, change, key)
-    settle(result.info, on_failure, _ADVICE)
+    settle(result.info, on_failure, _advice(rank, tol, result.info))
     return result
+
+
+def _advice(rank, tol, info):
+    """What could help, of the arguments that were given and that the method takes."""
+    ways = ["allow larger ranks"] * (rank is not None and tol is not None) + ["loosen tol"] * (tol is not None)
+    ways += ["raise maxiter"] * (info.method in _MAXITER)
+    return " or ".join(ways)
 
 
 def _in_blocks(X):
@@ -165,12 +174,12 @@ def _of_array(X, rank, tol, method, modes, watch, check_finite, change, key):
 
 def _at_safe_scale(X, check_finite):
     """``(array, norm, scale, given dtype)``: the tensor divided by `scale` where its squares would leave the range."""
-    tensor = as_tensor(X, check_finite=check_finite)
+    tensor = as_tensor(numbers(X, "X"), check_finite=check_finite)
     scale = safe_scale(tensor.norm, tensor.dtype)
     if scale == 1.0:
         return tensor.array, tensor.norm, 1.0, tensor.given_dtype
     array = tensor.array / scale
-    return array, be.fro_norm(be.namespace(array).reshape(array, (-1,))), scale, tensor.given_dtype
+    return array, be.fro_norm(array), scale, tensor.given_dtype
 
 
 def _run(X, norm, ranks, tol, limited, method, modes, watch, change, key):

@@ -20,25 +20,25 @@ def checked_modes(modes, order):
     return found
 
 
-def checked_ranks(rank, shape, modes):
+def checked_ranks(rank, shape, modes, name="rank"):
     """One rank a mode, None for modes that are left alone; an integer stands for itself or the length of the mode.
 
-    `modes` is ascending, and a tuple of ranks is in that order.
+    `modes` is ascending, and a tuple of ranks is in that order; messages call them `name`.
     """
     ranks = [None] * len(shape)
     if rank is None:
         return [n if k in modes else None for k, n in enumerate(shape)]
     if isinstance(rank, tuple | list):
         if len(rank) != len(modes):
-            raise ValueError(f"rank must have one entry for each of the {len(modes)} modes {modes}, got {rank!r}")
+            raise ValueError(f"{name} must have one entry for each of the {len(modes)} modes {modes}, got {rank!r}")
         for k, r in zip(modes, rank, strict=True):
-            ranks[k] = be.check_count("rank", r)
+            ranks[k] = be.check_count(name, r)
             if ranks[k] > shape[k]:
-                raise ValueError(f"rank must be at most {shape[k]} in mode {k} of a tensor of shape {shape}, got {r}")
+                raise ValueError(f"{name} must be at most {shape[k]} in mode {k} of a tensor of shape {shape}, got {r}")
         return ranks
-    rank, longest = be.check_count("rank", rank), max(shape[k] for k in modes)
+    rank, longest = be.check_count(name, rank), max(shape[k] for k in modes)
     if rank > longest:
-        raise ValueError(f"rank must be at most {longest}, the longest mode of a tensor of shape {shape}, got {rank}")
+        raise ValueError(f"{name} must be at most {longest}, the longest mode of a tensor of shape {shape}, got {rank}")
     return [min(rank, n) if k in modes else None for k, n in enumerate(shape)]
 
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from .. import _backend as be
 from ..blocks import map_reduce
 from .modes import contract, contract_all, expand_all, gram, triangle
-from .rank_choice import cut_to, least_ranks
-from .st_hosvd import Parts
+from .rank_choice import allowed_square, cut_to, least_ranks
+from .st_hosvd import Parts, coarsest_gram
 from .subspace import by_gram, by_triangle, filled, of_gram, of_triangle
 from .tucker_answer import assembled
 from .tucker_arguments import checked_modes, checked_ranks, safe_scale
-
-_COARSEST = 1e-6
 
 
 def tucker_of_blocks(source, rank, tol, method, modes, check_finite):
@@ -56,7 +56,10 @@ def _parts(source, shape, ranks, modes, tol, check_finite):
         else:
             tensor, found = tensor.safely(Slabs.spectrum, factors, check_finite, k, tensor.is_coarse(tol))
         reads += 1
-        share = None if tol is None else max(0.0, (tol * tensor.norm) ** 2 - spent) / (len(turns) + len(last) - done)
+        share = None
+        if tol is not None:
+            allowed = allowed_square(tensor.norm, tol, dtype)
+            share = max(0.0, allowed - spent) / (len(turns) + len(last) - done)
         kept = _kept(found, ranks[k], share)
         spent += float(found.tails[kept]) if kept < len(found.tails) else 0.0
         factors[k] = xp.astype(filled(found.U[:, :kept], kept), dtype, copy=False)
@@ -65,7 +68,7 @@ def _parts(source, shape, ranks, modes, tol, check_finite):
         reads += 1
     core = contract(core, 0, factors[0]) if last else core
     if tol is not None:
-        allowed = (tol * tensor.norm) ** 2
+        allowed = allowed_square(tensor.norm, tol, dtype)
         core, factors = cut_to(core, factors, least_ranks(core, max(0.0, allowed - spent), spent, modes), shape)
     return tensor, Parts(core, factors, reads)
 
@@ -89,31 +92,34 @@ class Slabs:
 
     def is_coarse(self, tol):
         """Whether Gram matrices tell the tails apart that the tolerance asks for."""
-        wide = be.widest_like(self.source.xp, self.dtype, self.source.device)
-        return tol is None or tol > (_COARSEST if be.is_double(wide) else 1e-2)
+        like = self.source.xp.empty((0,), dtype=self.dtype, device=self.source.device)
+        return tol is None or tol > coarsest_gram(like)
 
     def safely(self, read, factors, check_finite, *options):
-        """``(Slabs, what `read` found)``: the first read tells the norm, and is repeated if that asks for a scale."""
-        found, norm = read(self, factors, *options)
+        """``(Slabs, what `read` found)``: the first read tells the norm, and is repeated if that asks for a scale.
+
+        Nothing is made of what was read before its norm is known to be safe.
+        """
+        finish, norm = read(self, factors, *options)
         if self.norm is not None:
-            return self, found
-        if check_finite and not math.isfinite(norm):
-            raise ValueError("X holds NaN or infinite values; take them out")
+            return self, finish()
+        if not math.isfinite(norm) and (check_finite or norm == math.inf):
+            raise ValueError("X holds NaN or infinite values, or its norm leaves the range of its dtype; take them out")
         scale = safe_scale(norm, self.dtype) if math.isfinite(norm) else 1.0
         other = replace(self, norm=norm / scale, scale=scale)
-        return (other, found) if scale == 1.0 else (other, read(other, factors, *options)[0])
+        return (other, finish()) if scale == 1.0 else (other, read(other, factors, *options)[0]())
 
     def spectrum(self, factors, k, coarse):
-        """`Spectrum` of mode `k` of the tensor multiplied by the factors found so far, and ‖X‖, in one read."""
+        """What gives the `Spectrum` of mode `k` of the tensor times the factors found so far, and ‖X‖, in one read."""
         kernel = partial(_gram_of_slab if coarse else _triangle_of_slab, k=k, dtype=self.dtype, scale=self.scale)
         found, norm = map_reduce(self.source, kernel, _added if coarse else _stacked, broadcast=(list(factors),))
-        return (of_gram(found) if coarse else of_triangle(found)), norm
+        return partial(of_gram if coarse else of_triangle, found), norm
 
     def contracted(self, factors):
-        """The tensor multiplied by all factors but the first, and ‖X‖, in one read."""
+        """What gives the tensor times all factors but the first, and ‖X‖, in one read."""
         kernel = partial(_contracted_slab, dtype=self.dtype, scale=self.scale)
         *pieces, norm = map_reduce(self.source, kernel, _joined, broadcast=(list(factors),))
-        return self.source.xp.concat(pieces, axis=0), norm
+        return partial(self.source.xp.concat, pieces, axis=0), norm
 
     def left_out(self, core, factors):
         """Norm of the residual, in one read."""
@@ -127,31 +133,28 @@ def _taken(block, dtype, scale):
     return block if scale == 1.0 else block / scale
 
 
-def _norm(X):
-    return be.fro_norm(be.namespace(X).reshape(X, (-1,)))
-
-
 def _gram_of_slab(block, _start, factors, *, k, dtype, scale):
     block = _taken(block, dtype, scale)
     wide = be.widest_like(be.namespace(block), dtype, be.device(block))
-    return gram(contract_all(block, factors, skip=(0,)), k, wide), _norm(block)
+    with np.errstate(over="ignore", invalid="ignore"):  # the norm tells whether the block was too large
+        return gram(contract_all(block, factors, skip=(0,)), k, wide), be.fro_norm(block)
 
 
 def _triangle_of_slab(block, _start, factors, *, k, dtype, scale):
     block = _taken(block, dtype, scale)
-    return triangle(contract_all(block, factors, skip=(0,)), k), _norm(block)
+    return triangle(contract_all(block, factors, skip=(0,)), k), be.fro_norm(block)
 
 
 def _contracted_slab(block, _start, factors, *, dtype, scale):
     block = _taken(block, dtype, scale)
-    return contract_all(block, factors, skip=(0,)), _norm(block)
+    return contract_all(block, factors, skip=(0,)), be.fro_norm(block)
 
 
 def _residual_of_slab(block, start, core, factors, *, dtype, scale):
     block = _taken(block, dtype, scale)
     rows = slice(start, start + block.shape[0])
     cut = [None if U is None else U[rows, :] if k == 0 else U for k, U in enumerate(factors)]
-    return _norm(block - expand_all(core if factors[0] is not None else core[rows, ...], cut))
+    return be.fro_norm(block - expand_all(core if factors[0] is not None else core[rows, ...], cut))
 
 
 def _added(a, b):

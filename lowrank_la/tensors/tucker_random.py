@@ -5,9 +5,9 @@ import math
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
 from ..sketch import Gaussian
-from .hooi import halves, power_step
+from .hooi import all_but, halves, power_step
 from .modes import contract, contract_all, contract_in_single, in_order, left_out
-from .rank_choice import cut_to, least_ranks
+from .rank_choice import allowed_square, cut_to, least_ranks
 from .st_hosvd import Parts
 from .subspace import leading
 from .tucker_gauge import canonical
@@ -45,7 +45,7 @@ def from_random_start(X, norm, ranks, key, watch):
         ours, others = (left, right) if done % 2 == 0 else (right, left)
         core = _half(X, factors, ours, others)
         done += 1
-        size = be.vdot_real(_flat(core))
+        size = be.vdot_real(core)
         gained, missed, known = size - known, norm**2 - size, size
         over = watch.tick(error=math.sqrt(max(0.0, missed)) / norm)
         tiny += missed <= _FLOOR * norm**2
@@ -71,11 +71,11 @@ def to_error(X, norm, tol, most, key, watch):
         if not pays(X.shape, ranks, modes):
             return None
         parts = from_random_start(X, norm, ranks, key.child(rank), watch)
-        missed = norm**2 - be.vdot_real(_flat(parts.core))
+        missed = norm**2 - be.vdot_real(parts.core)
         if missed <= 100 * be.eps(X.dtype) * norm**2:
             missed = left_out(X, parts.core, parts.factors) ** 2
         reads += parts.reads
-        allowed = (tol * norm) ** 2
+        allowed = allowed_square(norm, tol, X.dtype)
         stuck = missed <= 0.9 * allowed and before - missed <= 0.1 * missed
         if missed <= 0.25 * allowed or stuck or all(r is None or r == n for r, n in zip(ranks, most, strict=True)):
             break
@@ -87,15 +87,11 @@ def to_error(X, norm, tol, most, key, watch):
 
 def _half(X, factors, ours, others):
     """One step of each of `ours` against all others, in place; the core."""
-    Y = contract_all(X, factors, skip=_but(factors, others))
+    Y = contract_all(X, factors, skip=all_but(factors, others))
     for k in ours:
-        Z = contract_all(Y, factors, skip=[*_but(factors, ours), k])
+        Z = contract_all(Y, factors, skip=[*all_but(factors, ours), k])
         factors[k] = power_step(Z, k, factors[k])
     return contract(Z, ours[-1], factors[ours[-1]])
-
-
-def _but(factors, modes):
-    return [k for k in range(len(factors)) if k not in modes]
 
 
 def _start(X, ranks, left, right, key):
@@ -115,7 +111,7 @@ def _start(X, ranks, left, right, key):
         factors[k] = leading(Y, k, ranks[k], precise=False)
         Y = contract(Y, k, factors[k])
     factors = [None if U is None else orthonormalize(xp.astype(U, X.dtype, copy=False))[0] for U in factors]
-    return factors, be.vdot_real(_flat(Y))
+    return factors, be.vdot_real(Y)
 
 
 def _width(shape, ranks, left, right, k):
@@ -134,7 +130,3 @@ def _gaussian(X, k, width, key, single):
     name = be.dtype_name(be.single_dtype(xp, X.dtype) if single else X.dtype)
     draw = Gaussian(width, X.shape[k], key, dtype=name)
     return be.mH(draw.todense(xp=xp, device=be.device(X), dtype=name))
-
-
-def _flat(X):
-    return be.namespace(X).reshape(X, (-1,))

@@ -6,11 +6,13 @@ from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
 from ..results import Info
 from ..sketch import Gaussian
+from .given_arrays import numbers
 from .modes import contract, contract_all
 from .st_hosvd import to_ranks
 from .tucker_answer import TuckerResult
-from .tucker_arguments import checked_ranks
+from .tucker_arguments import checked_ranks, safe_scale
 from .tucker_gauge import canonical
+from .tucker_state import read_arrays, read_header
 
 _PROBES = 16
 _FORMAT = "lowrank_la.tucker_sketch.1"
@@ -75,7 +77,7 @@ class TuckerSketch:
             )
         )
         wide = [min(n, 3 * r + 1) for n, r in zip(self.shape, self.ranks, strict=True)]
-        self.widths = tuple(wide if width is None else checked_ranks(width, self.shape, modes))
+        self.widths = tuple(wide if width is None else checked_ranks(width, self.shape, modes, "width"))
         if any(w < r for w, r in zip(self.widths, self.ranks, strict=True)):
             raise ValueError(f"width must be at least the rank in every mode, got {width!r} for ranks {self.ranks}")
         self.rng = be.resolve_rng(rng).value
@@ -97,7 +99,7 @@ class TuckerSketch:
         The sketch itself.
         """
         be.require_untracked(slab, "TuckerSketch")
-        slab = be.dense_array(slab, "slab")
+        slab = numbers(slab, "slab")
         xp, place = be.namespace(slab), be.device(slab)
         index = self._checked_index(slab, index)
         dtype = be.compute_dtype(xp, slab.dtype, place)
@@ -112,8 +114,12 @@ class TuckerSketch:
             return self
         with be.single_blas():
             added = self._sketches(xp.astype(slab, dtype, copy=False), index, like)
-        self._like, self._source = like, source
-        self._state = {name: self._state[name] + part if self._state else part for name, part in added.items()}
+        state = {name: self._state[name] + part if self._state else part for name, part in added.items()}
+        if check_finite and not all(map(be.all_finite, state.values())):
+            raise ValueError(
+                f"sums with this slab leave the range of {be.dtype_name(dtype)}; divide all by a power of two"
+            )
+        self._like, self._source, self._state = like, source, state
         return self
 
     def merge(self, other):
@@ -145,19 +151,15 @@ class TuckerSketch:
     @classmethod
     def from_state_dict(cls, state, *, like=None):
         """The sketch that `state_dict` described; arrays are moved to the namespace and device of `like`."""
-        if str(state.get("format")) != _FORMAT:
-            raise ValueError(f"a state of format {_FORMAT!r} was expected, got {state.get('format')!r}")
-        shape, ranks, widths = (tuple(int(n) for n in state[name]) for name in ("shape", "ranks", "widths"))
-        sketch = cls(shape, ranks, width=widths, rng=int(str(state["rng"]), 16))
-        if str(state["source"]):
-            names = [*(f"range.{k}" for k in range(len(shape))), "core", "probe"]
-            parts = {name: state[name] for name in names}
-            if like is not None:
-                xp, place = be.namespace(like), be.device(like)
-                parts = {name: be.from_numpy(be.to_numpy(part), xp, place) for name, part in parts.items()}
+        shape, ranks, widths, key, source = read_header(state, _FORMAT)
+        sketch = cls(shape, ranks, width=widths, rng=key)
+        if source:
+            shapes = {f"range.{k}": (n, w) for k, (n, w) in enumerate(zip(shape, sketch.widths, strict=True))}
+            shapes |= {name: tuple(sketch._rows(name, k) for k in range(len(shape))) for name in ("core", "probe")}
+            parts = read_arrays(state, shapes, source, like)
             part = parts["core"]
             sketch._like = be.namespace(part).zeros((0,), dtype=part.dtype, device=be.device(part))
-            sketch._source, sketch._state = str(state["source"]), parts
+            sketch._source, sketch._state = source, parts
         return sketch
 
     def result(self):
@@ -168,24 +170,26 @@ class TuckerSketch:
             return self._report()
 
     def _report(self):
-        xp, core, bases = be.namespace(self._like), self._state["core"], []
+        xp, bases, scale = be.namespace(self._like), [], safe_scale(be.fro_norm(self._state["probe"]), self._like.dtype)
+        state = self._state if scale == 1.0 else {name: part / scale for name, part in self._state.items()}
+        core = state["core"]
         for k in range(len(self.shape)):
-            Q = orthonormalize(self._state[f"range.{k}"])[0]
+            Q = orthonormalize(state[f"range.{k}"])[0]
             core = _solved_along(core, k, be.matmul(self._map("core", k), Q))
             bases.append(Q)
         parts = to_ranks(core, list(self.ranks))
         turned = [Q if turn is None else be.matmul(Q, turn) for Q, turn in zip(bases, parts.factors, strict=True)]
         core, factors = canonical(parts.core, turned)
         seen = [be.mH(be.matmul(self._map("probe", k), U)) for k, U in enumerate(factors)]
-        gap, size = self._state["probe"] - contract_all(core, seen), _norm(self._state["probe"])
+        gap, size = state["probe"] - contract_all(core, seen), be.fro_norm(state["probe"])
         if be.is_half(getattr(xp, self._source)):
             factors = [xp.astype(U, getattr(xp, self._source)) for U in factors]
         info = Info(
-            error=_norm(gap) / size if size > 0 else 0.0, error_kind="estimate", converged=True,
+            error=be.fro_norm(gap) / size if size > 0 else 0.0, error_kind="estimate", converged=True,
             reason="all updates taken", passes=1, method="single pass", rng=self.rng,
             details={"ranks": [int(r) for r in core.shape]},
         )  # fmt: skip
-        return TuckerResult(core, tuple(factors), info)
+        return TuckerResult(core * scale, tuple(factors), info)
 
     def _sketches(self, block, index, like):
         """What `block` at `index` adds to each sketch."""
@@ -218,8 +222,7 @@ class TuckerSketch:
         """Gaussian matrix (rows, n_k) of one sketch, drawn once."""
         like = self._like if like is None else like
         if (name, k) not in self._drawn:
-            if rows is None:
-                rows = min(self.shape[k], _PROBES if name == "probe" else 2 * self.widths[k] + 1)
+            rows = self._rows(name, k) if rows is None else rows
             draw = Gaussian(
                 rows, self.shape[k], be.Key(self.rng).child(f"tucker {name} {k}"), dtype=be.dtype_name(like.dtype)
             )
@@ -228,13 +231,22 @@ class TuckerSketch:
             self._drawn = self._drawn | {(name, k): dense}
         return self._drawn[name, k]
 
+    def _rows(self, name, k):
+        return min(self.shape[k], _PROBES if name == "probe" else 2 * self.widths[k] + 1)
+
     def _checked_index(self, slab, index):
+        whole = not isinstance(index, tuple | list)
         index = tuple(index) if isinstance(index, tuple | list) else (index,) + (0,) * (len(self.shape) - 1)
         if slab.ndim != len(self.shape) or len(index) != len(self.shape):
             raise ValueError(
                 f"slab and index must have {len(self.shape)} modes, got shape {tuple(slab.shape)}, index {index}"
             )
         index = tuple(be.check_count("index", at, 0) for at in index)
+        if whole and tuple(slab.shape[1:]) != self.shape[1:]:
+            raise ValueError(
+                f"a slab at index {index[0]} must be whole in all modes but the first, {self.shape[1:]} there, "
+                f"got shape {tuple(slab.shape)}; for a smaller block give index in every mode"
+            )
         if any(at + b > n for at, b, n in zip(index, slab.shape, self.shape, strict=True)):
             raise ValueError(
                 f"a slab of shape {tuple(slab.shape)} at {index} does not fit a tensor of shape {self.shape}"
@@ -263,7 +275,3 @@ def _solved_along(X, k, A):
     flat = xp.reshape(xp.moveaxis(Y, k, 0), (Y.shape[k], -1))
     solved = xp.reshape(be.solve_upper(R, flat), (Y.shape[k], *(n for j, n in enumerate(Y.shape) if j != k)))
     return xp.moveaxis(solved, 0, k)
-
-
-def _norm(X):
-    return be.fro_norm(be.namespace(X).reshape(X, (-1,)))

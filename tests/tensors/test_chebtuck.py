@@ -239,11 +239,11 @@ def test_terms_that_cancel_are_met_relative_to_what_is_left():
 
 
 def test_many_terms_have_their_error_estimated_from_entries(monkeypatch):
-    from lowrank_la.tensors import chebtuck_grid
+    from lowrank_la.tensors import chebtuck_error
 
     kernel = lr.newton_kernel(24, terms=14, centers=np.random.default_rng(0).uniform(-0.5, 0.5, (5, 3))).long_range()
     exact = quietly(kernel, tol=1e-3, degree=10, rng=0)
-    monkeypatch.setattr(chebtuck_grid, "_EXACT", 0)
+    monkeypatch.setattr(chebtuck_error, "_EXACT", 0)
     sampled = quietly(kernel, tol=1e-3, degree=10, rng=0)
     assert (exact.info.error_kind, sampled.info.error_kind) == ("exact", "estimate")
     assert sampled.info.error == pytest.approx(exact.info.error, rel=0.2)
@@ -333,3 +333,61 @@ def test_points_outside_the_domain_are_refused(points, match):
     g = lr.ChebTuck.fit(np.ones((3, 3)))
     with pytest.raises(ValueError, match=match):
         g(points)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.cos(64 * np.arccos(np.clip(x[:, 0], -1, 1))) + x[:, 1],  # one on any coarser grid of nodes
+        lambda x: 1.0 + np.exp(-1e3 * np.sum((x - 0.3) ** 2, axis=1)),
+    ],
+)
+def test_functions_that_coarse_nodes_do_not_show_are_met(f):
+    g = lr.ChebTuck.fit(f, [(-1.0, 1.0)] * 2, tol=1e-8, rng=0)
+    points = np.random.default_rng(1).uniform(-1, 1, (2000, 2))
+    assert np.max(np.abs(g(points) - f(points))) <= 1e-7
+
+
+def test_degrees_found_without_being_asked_for_are_bounded(monkeypatch):
+    from lowrank_la.tensors import chebtuck_function
+
+    monkeypatch.setattr(chebtuck_function, "_LONGEST", 64)
+    with pytest.warns(lr.ConvergenceWarning):
+        g = lr.ChebTuck.fit(lambda x: np.abs(x[:, 0] + x[:, 1]), [(-1.0, 1.0)] * 2, tol=1e-6, rng=0)
+    assert max(g.degrees) == 63
+    with pytest.raises(ValueError, match="give lower degrees with degree="):
+        lr.ChebTuck.fit(lambda x: np.sum(x, axis=1), [(-1.0, 1.0)] * 25)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e200, 1e-200])
+def test_functions_grids_and_terms_of_any_scale_are_met(scale):
+    f = lr.ChebTuck.fit(lambda x: scale * np.exp(np.sum(x, axis=1)), [(-1.0, 1.0)] * 2, tol=1e-10)
+    assert f.info.error <= 1e-10
+    assert f.integrate() / scale == pytest.approx((np.e - 1 / np.e) ** 2)
+    X = np.exp(np.add.outer(np.linspace(0, 1, 12), np.linspace(0, 2, 10)))
+    g = lr.ChebTuck.fit(scale * X, tol=1e-6)
+    np.testing.assert_allclose(g.to_grid((12, 10)) / scale, X, rtol=1e-4)
+    h = lr.ChebTuck.fit((np.array([scale]), [X[:, :1], X[:1].T]), tol=1e-6)
+    np.testing.assert_allclose(h.to_grid((12, 10)) / scale, X, rtol=1e-4)
+
+
+def test_points_of_another_library_are_moved_and_what_is_no_point_is_named():
+    torch = pytest.importorskip("torch")
+    g = lr.ChebTuck.fit(np.ones((3, 3)))
+    assert isinstance(g(torch.zeros((2, 2))), np.ndarray)
+    assert isinstance(g.grad(torch.zeros((2, 2))), np.ndarray)
+    with pytest.raises(TypeError, match="points must be real"):
+        g([[1j, 0.0]])
+    with pytest.raises(TypeError, match="points must hold numbers"):
+        g([["a", "b"]])
+    for call in (lambda: g.grid_points(7, 3), lambda: g.on_grid(0, 2.5), lambda: g.grid_points(0, -3)):
+        with pytest.raises((ValueError, TypeError), match=r"axis must be|n must be"):
+            call()
+
+
+def test_functions_of_no_variable_are_named():
+    with pytest.raises(ValueError, match="a factor for every variable"):
+        lr.ChebTuck.fit((np.ones(2), []))
+    with pytest.raises(ValueError, match="one mode or more"):
+        lr.ChebTuck.fit(np.array(3.0))
+    assert lr.ChebTuck.fit(([1.0], [[[1.0]] * 3, [[2.0]] * 3])).info.converged

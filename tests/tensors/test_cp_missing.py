@@ -67,7 +67,7 @@ def test_rows_in_many_parts_are_those_in_one(monkeypatch):
     observed, factors = read_observed(X, mask), cases.factors_of(SHAPE, 3, seed=5)
     monkeypatch.setattr(fibres, "_KERNEL_FROM", 0)
     whole = row_solves.solve_rows(observed, factors, 1)
-    monkeypatch.setattr(row_solves, "_ROWS", 1)
+    monkeypatch.setattr(fibres, "ROWS", 1)
     np.testing.assert_array_equal(row_solves.solve_rows(observed, factors, 1), whole)
 
 

@@ -167,3 +167,40 @@ def test_weights_of_zeros_give_kernels_of_zeros():
 def test_bad_arguments_are_refused_by_name(W, options, match):
     with pytest.raises(ValueError, match=match):
         lr.decompose_conv(W, **options)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "bool"])
+def test_integers_are_promoted_and_their_kernels_hold_fractions(dtype):
+    W = (np.random.default_rng(0).integers(-9, 9, (6, 5, 3, 3)) % 5).astype(dtype)
+    result = lr.decompose_conv(W, rank=(6, 5))
+    assert {kernel.dtype for kernel in result.kernels} == {np.dtype("float64")}
+    assert relative(W.astype(float), result) <= 1e-13
+
+
+def test_a_sum_of_terms_takes_no_more_of_them_than_any_weights_need():
+    W = np.random.default_rng(0).standard_normal((4, 3, 2, 2))
+    result = lr.decompose_conv(W, method="cp", max_params=10**9, rng=0)
+    assert result.info.ranks[0] <= 12
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"padding": "same"}, TypeError, "padding must be an integer or a pair"),
+        ({"stride": (1, 2, 3)}, ValueError, "stride must be an integer or a pair"),
+        ({"stride": 0}, ValueError, "stride must be at least 1"),
+        ({"dilation": 0}, ValueError, "dilation must be at least 1"),
+        ({"padding": -1}, ValueError, "padding must be at least 0"),
+        ({"padding": 1.0}, TypeError, "padding must be an integer"),
+    ],
+)
+def test_arguments_that_no_convolution_takes_are_refused(options, error, match):
+    result = lr.decompose_conv(np.ones((4, 3, 3, 3)), rank=1)
+    with pytest.raises(error, match=match):
+        result.arguments(**options)
+
+
+@pytest.mark.parametrize("W", [np.full((4, 3, 3, 3), "a"), np.ones((4, 3, 3, 3), object), np.ones((4, 3, 3, 3), "g")])
+def test_weights_of_no_numbers_are_named(W):
+    with pytest.raises(TypeError, match="W must hold numbers"):
+        lr.decompose_conv(W, rank=1)

@@ -220,5 +220,41 @@ def test_calls_without_sense_are_refused(call, message):
 
 
 def test_sparse_tensors_are_refused_by_name():
-    with pytest.raises(TypeError, match="X must be an array"):
+    with pytest.raises(TypeError, match="a dense X"):
         lr.suggest_rank(sp.coo_array(np.eye(3)), 2)
+
+
+def test_a_mask_leaves_the_rank_to_the_split_halves():
+    X = emissions()
+    X[np.random.default_rng(1).random(X.shape) < 0.05] = np.nan
+    found = lr.suggest_rank(X, 3, mask="finite", splits=1, starts=1, rng=0)
+    assert found.rank == 3
+    assert np.isnan(found.consistency).all()
+    assert found.info.method == "split halves"
+    with pytest.raises(ValueError, match="give the axis"):
+        lr.suggest_rank(X, 2, mask="finite", axis=None)
+
+
+@pytest.mark.parametrize("options", [{"mask": np.ones(SHAPE, bool)}, {"weights": np.ones(SHAPE)}, {"init": exact()[1]}])
+def test_arrays_that_halves_do_not_fit_are_refused(options):
+    for function in (lr.suggest_rank, lr.split_half):
+        with pytest.raises(ValueError, match=f"{next(iter(options))} must fit the parts that {function.__name__}"):
+            function(exact()[0], 2, **options)
+
+
+def test_a_score_is_at_most_one_and_one_mode_may_be_left_out():
+    pair = exact()[1]
+    assert 1 - 1e-14 < lr.factor_match_score(pair, pair, skip=1) <= 1.0
+
+
+def test_arrays_of_two_libraries_and_nan_are_refused():
+    torch = pytest.importorskip("torch")
+    X, (weights, factors) = exact()
+    other = torch.tensor(weights), [torch.tensor(factor) for factor in factors]
+    for call in (lr.congruence, lr.factor_match_score):
+        with pytest.raises(TypeError, match="one library"):
+            call((weights, factors), other)
+    with pytest.raises(TypeError, match="library of X"):
+        lr.core_consistency(X, other)
+    with pytest.raises(ValueError, match="a factor of b holds NaN"):
+        lr.factor_match_score((weights, factors), (weights, [factor * np.nan for factor in factors]))

@@ -306,15 +306,18 @@ def test_length_scales_of_single_modes_may_be_given():
 
 def test_constant_coordinates_one_datum_zero_data_and_ranks_beyond_the_nodes():
     x = np.stack([np.zeros(8), np.arange(8.0)], axis=1)
-    mean, std = lr.FunctionalTucker(1).fit(x, np.sin(x[:, 1]), rng=0, tol=1e-3).predict(x)
-    assert np.all(np.isfinite(mean))
-    assert np.all(std >= 0)
-    mean, std = lr.FunctionalTucker(1).fit([[1.0, 2.0]], [3.0], rng=0, tol=1e-2).predict([[1.0, 2.0]])
-    assert 0 <= mean[0] <= 3.5
-    assert std[0] >= 0
+    given = {"length_scale": 1.0, "variance": 1.0, "noise": 0.05, "core": "superdiagonal"}
+    mean, std = lr.FunctionalTucker(1, **given).fit(x, np.sin(x[:, 1]), rng=0).predict(x)
+    assert np.max(np.abs(mean - np.sin(x[:, 1]))) <= 0.1
+    assert np.all(std <= 0.1)
+    given["variance"] = 3.0
+    mean, std = lr.FunctionalTucker(1, **given).fit([[1.0, 2.0]], [3.0], rng=0).predict([[1.0, 2.0]])
+    assert mean[0] == pytest.approx(3.0, abs=0.2)
+    assert 0 < std[0] <= 0.1
     mean, std = lr.FunctionalTucker(1).fit(x, np.zeros(8), rng=0, tol=1e-2).predict(x)
     np.testing.assert_allclose(mean, 0.0, rtol=0, atol=1e-6)
-    mean, _ = lr.FunctionalTucker(3).fit(x[:2], [1.0, -1.0], rng=0, tol=1e-2).predict(x[:2])
+    with pytest.warns(lr.ConvergenceWarning, match="noise alone"):
+        mean, _ = lr.FunctionalTucker(3).fit(x[:2], [1.0, -1.0], rng=0, tol=1e-2).predict(x[:2])
     assert np.all(np.isfinite(mean))
 
 
@@ -392,3 +395,42 @@ def test_the_callback_stops_and_the_answer_says_so():
 def test_bad_arguments_are_named(call, error, match):
     with pytest.raises(error, match=match):
         call(*waves(30, 2))
+
+
+@pytest.mark.parametrize("core", ["full", "superdiagonal"])
+@pytest.mark.parametrize("count", [1, 4])
+def test_an_answer_that_is_noise_alone_says_so(core, count):
+    x = np.random.default_rng(0).uniform(size=(count, 2))
+    with pytest.warns(lr.ConvergenceWarning, match="no better than that of noise alone"):
+        result = lr.FunctionalTucker(1, core=core).fit(x, np.cos(3 * x[:, 0]), rng=0)
+    assert result.info.converged is False
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_twenty_data_do_not_collapse_for_want_of_a_start(seed):
+    x = np.random.default_rng(4).uniform(size=(20, 2))
+    y = np.sin(5 * x[:, 0]) * np.cos(3 * x[:, 1])
+    result = lr.FunctionalTucker(1).fit(x, y, rng=seed)
+    assert result.info.converged
+    assert result.info.error <= 0.2
+
+
+def test_no_places_have_no_predictions_and_other_libraries_are_read():
+    torch = pytest.importorskip("torch")
+    x, y = waves(40, 2)
+    result = lr.FunctionalTucker(1).fit(x, y, rng=0)
+    assert [part.shape for part in result.predict(np.zeros((0, 2)))] == [(0,), (0,)]
+    np.testing.assert_array_equal(result.predict(torch.tensor(x))[0], result.predict(x)[0])
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_values_whose_variance_leaves_the_range_are_refused(scale):
+    x, y = waves(40, 2)
+    with pytest.raises(ValueError, match="divide y by a power of two"):
+        lr.FunctionalTucker(1).fit(x, scale * y)
+
+
+def test_length_scales_may_be_an_array():
+    x, y = waves(60, 2)
+    result = lr.FunctionalTucker(1, length_scale=np.array([0.4, 0.3])).fit(x, y, rng=0)
+    np.testing.assert_allclose(result.length_scales, [0.4, 0.3])

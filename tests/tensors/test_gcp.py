@@ -274,7 +274,7 @@ def test_the_callback_stops_the_iteration():
         (np.full(SHAPE, np.nan), {}, "NaN"),
         (sp.coo_array(np.eye(3)), {"loss": "bernoulli_logit", "method": "lbfgs"}, "method='adam'"),
         (sp.coo_array(np.eye(3)), {"loss": "gamma"}, "positive"),
-        (np.ones(SHAPE), {"init": (np.ones(3), positive_factors(rank=3))}, "init must have factors"),
+        (np.ones(SHAPE), {"init": (np.ones(3), positive_factors(rank=3))}, "factors of init must have the shapes"),
         (np.ones(SHAPE), {"loss": "poisson", "init": (-np.ones(2), positive_factors())}, "must not be negative"),
     ],
 )

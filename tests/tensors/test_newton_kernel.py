@@ -98,3 +98,42 @@ def test_results_survive_a_file(tmp_path):
 def test_bad_arguments_are_named(options, match):
     with pytest.raises(ValueError, match=match):
         lr.newton_kernel(**({"n": 8, "tol": 1e-3} | options))
+
+
+@pytest.mark.parametrize("center", [(20.0, 0.0, 0.0), (2.0, -3.0, 1.5), (0.5, 0.5, 40.0)])
+def test_centers_outside_of_the_box_have_the_error_that_is_told(center):
+    kernel = lr.newton_kernel(12, tol=1e-6, centers=[center])
+    axis = (2.0 * np.arange(12) + 1 - 12) / 12
+    x, y, z = (axis - c for c in center)
+    r = np.sqrt(x[:, None, None] ** 2 + y[:, None] ** 2 + z**2)
+    assert np.max(np.abs(dense(kernel) * r - 1.0)) <= 1.1 * kernel.info.error <= 1.1e-6
+
+
+def test_parts_of_the_kernel_do_not_claim_its_error():
+    kernel = lr.newton_kernel(8, tol=1e-4)
+    for part in (kernel.long_range(3), kernel.short_range(3)):
+        assert part.info.error is None
+        assert part.info.terms == part.exponents.shape[0]
+    with pytest.raises(ValueError, match="terms=2 or more"):
+        lr.newton_kernel(8, terms=1).long_range()
+
+
+def test_charges_of_another_library_are_moved_to_the_centers():
+    torch = pytest.importorskip("torch")
+    kernel = lr.newton_kernel(6, tol=1e-3, charges=torch.tensor([2.0]))
+    np.testing.assert_array_equal(kernel.weights, 2.0 * lr.newton_kernel(6, tol=1e-3).weights)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"charges": [1j]}, TypeError, "charges must be real"),
+        ({"centers": [[1j, 0, 0]]}, TypeError, "centers must be real"),
+        ({"centers": np.zeros((0, 3))}, ValueError, r"shape \(N, 3\)"),
+        ({"centers": [["a", "b", "c"]]}, TypeError, "centers must hold numbers"),
+        ({"domain": (0.0, 1e-200)}, ValueError, "choose other units"),
+    ],
+)
+def test_centers_charges_and_boxes_that_have_no_kernel_are_named(options, error, match):
+    with pytest.raises(error, match=match):
+        lr.newton_kernel(8, tol=1e-3, **options)

@@ -242,3 +242,53 @@ def test_a_sketch_of_zeros_is_zero():
     result = lr.TuckerSketch((6, 5, 4), 2, rng=0).update(np.zeros((6, 5, 4))).result()
     assert not np.any(result.core)
     assert result.info.error == 0.0
+
+
+def test_slabs_of_nan_are_refused_by_name_before_anything_is_made_of_them():
+    X = low_rank((12, 10, 8), (3, 3, 3))
+    X[5, 2, 1] = np.nan
+    with pytest.raises(ValueError, match="X holds NaN"):
+        lr.tucker(Counted(X, rows=4), tol=0.1)
+
+
+def test_a_slab_that_is_narrower_than_the_tensor_needs_an_index_in_every_mode():
+    X = low_rank((20, 18, 16), (3, 3, 3))
+    sketch = lr.TuckerSketch(X.shape, 3, rng=0)
+    with pytest.raises(ValueError, match="whole in all modes but the first"):
+        sketch.update(X[:, :5], 0)
+    sketch.update(X[:, :5], (0, 0, 0))
+
+
+def test_a_state_is_copied_and_a_damaged_one_is_refused():
+    X = low_rank((20, 18, 16), (3, 3, 3), noise=0.1)
+    sketch = lr.TuckerSketch(X.shape, 3, rng=0).update(X)
+    good = sketch.state_dict()
+    other = lr.TuckerSketch.from_state_dict(good)
+    good["core"][:] = 0.0
+    np.testing.assert_array_equal(other.result().core, sketch.result().core)
+    good = sketch.state_dict()
+    for change in (
+        {"core": np.zeros((2, 2, 2))},
+        {"core": good["core"].astype("float32")},
+        {"probe": np.full_like(good["probe"], np.nan)},
+        {"rng": "zz"},
+        {"ranks": np.array([3, 3])},
+    ):
+        with pytest.raises(ValueError, match=r"state|rank"):
+            lr.TuckerSketch.from_state_dict(good | change)
+    with pytest.raises(ValueError, match="lacks probe"):
+        lr.TuckerSketch.from_state_dict({name: part for name, part in good.items() if name != "probe"})
+    with pytest.raises(TypeError, match="state must be a dict"):
+        lr.TuckerSketch.from_state_dict(None)
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_sketches_of_any_scale_are_read_off(scale):
+    X = low_rank((12, 10, 8), (2, 2, 2))
+    result = lr.TuckerSketch(X.shape, 2, rng=0).update(scale * X).result()
+    np.testing.assert_allclose(result.full() / scale, X, rtol=0, atol=1e-9 * np.abs(X).max())
+
+
+def test_a_width_is_called_so():
+    with pytest.raises(ValueError, match="width must be at most"):
+        lr.TuckerSketch((4, 5), 2, width=50)

@@ -202,3 +202,17 @@ def test_the_widest_precision_decides_how_fine_a_gram_matrix_is():
     assert coarsest_gram(np.ones((2, 2))) == pytest.approx(1e-6, rel=1.0)
     assert coarsest_gram(np.ones((2, 2), "float32")) == coarsest_gram(np.ones((2, 2)))
     assert be.is_double(np.float64)
+
+
+def test_tolerances_near_rounding_are_met_where_full_ranks_meet_them():
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        X = generator.standard_normal((8, 7, 6)) + 1j * generator.standard_normal((8, 7, 6))
+        X = (X * 10.0 ** -generator.uniform(0, 6, (8, 1, 1))).astype("complex64")
+        assert lr.tucker(X, tol=1e-6).info.converged
+
+
+def test_the_advice_fits_the_arguments():
+    X = np.random.default_rng(0).standard_normal((8, 8, 8))
+    with pytest.warns(lr.ConvergenceWarning, match="allow larger ranks or loosen tol$"):
+        lr.tucker(X, 2, tol=1e-3)

@@ -1,0 +1,40 @@
+"""Norms of tensors at the ends of the range of their dtype."""
+
+import math
+
+import numpy as np
+
+from .. import _backend as be
+
+SAFE = {"float64": 1e100, "float32": 1e12}  # norms up to which squares of entries neither overflow nor vanish
+
+
+def require_norm(values, name):
+    """ValueError where finite numbers have a norm that overflows."""
+    xp = be.namespace(values)
+    if bool(xp.all(xp.isfinite(values))):
+        raise ValueError(
+            f"the Frobenius norm of {name} is beyond the range of {be.dtype_name(values.dtype)}; divide {name} by a "
+            "power of two"
+        )
+
+
+def real_inner(A, B):
+    """Real part of Σ conj(A) B as a float."""
+    xp = be.namespace(A, B)
+    return float(xp.sum(xp.real(xp.conj(A) * B)) if be.is_complex(A.dtype) else xp.sum(A * B))
+
+
+def first_place(wrong):
+    """Indices of the first True of a boolean array."""
+    host = be.to_numpy(wrong)
+    return tuple(map(int, np.unravel_index(int(np.argmax(host)), host.shape)))
+
+
+def safely_scaled(tensor):
+    """``(tensor, scale)``: the tensor over a power of two where squares of its norm overflow or vanish."""
+    limit = SAFE[be.dtype_name(be.real_dtype(tensor.xp, tensor.dtype))]
+    if tensor.norm == 0.0 or not math.isfinite(tensor.norm) or 1.0 / limit < tensor.norm < limit:
+        return tensor, 1.0
+    scale = 2.0 ** round(math.log2(tensor.norm))
+    return tensor.over(scale), scale
