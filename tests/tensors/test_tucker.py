@@ -318,7 +318,7 @@ def test_bad_arguments_are_refused_by_name(options, error, match):
         (np.ones((3, 0, 2)), ValueError, "none of length zero"),
         (np.full((3, 3, 3), np.nan), ValueError, "NaN or infinite"),
         (np.where(np.arange(27).reshape(3, 3, 3) == 7, np.inf, 1.0), ValueError, "NaN or infinite"),
-        (np.array([[["a"]]]), TypeError, "can't be factored"),
+        (np.array([[["a"]]]), TypeError, "X must hold numbers"),
         (object(), TypeError, "object"),
     ],
 )
