@@ -16,10 +16,13 @@ _HEADROOM = 40.0
 _MOST = 256  # lines
 _SHARE = 0.5  # of all lines, that may be fitted to the directions of the others
 _ROUNDING = 64.0
+_MAJORITY = 0.55  # share of a line that its new fit has to meet: as many entries may agree on something else
 
 
 def repaired(data, outcome, counts, needed, judge, settings):
     """`outcome` with robust fits of the lines that too few entries were kept of, or as it is where that settles none.
+
+    Each of these fits has to meet most of the known entries of its line.
 
     Parameters
     ----------
@@ -44,7 +47,12 @@ def repaired(data, outcome, counts, needed, judge, settings):
     right = _with_lines(data, 1, given_up[1], right, left, limit)
     U, s, V = product_svd(left, right)
     found = kept(data, U, s, V, limit)
-    denied, suspect = judge(data, found.row_counts, found.column_counts, rank)
+    again = (found.row_counts, found.column_counts)
+    if any(
+        (_MAJORITY * known > have)[lines].any() for lines, have, known in zip(given_up, again, data.counts, strict=True)
+    ):
+        return outcome
+    denied, suspect = judge(data, *again, rank)
     clean = min(max(be.fro_norm(s), gauge.clean_norm()), data.norm)
     if denied >= outcome.denied or found.norm > max(settings.tol, outcome.residual) * clean:
         return outcome

@@ -127,3 +127,16 @@ def test_non_negative_factors_with_entries_set_to_zero_are_found():
     result = answer(np.where(generator.random(L.shape) < 0.2, 0.0, L), 4)
     assert result.info.converged
     assert low_rank_error(result, L) < 1e-6
+
+
+def test_columns_of_which_many_entries_agree_on_something_else_are_not_fitted_to_that():
+    """A dark square crosses twenty frames: four in ten values of the pixels on its way are zero."""
+    picture = lr.datasets.photograph()[::8, ::8]
+    light = 1.0 + 0.2 * np.sin(np.arange(20) / 5)
+    frames = light[:, None, None] * picture
+    for t in range(20):
+        frames[t, 10:18, t : t + 8] = 0.0
+    result = lr.robust_pca(frames.reshape(20, -1), 1, rng=0)
+    truth = np.outer(light, picture)
+    assert result.info.converged
+    assert np.linalg.norm(result.U * result.s @ result.Vh - truth) < 1e-6 * np.linalg.norm(truth)
