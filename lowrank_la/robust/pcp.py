@@ -99,7 +99,7 @@ def _shrunk(work, floor, predicted, most, guess, key):
     steps = _COLD if guess is None else _WARM
     while True:
         U, s, V = leading(work, guess, predicted + _EXTRA, steps, key)
-        count = int((be.to_numpy(s[:most]) > floor).sum())
+        count = int((be.to_numpy(s)[:most] > floor).sum())
         if count < predicted + _EXTRA - 1 or s.shape[0] >= min(most + 1, *work.shape):
             break
         predicted, guess = 2 * predicted + _EXTRA, V
