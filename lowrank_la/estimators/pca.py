@@ -3,9 +3,8 @@
 import math
 
 from .. import _backend as be
-from ..factor.svd import svd
 from .components import Components
-from .reading import rank_and_tol, read, seed_of
+from .reading import leading_triplets, read
 from .variances import shares, total_variance
 
 
@@ -137,17 +136,7 @@ class PCA(Principal):
 
     def _fit(self, X):
         X = read(self, X, reset=True, least_samples=2)
-        rank, tol = rank_and_tol(self.n_components, min(X.shape))
-        found = svd(
-            X,
-            rank,
-            tol=tol,
-            center=True,
-            method=self.svd_solver,
-            accuracy=self.accuracy,
-            oversample=self.n_oversamples,
-            rng=seed_of(self.random_state),
-        )
+        found = leading_triplets(self, X, self.svd_solver, center=True)
         self.n_samples_ = X.shape[0]
         self._remember(found, X.shape[0], total_variance(X, found.mean) * X.shape[0] / (X.shape[0] - 1))
         return found

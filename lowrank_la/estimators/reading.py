@@ -7,6 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .. import _backend as be
+from ..factor.svd import svd
 
 _SPARSE = ("csr", "csc")
 
@@ -69,6 +70,13 @@ def rank_and_tol(value, largest, *, name="n_components"):
     if isinstance(value, Real) and 0.0 < value < 1.0:
         return None, (1.0 - float(value)) ** 0.5
     raise ValueError(f"{name} must be a positive integer, a share in (0, 1) or None, got {value!r}")
+
+
+def leading_triplets(estimator, X, method, **options):
+    """`svd` of `X` with the parameters that the estimator names."""
+    rank, tol = rank_and_tol(estimator.n_components, min(X.shape))
+    accuracy, oversample, rng = estimator.accuracy, estimator.n_oversamples, seed_of(estimator.random_state)
+    return svd(X, rank, tol=tol, method=method, accuracy=accuracy, oversample=oversample, rng=rng, **options)
 
 
 def is_integer(value):

@@ -1,8 +1,7 @@
 """Truncated singular value decomposition as a transformer."""
 
-from ..factor.svd import svd
 from .components import Components
-from .reading import rank_and_tol, read, seed_of
+from .reading import leading_triplets, read
 from .variances import shares, variances
 
 
@@ -60,16 +59,7 @@ class TruncatedSVD(Components):
 
     def _fit(self, X):
         X = read(self, X, reset=True)
-        rank, tol = rank_and_tol(self.n_components, min(X.shape))
-        found = svd(
-            X,
-            rank,
-            tol=tol,
-            method=self.algorithm,
-            accuracy=self.accuracy,
-            oversample=self.n_oversamples,
-            rng=seed_of(self.random_state),
-        )
+        found = leading_triplets(self, X, self.algorithm)
         self.components_, self.singular_values_, self.info_ = found.Vh, found.s, found.info
         coordinates = found.U * found.s[None, :]
         self.explained_variance_, total = variances(coordinates, X)
