@@ -11,7 +11,7 @@ from ..results import Info
 from . import chebyshev
 from .modes import expand, three_way
 from .multilinear import at_points, truncate
-from .tucker_arguments import safe_scale
+from .norms import safe_scale
 
 _MOST_NODES = 1 << 24
 _LONGEST = 1024  # nodes a mode at degrees found without being asked for; a single variable costs little

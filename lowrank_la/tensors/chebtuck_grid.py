@@ -12,7 +12,7 @@ from .chebtuck_function import Fitted
 from .given_arrays import numbers
 from .modes import expand, gram
 from .multilinear import cut, truncate
-from .tucker_arguments import safe_scale
+from .norms import safe_scale
 
 _FIRST = 17
 _PER_CELL = 4  # nodes at most for every cell: beyond that they show the spline, not the data

@@ -7,9 +7,10 @@ from ..blocks import BlockSource, block_source
 from ..factor.iteration import Watch, settle
 from . import hooi, st_hosvd, tucker_random
 from .given_arrays import numbers
+from .norms import safe_scale
 from .tensor import as_tensor
 from .tucker_answer import Given, assembled
-from .tucker_arguments import checked_modes, checked_ranks, safe_scale
+from .tucker_arguments import checked_modes, checked_ranks
 
 _METHODS = ("auto", "st_hosvd", "hooi", "randomized")
 _MAXITER = {"hooi": 50, "randomized": 10}

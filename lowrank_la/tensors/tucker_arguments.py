@@ -1,11 +1,6 @@
 """Ranks and modes of a Tucker decomposition, checked; and the scale that squares are safe at."""
 
-import math
-
 from .. import _backend as be
-
-_SAFE = {"float32": 1e12, "float64": 1e100}
-_LARGEST_POWER = {"float32": 120, "float64": 1000}
 
 
 def checked_modes(modes, order):
@@ -40,11 +35,3 @@ def checked_ranks(rank, shape, modes, name="rank"):
     if rank > longest:
         raise ValueError(f"{name} must be at most {longest}, the longest mode of a tensor of shape {shape}, got {rank}")
     return [min(rank, n) if k in modes else None for k, n in enumerate(shape)]
-
-
-def safe_scale(norm, dtype):
-    """Power of two that a tensor of that norm is divided by, so that squares neither overflow nor vanish."""
-    name = be.dtype_name(dtype).replace("complex64", "float32").replace("complex128", "float64")
-    if norm == 0.0 or 1 / _SAFE[name] < norm < _SAFE[name]:
-        return 1.0
-    return 2.0 ** max(-_LARGEST_POWER[name], min(_LARGEST_POWER[name], math.frexp(norm)[1]))

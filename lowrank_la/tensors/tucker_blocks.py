@@ -10,11 +10,12 @@ import numpy as np
 from .. import _backend as be
 from ..blocks import map_reduce
 from .modes import contract, contract_all, expand_all, gram, triangle
+from .norms import safe_scale
 from .rank_choice import allowed_square, cut_to, least_ranks
 from .st_hosvd import Parts, coarsest_gram
 from .subspace import by_gram, by_triangle, filled, of_gram, of_triangle
 from .tucker_answer import assembled
-from .tucker_arguments import checked_modes, checked_ranks, safe_scale
+from .tucker_arguments import checked_modes, checked_ranks
 
 
 def tucker_of_blocks(source, rank, tol, method, modes, check_finite):

@@ -8,9 +8,10 @@ from ..results import Info
 from ..sketch import Gaussian
 from .given_arrays import numbers
 from .modes import contract, contract_all
+from .norms import safe_scale
 from .st_hosvd import to_ranks
 from .tucker_answer import TuckerResult
-from .tucker_arguments import checked_ranks, safe_scale
+from .tucker_arguments import checked_ranks
 from .tucker_gauge import canonical
 from .tucker_state import read_arrays, read_header
 

@@ -9,12 +9,13 @@ import numpy as np
 from .. import _backend as be
 from ..factor.svd import svd
 from .modes import contract, left_out
+from .norms import safe_scale
 from .rank_choice import cut_to, least_ranks
 from .sparse_tensor import as_sparse_tensor
 from .st_hosvd import Parts
 from .subspace import filled, leading
 from .tucker_answer import assembled
-from .tucker_arguments import checked_modes, checked_ranks, safe_scale
+from .tucker_arguments import checked_modes, checked_ranks
 
 _CHUNK = 1 << 20
 _DENSE = 1 << 24  # entries up to which a small residual is formed
