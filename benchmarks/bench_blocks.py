@@ -210,7 +210,8 @@ def read_rate(path, size):
 def product_rates():
     """Bytes of data a second that the products of each mode take, on two threads, the data in memory.
 
-    The last of three reads multiplies with half as many columns again, and with ten probes.
+    The last of three reads multiplies with half as many columns again, and with ten probes, and takes the image times
+    itself in double precision.
     """
     A = filled(np.empty((1 << 18, COLUMNS), np.float32))
     pieces = be.fixed_partition(len(A), CHUNK // (4 * COLUMNS))
@@ -226,7 +227,11 @@ def product_rates():
         multiplier = np.ascontiguousarray(W[:, :forward])
         for part in be.fixed_partition(rows.stop - rows.start, 512):
             panel = A[rows][part]
-            panel.T @ (panel @ multiplier)[:, :back]
+            image = panel @ multiplier
+            panel.T @ image[:, :back]
+            if forward > back:
+                image = image.astype(np.float64)
+                image.T @ image
 
     def last(rows):
         step(rows, width + width // 2 + 10, width + width // 2)

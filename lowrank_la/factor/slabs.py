@@ -18,7 +18,7 @@ _GRAM_ROWS = 4096
 _SAMPLED = 8  # one slab of so many shows what rounding does to its first panel
 _FIRST_ROWS = 64
 _MIN_ASPECT = 4
-_LEAST = 1e-3  # singular value of columns of norm one, for a Cholesky factor of their Gram matrix
+_LEAST = 1e-3  # of 1 / ‖R⁻¹‖, a bound of the least singular value, for a Cholesky factor R of columns of norm one
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,10 @@ def _of_gram(xp, G):
     """Cholesky factor of `G`, None where its condition eats up what the wider dtype has to spare."""
     norms = _or_one(xp.sqrt(xp.real(xp.linalg.diagonal(G))), G.dtype)
     R = be.cholesky_upper(G / norms[:, None] / norms[None, :])
-    if R is None or float(be.small_svd(R)[1][-1]) < _LEAST:
+    if R is None:
+        return None
+    identity = xp.eye(R.shape[0], dtype=R.dtype, device=be.device(R))
+    if not _LEAST * be.fro_norm(be.solve_upper(R, identity)) <= 1.0:  # NaN too
         return None
     return R * norms[None, :]
 
