@@ -36,11 +36,18 @@ def fill_queries(columns, offsets, start, stop, out):
     out[:] = (base[:, None, :] ^ offsets).reshape(-1, offsets.shape[1])[start:stop]
 
 
-def gather_points(x, shift, columns, offsets, out):
-    """Numbers of the vector `x` at all points of a group."""
-    words = np.empty((out.size, 1), np.uint64)
-    fill_queries(columns, offsets, 0, out.size, words)
+def gather_points(x, shift, columns, offsets, first, out):
+    """Numbers of the vector `x` at the points of a group from combination `first` on."""
+    words, start = np.empty((out.size, 1), np.uint64), first * offsets.shape[0]
+    fill_queries(columns, offsets, start, start + out.size, words)
     out[:] = x[(words[:, 0] >> shift).astype(np.int64)]
+
+
+def choose_groups(candidates, sizes, n, columns, hashes):
+    """`choose_columns` for a row of `candidates` after the other; whether all were found."""
+    parts = np.split(columns, np.cumsum(sizes)[:-1])
+    asked = zip(candidates, parts, hashes, strict=True)
+    return [choose_columns(rows, n, part, own) for rows, part, own in asked] == list(sizes)
 
 
 class _Groups:
@@ -123,8 +130,8 @@ def peel(
     return len(known), pops
 
 
-def refit(U, layout, hashes, shifts, stencil, weights, keys, values, sweeps, tol):
-    """Weighted least squares on the frequencies, by a dense solver."""
+def refit(U, layout, hashes, shifts, stencil, weights, quiet, keys, values, sweeps, tol):
+    """Weighted least squares on all frequencies, by a dense solver."""
     groups = _Groups(layout, hashes, shifts, stencil)
     columns = np.zeros((U.size, keys.shape[0]), U.dtype)
     for i, k in enumerate(bits_of(keys, groups.n)):
@@ -143,10 +150,31 @@ def put_back(U, layout, hashes, shifts, stencil, keys, values):
         groups.take_out(U, k, -a)
 
 
-def take_from_points(points, keys, values, left):
-    """Subtract the expansion from values at points."""
-    shared = bits_of(points, points.shape[1] * 64) @ bits_of(keys, points.shape[1] * 64).T
-    left -= (1.0 - 2.0 * (shared % 2)) @ values
+def lay_out_subspaces(drawn, dimension, points, tables):
+    """Points of subspaces, and tables that tell where a frequency falls in all of them."""
+    length, size = 1 + dimension, 1 << dimension
+    for t, part in enumerate(drawn.reshape(-1, length, drawn.shape[1])):
+        fill_queries(part[1:], part[:1], 0, size, points[t * size : (t + 1) * size])
+    side, bits = 64 // length * length, bits_of(drawn, 4 * tables.shape[0])
+    fours = (np.arange(16)[:, None] >> np.arange(3, -1, -1)) & 1
+    products = (bits.reshape(drawn.shape[0], -1, 4) @ fours.T % 2).astype(np.uint64)
+    tables[:] = 0
+    for r, product in enumerate(products):
+        tables[:, :, r // side] |= product << np.uint64(r % side)
+
+
+def take_from_subspaces(keys, values, tables, dimension, cubes, left):
+    """Subtract an expansion from values at the points of subspaces."""
+    length, size = 1 + dimension, 1 << dimension
+    fours = bits_of(keys, 4 * tables.shape[0]).reshape(keys.shape[0], -1, 4) @ [8, 4, 2, 1]
+    codes = np.bitwise_xor.reduce(tables[np.arange(tables.shape[0]), fours], axis=1)
+    places = (np.arange(size)[:, None] >> np.arange(dimension)) & 1
+    for t in range(cubes.size // size):
+        code = codes[:, t // (64 // length)] >> np.uint64(t % (64 // length) * length)
+        bits = (code[:, None] >> np.arange(length, dtype=np.uint64)).astype(np.int64) & 1
+        signs = 1.0 - 2.0 * ((bits[:, 0] + places @ bits[:, 1:].T) % 2)
+        cubes[t * size : (t + 1) * size] = signs @ values
+    left -= cubes[: left.size]
 
 
 def bin_energies(U, layout, group_of, m, out):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..results import Info
+from .sparse_decoder import relative_error
 from .sparse_dense import whole_cube
-from .sparse_search import relative_error
 
 _AGAINST = 4.0  # standard deviations that the noise may be against a coefficient which shows all the same
 
@@ -25,25 +25,28 @@ def of_cube(oracle, plan, key):
 def of_groups(outcome, plan, key):
     """``keys, values, info`` from groups of bins."""
     found, groups = outcome.found, outcome.groups
-    firsts = np.cumsum([0, *[group.size for group in groups]])
-    stuck = np.flatnonzero(found.unresolved)
-    unresolved = np.stack([found.group_of[stuck], stuck - firsts[found.group_of[stuck]]], axis=1).astype(np.int64)
     sizes = [group.size for group in groups]
+    unresolved, stuck = np.zeros((0, 2), np.int64), ""
+    if not found.complete:
+        bins = np.flatnonzero(found.unresolved)
+        firsts = np.cumsum([0, *sizes])
+        unresolved = np.stack([found.group_of[bins], bins - firsts[found.group_of[bins]]], axis=1).astype(np.int64)
+        stuck = f", {bins.size} of {sum(sizes)} bins not explained"
     details = {"certificate": outcome.certified, "unresolved": unresolved, "groups": sizes, "checks": plan.checks}
     details |= {"noise": outcome.noise.variance**0.5, "resolution": _resolution(found, groups, outcome.noise)}
-    stuck_bins = f", {stuck.size} of {sum(sizes)} bins not explained" if not found.complete else ""
     info = Info(
         error=relative_error(found, groups), error_kind="estimate", converged=outcome.certified,
-        reason=outcome.reason + stuck_bins, iterations=outcome.attempts, method="peeling", rng=key.record,
-        details=details,
+        reason=outcome.reason + stuck, iterations=outcome.attempts, method="peeling", rng=key.record, details=details,
     )  # fmt: skip
     return found.keys, found.values, info
 
 
 def _resolution(found, groups, noise):
     """Least size with which a coefficient passes the limit of its bin, noise against it."""
-    firsts = np.cumsum([0, *[group.size for group in groups]])[:-1]
-    widths = np.asarray([group.bins.shape[1] for group in groups])
-    unit = noise.variance / np.asarray([group.size for group in groups])
-    against = _AGAINST * np.sqrt(unit / widths)
-    return float(np.min(against + np.sqrt(np.maximum(against**2 - unit + found.limits[firsts] / widths, 0.0))))
+    first, least = 0, np.inf
+    for group in groups:
+        unit, width = noise.variance / group.size, group.bins.shape[1]
+        against = _AGAINST * (unit / width) ** 0.5
+        over = against**2 - unit + float(found.limits[first]) / width
+        least, first = min(least, against + max(over, 0.0) ** 0.5), first + group.size
+    return least

@@ -1,15 +1,18 @@
-"""The last look before an answer is certified: independent random points, and whether noise was there to be told."""
+"""The last look before an answer is certified: values on random subspaces, and whether noise was there to be told."""
 
 import math
 
 import numpy as np
 
 from .. import _kernels
+from .sparse_decoder import relative_error
+from .sparse_groups import WORD
 from .sparse_noise import QUANTILE, exceeds, mean_square
 
-CHECKS = 2048
+CHECKS = 2144
+_DIMENSION, _SMALLER = 5, 2  # of the subspaces, from this number of points on and below it
 _MANY = 64  # known coefficients from which on the number of values is bounded
-_SPARE = 0.3  # of ``sparsity (1 + n + verify)`` values, what the groups leave of 3.6
+_SPARE = 0.6  # of ``sparsity (1 + n + verify)`` values, what the groups leave of 3.6
 _LOUD = 0.5  # share of the root mean square that counts as noise, above which bins of another size have to agree
 _PEAK = 8.0  # sizes of what coefficients below the resolution add up to
 
@@ -21,39 +24,70 @@ def checks_for(sparsity, n, verify):
     return min(most, 1 << n)
 
 
-class RandomPoints:
-    """Values of a function at independent uniform points, which no decoding has seen.
+def dimension_for(count):
+    """Logarithm of the points of a subspace."""
+    return _DIMENSION if count >= CHECKS else _SMALLER
+
+
+def chance_to_miss(share, count):
+    """Bound on the probability that no point is among a `share` of all points, whatever set that is.
+
+    Points of one subspace are uniform and pairwise independent. So m of them hit the set N times with E N = m p and
+    E N² = m p (1 - p) + (m p)², and the inequality of Cauchy and Schwarz, (E N)² ≤ P(N > 0) E N², gives P(N = 0) ≤
+    (1 - p) / (1 - p + m p). Subspaces are independent of each other; the last one may have fewer points.
+    """
+    whole, rest = divmod(count, 1 << dimension_for(count))
+    of_one, of_rest = ((1.0 - share) / (1.0 - share + m * share) for m in (1 << dimension_for(count), rest))
+    return of_one**whole * of_rest
+
+
+class RandomSubspaces:
+    """Values of a function on independent random affine subspaces, which no decoding has seen.
+
+    The points of a subspace are uniform and pairwise independent, and an expansion is evaluated on all of them at the
+    price of a few.
 
     Parameters
     ----------
     sampler : Sampler
     count : int
+        Points altogether.
     """
 
     def __init__(self, sampler, count):
-        self.words = sampler.points(count)
-        self.values = sampler.oracle.values(self.words) if count else np.zeros(0)
+        self.dimension = dimension_for(count)
+        subspaces = -(-count >> self.dimension)
+        drawn = sampler.points(subspaces * (1 + self.dimension))
+        points = np.empty((subspaces << self.dimension, drawn.shape[1]), np.uint64)
+        side = WORD // (1 + self.dimension)
+        self.tables = np.empty((-(-sampler.code.n // 4), 16, -(-subspaces // side)), np.uint64)
+        _kernels.lookup("lay_out_subspaces", "numpy")(drawn, self.dimension, points, self.tables)
+        self.room = points.shape[0]
+        self.values = sampler.oracle.values(points[:count]) if count else np.zeros(0)
 
     def doubt(self, found, groups, noise):
         """``text, share``: how the points contradict a decoding and at which share of them; None where they don't."""
         if not self.values.size:
             return None
         left = self.values.astype(np.result_type(self.values.dtype, found.values.dtype))
-        _kernels.lookup("take_from_points", "numpy")(self.words, found.keys, found.values, left)
-        squares = left.real**2 + left.imag**2
+        cubes = np.zeros(self.room, found.values.dtype)
+        _kernels.lookup("take_from_subspaces", "numpy")(
+            found.keys, found.values, self.tables, self.dimension, cubes, left
+        )
+        turned = left.dtype.kind == "c"
+        squares = left.real**2 + left.imag**2 if turned else left * left
         if noise.variance == 0.0:
-            bad = int(np.sum(squares > _PEAK**2 * noise.floor * max(group.size for group in groups)))
+            bad = np.count_nonzero(squares > _PEAK**2 * noise.floor * max(group.size for group in groups))
             text = f"{bad} of {squares.size} random points contradict the answer"
             return (text, bad / squares.size) if bad else None
         samples = sum(group.bins.size for group in groups)
         expected = squares.size * noise.variance * (1.0 + found.keys.shape[0] / samples)
-        parts = 2 if np.iscomplexobj(left) else 1
-        if exceeds(float(np.sum(squares)), expected, parts * squares.size, noise.slack):
+        if exceeds(float(np.sum(squares)), expected, (1 + turned) * squares.size, noise.slack):
             return f"{squares.size} random points hold more than noise beside the answer", 1.0
         return None
 
 
-def noise_doubt(found, groups, plan, error, n):
+def noise_doubt(found, groups, plan, n):
     """Why an estimate of unknown noise can't be trusted; None where it can, or where the noise is given."""
     if plan.noise != "unknown" or mean_square(groups) == 0.0:
         return None
@@ -62,7 +96,7 @@ def noise_doubt(found, groups, plan, error, n):
     if found.empty <= 2.0 * QUANTILE:
         return "no bins are left empty that show the noise"
     sizes = [group.size for group in groups]
-    if error > _LOUD and max(sizes) < min(4 * min(sizes), 1 << n):
+    if relative_error(found, groups) > _LOUD and max(sizes) < min(4 * min(sizes), 1 << n):
         return "most of what is seen counts as noise, in bins of one size alone"
     return None
 

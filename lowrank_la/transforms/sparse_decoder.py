@@ -10,7 +10,6 @@ from .sparse_noise import exceeds, thresholds
 RISK = 0.01  # that noise alone passes a threshold in any bin
 PATIENCE = 20  # looks a bin, on average, before peeling is given up
 CHECK_HASH = True
-_DIGITS = 1e-8
 _SIGNIFICANT, _SURE = 4.0, 5.0  # standard deviations of a coefficient, and of one that tells a single bit
 _SWEEPS_EXACT, _SWEEPS_NOISY = 6, 60
 
@@ -62,15 +61,15 @@ class Bins:
 
 def bins_of(groups):
     """All groups in one flat array, a copy."""
-    layout, start, first, row = np.zeros((len(groups), 6), np.int64), 0, 0, 0
-    for c, group in enumerate(groups):
-        layout[c] = start, first, group.columns.shape[0], group.verify, group.repeats, row
+    layout, start, first, row = [], 0, 0, 0
+    for group in groups:
+        layout.append((start, first, group.columns.shape[0], group.verify, group.repeats, row))
         start, first, row = start + group.bins.size, first + group.size, row + group.shifts.shape[0]
     return Bins(
         np.concatenate([group.bins.reshape(-1) for group in groups]),
-        layout,
+        np.array(layout, np.int64),
         np.repeat(np.arange(len(groups), dtype=np.int32), [group.size for group in groups]),
-        np.stack([group.hashes for group in groups]),
+        np.array([group.hashes for group in groups]),
         np.concatenate([group.shifts for group in groups]),
     )
 
@@ -87,11 +86,11 @@ def decode(groups, code, noise, soft):
         Votes on a bit weighted by the values.
     """
     bins = bins_of(groups)
-    zero, single, growth = thresholds(groups, noise, RISK, 2 if np.iscomplexobj(bins.U) else 1)
+    zero, single, growth = thresholds(groups, noise, RISK, 2 if bins.U.dtype.kind == "c" else 1)
     keys, values, looks, empty = _peeled(bins, code, zero, single, growth, soft)
-    keys, values = _fitted(bins, groups, code, noise, keys, values)
-    energies, limits = _energies_left(bins, code), zero[bins.group_of]
-    complete = looks <= PATIENCE * energies.size and bool(np.all(energies <= limits))
+    keys, values, energies = _fitted(bins, groups, code, noise, keys, values)
+    limits = zero[bins.group_of]
+    complete = looks <= PATIENCE * energies.size and bool((energies <= limits).all())
     complete = complete and _as_noise(energies, groups, bins, noise, code.n)
     complete = complete and _bits_are_sure(values, groups, noise, code.n)
     return Decoding(keys, values, energies, limits, bins.group_of, complete, looks, empty)
@@ -115,26 +114,25 @@ def _peeled(bins, code, zero, single, growth, soft):
         bins.U, bins.layout, bins.group_of, bins.hashes, bins.shifts, code.stencil, code.degree, code.exps, code.logs,
         soft, CHECK_HASH, zero, single, growth, budget, keys, values, table, *work,
     )  # fmt: skip
-    return keys[:found], values[:found], looks, float(np.mean(work[0] == 0))
+    return keys[:found], values[:found], looks, 1.0 - np.count_nonzero(work[0]) / total
 
 
 def _fitted(bins, groups, code, noise, keys, values):
-    """Frequencies whose coefficients did not cancel, with their least squares coefficients."""
-    if keys.shape[0] == 0:
-        return keys, values
+    """Frequencies whose coefficients did not cancel, their least squares coefficients, and the energies left."""
     parts = bins.U, bins.layout, bins.hashes, bins.shifts, code.stencil
-    samples = min(sum(group.size * group.bins.shape[1] for group in groups), 1 << code.n)
+    samples = min(bins.U.size, 1 << code.n)
     error = (noise.variance / samples) ** 0.5
     least = max(_SIGNIFICANT * error, 0.5 * noise.floor**0.5)
     keys, values = _pruned(parts, keys, values, least)
-    if keys.shape[0] == 0 or (noise.variance == 0.0 and not _fit_helps(bins, code, noise)):
-        return keys, values
+    energies = _energies_left(bins, code)
+    if keys.shape[0] == 0 or (noise.variance == 0.0 and not _fit_helps(energies, noise, code.length)):
+        return keys, values, energies
     weights = np.asarray([float(group.size) for group in groups])
-    sweeps, tol = (
-        (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 2.0**-50 * float(np.max(abs(values))))
-    )
-    _kernels.lookup("refit", "numpy")(*parts, weights, keys, values, sweeps, tol)
-    return _pruned(parts, keys, values, least)
+    quiet = np.full(len(groups), -1.0 if noise.variance else noise.digits * code.length)
+    sweeps, tol = (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 0.25 * noise.digits**0.5)
+    _kernels.lookup("refit", "numpy")(*parts, weights, quiet, keys, values, sweeps, tol)
+    keys, values = _pruned(parts, keys, values, least)
+    return keys, values, _energies_left(bins, code)
 
 
 def _pruned(parts, keys, values, least):
@@ -157,13 +155,12 @@ def _bits_are_sure(values, groups, noise, n):
     return float(np.min(abs(values))) >= _SURE * (noise.variance / telling) ** 0.5
 
 
-def _fit_helps(bins, code, noise):
+def _fit_helps(energies, noise, width):
     """Whether what is left of exact values is neither far below what counts as rounding, nor signal.
 
     The first would change no digit, the second spread what is in a few bins over all.
     """
-    largest = float(np.max(_energies_left(bins, code)))
-    return _DIGITS * noise.floor * code.length < largest <= noise.floor * code.length
+    return noise.digits * width < float(energies.max()) <= noise.floor * width
 
 
 def _as_noise(energies, groups, bins, noise, n):
@@ -175,5 +172,12 @@ def _as_noise(energies, groups, bins, noise, n):
         return True
     units = np.asarray([noise.of_bin(group.size) for group in groups])
     samples = sum(group.size * group.bins.shape[1] for group in groups)
-    count = bins.U.size * (2 if np.iscomplexobj(bins.U) else 1) / (1.0 + samples * 2.0 ** -min(n, 1000))
+    count = bins.U.size * (2 if bins.U.dtype.kind == "c" else 1) / (1.0 + samples * 2.0 ** -min(n, 1000))
     return not exceeds(float(np.sum(energies / units[bins.group_of])), bins.U.size, count, noise.slack)
+
+
+def relative_error(found, groups):
+    """‖f - Σ‖ / ‖f‖ over the values in the bins."""
+    whole = sum(group.size * group.energy for group in groups)
+    sizes = np.array([float(group.size) for group in groups])
+    return (float(np.dot(found.energies, sizes[found.group_of])) / whole) ** 0.5 if whole > 0.0 else 0.0

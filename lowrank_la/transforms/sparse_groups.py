@@ -1,5 +1,7 @@
 """Groups of bins: random subspaces of GF(2)^n, their offsets, and the values of a function on them."""
 
+import itertools
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -39,6 +41,8 @@ class Code:
         Offsets beside the unshifted one, no rows for the n unit vectors.
     reach : uint64 array (1 + m, words)
         Zero and the stencil.
+    mask : uint64 array (words,)
+        All n bits.
     degree : int
         Largest weight of a frequency, -1 for any.
     exps, logs : int64 arrays
@@ -47,6 +51,7 @@ class Code:
     n: int
     stencil: np.ndarray
     reach: np.ndarray
+    mask: np.ndarray
     degree: int
     exps: np.ndarray
     logs: np.ndarray
@@ -70,7 +75,7 @@ def code_of(n, degree):
 
 def _code(n, stencil, rows, limit, exps, logs):
     reach = np.concatenate([np.zeros((1, rows.shape[1]), np.uint64), rows])
-    return Code(n, stencil, reach, limit, exps, logs)
+    return Code(n, stencil, reach, packed(np.ones((1, n), np.uint8))[0], limit, exps, logs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +133,7 @@ class Sampler:
     def __init__(self, oracle, code, key, verify):
         self.oracle, self.code, self.verify = oracle, code, verify
         self.words = be.kernel_words(key, "sparse_wht")
-        self.mask = packed(np.ones((1, code.n), np.uint8))[0]
+        self.mask = code.mask
         self.count = 0
 
     def cost(self, bits, repeats):
@@ -137,60 +142,75 @@ class Sampler:
 
     def points(self, count):
         """Words of independent uniform points, of a stream that no group draws from."""
-        return self._draw(_POINTS, 0, count)
+        return self._draw([_POINTS], 0, count)[0]
 
     def groups(self, sizes, repeats, verify=None):
         """New groups with values; `sizes` holds the logarithms of their numbers of bins."""
         verify = self.verify if verify is None else verify
-        drawn = [self._group(bits, repeats, verify) for bits in sizes]
-        return self._filled(drawn, [self._offsets(group.shifts, verify) for group in drawn])
+        columns, hashes, shifts = self._drawn(sizes, verify + repeats)
+        bins = self._bins(columns, self._offsets(shifts, verify))
+        first = self.count
+        self.count += len(sizes)
+        return [
+            Group(first + c, columns[c], hashes[c], shifts[c], verify, part, _energy(part))
+            for c, part in enumerate(bins)
+        ]
 
     def repeated(self, groups, repeats):
         """The same groups with more repeats."""
-        grown, offsets = [], []
-        for group in groups:
-            more = self._draw(group.number, _LANE + group.shifts.shape[0], repeats)
-            grown.append(replace(group, shifts=np.concatenate([group.shifts, more])))
-            offsets.append(self._offsets(more, 0))
-        return self._filled(grown, offsets)
+        more = [self._draw([group.number], _LANE + group.shifts.shape[0], repeats)[0] for group in groups]
+        bins = self._bins([group.columns for group in groups], self._offsets(np.stack(more), 0))
+        grown = []
+        for group, shifts, part in zip(groups, more, bins, strict=True):
+            whole = np.concatenate([group.bins, part], axis=1)
+            shifts = np.concatenate([group.shifts, shifts])
+            grown.append(replace(group, shifts=shifts, bins=whole, energy=_energy(whole)))
+        return grown
 
-    def _filled(self, groups, offsets):
-        values = self.oracle.ask([(group.columns, rows) for group, rows in zip(groups, offsets, strict=True)])
-        filled = []
-        for group, part in zip(groups, values, strict=True):
-            new = be.walsh(part.reshape(1, group.size, -1), 1.0 / group.size, overwrite=True)[0]
-            bins = new if group.bins is None else np.concatenate([group.bins, new], axis=1)
-            flat = bins.reshape(-1).view(np.float64)
-            energy = float(np.einsum("i,i->", flat, flat))
-            filled.append(Group(group.number, group.columns, group.hashes, group.shifts, group.verify, bins, energy))
-        return filled
+    def _bins(self, columns, offsets):
+        """Bins (size, offsets) of each subspace, after one transform for all that follow each other and are equal."""
+        values = self.oracle.ask(list(zip(columns, offsets, strict=True)))
+        width, start, bins = offsets.shape[1], 0, []
+        for bits, equal in itertools.groupby(len(part) for part in columns):
+            shape = len(list(equal)), 1 << bits, width
+            stop = start + math.prod(shape)
+            bins.extend(be.walsh(values[start:stop].reshape(shape), 2.0**-bits, overwrite=True))
+            start = stop
+        return bins
 
-    def _group(self, bits, repeats, verify):
-        number, rows = self.count, bits + _SPARE
-        self.count += 1
-        columns = np.empty((bits, self.mask.size), np.uint64)
-        hashes = np.empty(self.code.n, np.uint64)
-        choose = _kernels.lookup("choose_columns", "numpy")
+    def _drawn(self, sizes, shifts):
+        """Columns, hashes, and rows that are left for shifts, of new groups."""
+        rows, lasts = max(sizes) + _SPARE, list(itertools.accumulate(sizes))
+        columns = np.empty((lasts[-1], self.mask.size), np.uint64)
+        hashes = np.empty((len(sizes), self.code.n), np.uint64)
+        numbers, choose = range(self.count, self.count + len(sizes)), _kernels.lookup("choose_groups", "numpy")
         while True:
-            drawn = self._draw(number, 0, rows + verify + repeats)
-            if choose(drawn[:rows], self.code.n, columns, hashes) == bits:
-                return Group(number, columns, hashes, drawn[rows:], verify)
-            rows += bits + _SPARE
+            drawn = self._draw(numbers, 0, rows + shifts)
+            if choose(drawn[:, :rows], np.asarray(sizes), self.code.n, columns, hashes):
+                parts = [columns[last - bits : last] for bits, last in zip(sizes, lasts, strict=True)]
+                return parts, hashes, drawn[:, rows:]
+            rows += _SPARE
 
-    def _draw(self, number, first, rows):
-        """Random rows of words, of stream `number` from place `first` on."""
-        width = self.mask.size
+    def _draw(self, numbers, first, rows):
+        """Random rows of words from place `first` on, of every stream in `numbers`."""
+        width, streams = self.mask.size, len(numbers)
         blocks = -(-rows * width // 2)
-        counters = np.empty((4, blocks), np.uint64)
+        counters = np.empty((4, streams, blocks), np.uint64)
         counters[0] = np.arange(blocks)
-        counters[1], counters[2], counters[3] = number, self.words[2] ^ np.uint64(first), self.words[3]
-        _kernels.lookup("philox_words", "numpy")(counters, self.words[0], self.words[1], blocks)
-        drawn = counters[:2].T.reshape(-1)[: rows * width].reshape(rows, width)
-        drawn &= self.mask
-        return drawn
+        counters[1] = np.asarray(numbers, np.uint64)[:, None]
+        counters[2], counters[3] = self.words[2] ^ np.uint64(first), self.words[3]
+        flat = counters.reshape(4, -1)
+        _kernels.lookup("philox_words", "numpy")(flat, self.words[0], self.words[1], flat.shape[1])
+        drawn = flat[:2].T.reshape(streams, -1)[:, : rows * width].reshape(streams, rows, width)
+        return drawn & self.mask
 
     def _offsets(self, shifts, verify):
-        """Every offset of shifts: the first `verify` alone, the others with the stencil."""
-        width = self.mask.size
-        around = (shifts[verify:, None, :] ^ self.code.reach[None, :, :]).reshape(-1, width)
-        return np.concatenate([shifts[:verify], around])
+        """Every offset of the shifts (groups, shifts, words): the first `verify` alone, the others with the stencil."""
+        around = shifts[:, verify:, None, :] ^ self.code.reach
+        around = around.reshape(shifts.shape[0], -1, self.mask.size)
+        return np.concatenate([shifts[:, :verify], around], axis=1)
+
+
+def _energy(bins):
+    flat = bins.reshape(-1)
+    return float(np.vdot(flat, flat).real)

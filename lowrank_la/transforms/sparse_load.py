@@ -33,9 +33,29 @@ def left_over(loads):
     return whole
 
 
+# Three groups, as logarithms of their bins over those of the smallest, and the coefficients a bin of that one at which
+# density evolution stalls.
+_SHAPES = (((0, 0, 0), 2.4554), ((1, 0, 0), 3.1463), ((1, 1, 0), 3.9726))
+_MANY, _SPARE_FEW, _SPARE_MANY = 512, 1.35, 1.18  # room beyond that load, below `_MANY` coefficients and from there on
+_MIXED_FROM = 100  # coefficients; fewer collide too often in groups of different sizes
+
+
 def bits_for(sparsity, least, most):
     """Logarithm of the bins of each of three groups: at least 0.55 a coefficient, at most 1.1, between the limits."""
     return min(max(least, math.ceil(math.log2(0.55 * max(sparsity, 1)))), most)
+
+
+def first_sizes(sparsity, least, most):
+    """Logarithms of the bins of three groups, as few together as hold `sparsity` coefficients, between the limits."""
+    if sparsity < _MIXED_FROM:
+        return [bits_for(sparsity, least, most)] * 3
+    spare = _SPARE_FEW if sparsity < _MANY else _SPARE_MANY
+    best = None
+    for shape, load in _SHAPES:
+        bits = math.ceil(math.log2(spare * sparsity / load))
+        sizes = [min(max(least, bits + more), most) for more in shape]
+        best = min(best or sizes, sizes, key=lambda logs: sum(1 << log for log in logs))
+    return best
 
 
 def added_sizes(loads, bits, sparsity, most):

@@ -8,15 +8,28 @@ import scipy.special
 
 QUANTILE = 0.03
 _ROUNDING = 2.0 / 3.0
+_DIGITS, _DIGIT = 1e-8, 0.25  # of the square that counts as rounding, of the relative precision
 _SURE = 3.3  # standard deviations by which the vote on a bit should differ from zero
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Variance of a sample, the square of what counts as rounding in a bin, and the doubt about the variance."""
+    """Noise of the samples.
+
+    Attributes
+    ----------
+    variance : float
+    floor : float
+        Square of what counts as rounding in a bin.
+    digits : float
+        Square of what would change no digit of a coefficient.
+    slack : float
+        Doubt about the variance.
+    """
 
     variance: float
     floor: float
+    digits: float = 0.0
     slack: float = 0.0
 
     def of_bin(self, size):
@@ -24,9 +37,11 @@ class Noise:
         return self.variance / size + self.floor
 
 
-def rounding_floor(groups, precision):
-    """Square of ``precision**(2/3)`` times the root mean square of the samples."""
-    return (precision**_ROUNDING) ** 2 * mean_square(groups)
+def rounding(groups, precision):
+    """The noise of exact values: ``precision**(2/3)`` times the root mean square of the samples counts as rounding."""
+    square = mean_square(groups)
+    floor = (precision**_ROUNDING) ** 2 * square
+    return Noise(0.0, floor, max(_DIGITS * floor, (_DIGIT * precision) ** 2 * square))
 
 
 def mean_square(groups):

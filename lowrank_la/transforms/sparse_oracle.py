@@ -11,9 +11,11 @@ from .sparse_groups import WORD, unpacked
 
 _BYTES = 1 << 26  # of bits handed to a callable at once
 _SAFE = 2.0**300
+_EPS = 2.0**-52
 _LARGEST_INTEGER = 2.0**53
 _TOO_WIDE = ("float128", "float96", "complex256", "complex192")
 _PARALLEL_FROM = 1 << 14  # points of a stored vector
+_TASK = 1 << 13  # of them that one thread reads at once
 _DIRECT = ("float32", "float64", "complex64", "complex128")
 
 
@@ -46,39 +48,42 @@ class Oracle:
         self.dtype, self.noise = None, 0.0
 
     def ask(self, requests):
-        """Values of each request, a pair (columns, offsets): an array (2**bits * offsets,)."""
-        counts = [(1 << columns.shape[0]) * offsets.shape[0] for columns, offsets in requests]
+        """Values of all requests, one after the other: of a pair (columns, offsets) there are 2**bits * offsets."""
+        counts = [offsets.shape[0] << columns.shape[0] for columns, offsets in requests]
         limit = max(_BYTES // max(self.n, 8), 1)
         if self.stored is not None:
             return self._gathered(requests, counts)
         if sum(counts) <= limit:
-            words = np.concatenate([_queries(r, 0, m) for r, m in zip(requests, counts, strict=True)])
-            return np.split(self.values(words), np.cumsum(counts)[:-1])
-        return [self._in_parts(request, count, limit) for request, count in zip(requests, counts, strict=True)]
+            return self.values(_all_queries(requests, counts))
+        return self._in_parts(requests, counts, limit)
 
     def _gathered(self, requests, counts):
-        """Values read from the stored vector, one thread a request where there are many."""
+        """Values read from the stored vector, on several threads where there are many."""
         shift, kernel = np.uint64(WORD - self.n), _kernels.lookup("gather_points", "numpy")
-        given = [np.empty(count, self.stored.dtype) for count in counts]
-
-        def read(place):
-            kernel(self.stored, shift, *requests[place], given[place])
-
-        if len(requests) > 1 and sum(counts) >= _PARALLEL_FROM:
-            be.map_blocks(read, list(range(len(requests))))
+        given, parts, start = np.empty(sum(counts), self.stored.dtype), [], 0
+        for (columns, offsets), count in zip(requests, counts, strict=True):
+            width = offsets.shape[0]
+            for cut in be.fixed_partition(1 << columns.shape[0], max(_TASK // width, 1)):
+                out = given[start + cut.start * width : start + cut.stop * width]
+                parts.append((columns, offsets, cut.start, out))
+            start += count
+        if start >= _PARALLEL_FROM:
+            be.map_blocks(lambda part: kernel(self.stored, shift, *part), parts)
         else:
-            for place in range(len(requests)):
-                read(place)
-        asked = zip(given, requests, counts, strict=True)
-        return [self._checked(part, lambda r=request, m=count: _queries(r, 0, m)) for part, request, count in asked]
+            for part in parts:
+                kernel(self.stored, shift, *part)
+        return self._checked(given, lambda: _all_queries(requests, counts))
 
-    def _in_parts(self, request, count, limit):
-        out = None
-        for start in range(0, count, limit):
-            stop = min(start + limit, count)
-            part = self.values(_queries(request, start, stop))
-            out = np.empty(count, part.dtype) if out is None else out
-            out[start:stop] = part
+    def _in_parts(self, requests, counts, limit):
+        """Values of more points than a callable should get at once."""
+        out, first = None, 0
+        for request, count in zip(requests, counts, strict=True):
+            for start in range(0, count, limit):
+                stop = min(start + limit, count)
+                part = self.values(_queries(request, start, stop))
+                out = np.empty(sum(counts), part.dtype) if out is None else out
+                out[first + start : first + stop] = part
+            first += count
         return out
 
     def values(self, words):
@@ -88,14 +93,10 @@ class Oracle:
 
     def _checked(self, given, words):
         self.samples += given.shape[0]
-        exact = be.dtype_name(given.dtype).startswith(("int", "uint", "bool"))
-        self.precision = max(self.precision, 2.0**-53 if exact else be.eps(given.dtype))
-        values = be.to_numpy(given) if not str(given.dtype).endswith("bfloat16") else be.to_numpy(given.float())
-        wide = np.complex128 if np.iscomplexobj(values) else np.float64
-        if self.dtype not in (None, wide):
+        values, exact = self._doubles(given)
+        if self.dtype is not None and self.dtype != values.dtype:  # a dtype equals None where it is float64
             raise ValueError("f returned real and complex values: return one of the two throughout")
-        self.dtype = wide
-        values = values.astype(self.dtype, copy=self.stored is None)
+        self.dtype = values.dtype
         largest = _largest(values)
         if not math.isfinite(largest):
             self._refuse(values, words())
@@ -112,6 +113,16 @@ class Oracle:
             values /= self.scale
         return values
 
+    def _doubles(self, given):
+        """Values in double precision, not those of the caller, and whether they are integers."""
+        if type(given) is np.ndarray and given.dtype.char in "dD" and given.dtype.isnative:
+            self.precision = max(self.precision, _EPS)
+            return given if self.stored is not None else given.copy(), False
+        exact = be.dtype_name(given.dtype).startswith(("int", "uint", "bool"))
+        self.precision = max(self.precision, 0.5 * _EPS if exact else be.eps(given.dtype))
+        values = be.to_numpy(given) if not str(given.dtype).endswith("bfloat16") else be.to_numpy(given.float())
+        return values.astype(np.complex128 if np.iscomplexobj(values) else np.float64), exact
+
     def _refuse(self, values, words):
         place = int(np.flatnonzero(~np.isfinite(values))[0])
         bits = "".join(map(str, unpacked(words[place : place + 1], self.n)[0]))
@@ -122,9 +133,17 @@ def _largest(values):
     """Largest modulus, NaN where a value is."""
     if values.size == 0:
         return 0.0
-    if np.iscomplexobj(values):
+    if values.dtype.kind == "c":
         return float(np.max(np.abs(values)))
     return max(float(values.max()), -float(values.min()))
+
+
+def _all_queries(requests, counts):
+    words, start = np.empty((sum(counts), requests[0][1].shape[1]), np.uint64), 0
+    for (columns, offsets), count in zip(requests, counts, strict=True):
+        _kernels.lookup("fill_queries", "numpy")(columns, offsets, 0, count, words[start : start + count])
+        start += count
+    return words
 
 
 def _queries(request, start, stop):

@@ -6,16 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.special
 
-from .sparse_check import RandomPoints, bits_of_share, noise_doubt
-from .sparse_decoder import decode
-from .sparse_load import added_sizes, bits_for, left_over
+from .sparse_check import RandomSubspaces, bits_of_share, noise_doubt
+from .sparse_decoder import decode, relative_error
+from .sparse_load import added_sizes, bits_for, first_sizes, left_over
 from .sparse_noise import (
     Noise,
     bin_energies,
     estimated_variance,
     mean_square,
     repeats_for,
-    rounding_floor,
+    rounding,
     thresholds,
 )
 from .sparse_plan import LEAST_BITS
@@ -26,6 +26,7 @@ _LARGEST_DENSE = 26
 _CONSISTENT = (0.5, 1.6)  # what is left, over the first estimate of the noise
 _SLACK = 0.05
 _HELPED = 0.5  # share of the energy before that is left, at most, after groups that helped
+_SHAPED = 3  # groups for which there are sizes that differ
 _UNHEARD = 3  # attempts after which unknown noise without a coefficient is given up
 
 
@@ -43,12 +44,12 @@ class Outcome:
 
 def search(sampler, plan):
     """Sample and decode until everything is explained; None where looking at the whole cube costs less."""
-    groups, bits = _start(sampler, plan)
-    if bits is None:
+    groups, sizes = _start(sampler, plan)
+    if sizes is None:
         return None
     repeats, points, left = plan.repeats or 1, None, 1.0
     noise = found = doubt = None
-    wanted = [_affordable(bits, repeats, sampler, plan)] * plan.groups
+    wanted = _affordable(sizes, repeats, sampler, plan)
     for attempt in range(1, plan.attempts + 1):
         if _whole_is_cheaper(sampler, plan, _cost(wanted, repeats, sampler) + (0 if points else plan.checks)):
             return None
@@ -62,7 +63,7 @@ def search(sampler, plan):
             return None
         repeats, doubt = max(group.repeats for group in groups), None
         if found.complete:
-            points = points or RandomPoints(sampler, plan.checks)
+            points = points or RandomSubspaces(sampler, plan.checks)
             doubt = _doubt(found, groups, noise, plan, points, sampler.code.n)
             if doubt is None:
                 return Outcome(found, groups, noise, attempt, True, "every bin explained")
@@ -75,26 +76,31 @@ def search(sampler, plan):
 
 
 def _start(sampler, plan):
-    """Groups of a first look, and the logarithm of the bins to begin with; None where the whole cube costs less."""
-    n = sampler.code.n
+    """Groups of a first look, and the logarithms of the bins to begin with; None where the whole cube costs less."""
+    groups, count = [], plan.sparsity or 1
     if plan.bins is not None:
-        return [], plan.bins
+        return groups, [plan.bins] * plan.groups
     if plan.sparsity is None and plan.noise is None:
-        return probe(sampler, plan, LEAST_BITS)
-    return [], bits_for(plan.sparsity or 1, LEAST_BITS, n)
+        groups, count = probe(sampler, plan, LEAST_BITS)
+        if count is None:
+            return groups, None
+    if plan.noise is None and plan.groups == _SHAPED:
+        return groups, first_sizes(count, LEAST_BITS, sampler.code.n)
+    return groups, [bits_for(count, LEAST_BITS, sampler.code.n)] * plan.groups
 
 
-def _affordable(bits, repeats, sampler, plan):
-    """`bits`, or fewer where `plan.samples` allow no more; ValueError where that is not what was asked for."""
-    most = bits
-    while bits > 0 and not _within(sampler, plan, _cost([bits] * plan.groups, repeats, sampler), None):
-        bits -= 1
-    if _within(sampler, plan, _cost([bits] * plan.groups, repeats, sampler), None) and plan.bins in (None, bits):
-        return bits
-    least = sampler.oracle.samples + _cost([most if plan.bins else 0] * plan.groups, repeats, sampler) + plan.checks
+def _affordable(sizes, repeats, sampler, plan):
+    """`sizes`, or smaller ones where `plan.samples` allow no more; ValueError where that is not what was asked for."""
+    asked = sizes
+    while max(sizes) > 0 and not _within(sampler, plan, _cost(sizes, repeats, sampler), None):
+        sizes = [max(size - 1, 0) for size in sizes]
+    if _within(sampler, plan, _cost(sizes, repeats, sampler), None) and (plan.bins is None or sizes == asked):
+        return sizes
+    most = asked[0] if plan.bins else 0
+    least = sampler.oracle.samples + _cost([most] * plan.groups, repeats, sampler) + plan.checks
     raise ValueError(
-        f"max_samples must be at least {least} for {plan.groups} groups of {1 << most if plan.bins else 1} bins and "
-        f"{plan.checks} checks, got {plan.samples}: allow more, or ask for fewer bins or checks"
+        f"max_samples must be at least {least} for {plan.groups} groups of {1 << most} bins and {plan.checks} checks, "
+        f"got {plan.samples}: allow more, or ask for fewer bins or checks"
     )
 
 
@@ -109,7 +115,7 @@ def _within(sampler, plan, cost, points):
 
 def _doubt(found, groups, noise, plan, points, n):
     """``text, share``, or None where nothing speaks against a certificate."""
-    told = noise_doubt(found, groups, plan, relative_error(found, groups), n)
+    told = noise_doubt(found, groups, plan, n)
     return (told, 0.0) if told else points.doubt(found, groups, noise)
 
 
@@ -122,15 +128,8 @@ def _whole_is_cheaper(sampler, plan, cost):
     return plan.dense and n <= _LARGEST_DENSE and seen + cost >= 1 << n and seen + (1 << n) <= plan.samples
 
 
-def relative_error(found, groups):
-    """‖f - Σ‖ / ‖f‖ over the values in the bins."""
-    sizes = np.asarray([group.size for group in groups], np.float64)
-    whole = sum(group.size * group.energy for group in groups)
-    return float(np.sum(found.energies * sizes[found.group_of]) / whole) ** 0.5 if whole > 0.0 else 0.0
-
-
 def probe(sampler, plan, bits):
-    """Groups of verification offsets alone, and from their share of empty bins the logarithm of the bins needed."""
+    """Groups of verification offsets alone, and the coefficients that their share of empty bins tells."""
     n, groups = sampler.code.n, []
     bits = min(bits, n)
     while True:
@@ -138,18 +137,13 @@ def probe(sampler, plan, bits):
         if _whole_is_cheaper(sampler, plan, cost):
             return groups, None
         if not _within(sampler, plan, cost, None):
-            return groups, bits
+            return groups, 1 << bits
         group = sampler.groups([bits], 0, 1 + sampler.verify)[0]
         groups.append(group)
-        empty = _empty_share([group], rounding(groups, sampler))
+        empty = _empty_share([group], rounding(groups, sampler.oracle.precision))
         if empty > 0.2 or bits == n:
-            return groups, bits_for(_counted(empty, group.size), LEAST_BITS, n)
+            return groups, _counted(empty, group.size)
         bits = min(bits + (3 if empty < _CROWDED else 1), n)
-
-
-def rounding(groups, sampler):
-    """The noise of exact values."""
-    return Noise(0.0, rounding_floor(groups, sampler.oracle.precision))
 
 
 def _empty_share(groups, noise):
@@ -168,7 +162,7 @@ def _counted(empty, size):
 
 def _judged(groups, sampler, plan):
     """The noise and the decoding; unknown noise is estimated again from what the first decoding leaves."""
-    exact = rounding(groups, sampler)
+    exact = rounding(groups, sampler.oracle.precision)
     if plan.noise is None:
         return exact, decode(groups, sampler.code, exact, plan.soft)
     if plan.noise != "unknown":

@@ -95,7 +95,9 @@ def sparse_wht(
     method : {"auto", "peeling", "dense"}
         "dense" looks at all ``2**n`` values; "auto" does so where that takes fewer.
     bins : int, optional
-        Bins of each of the first groups, a power of two. By default the next one to ``0.55 sparsity``, at least 16.
+        Bins of each of the first groups, a power of two. By default at least 16 and the next power of two to ``0.55
+        sparsity``; for exact values and a sparsity of 100 or more, three groups whose sizes differ by at most a factor
+        of two, as few bins together as hold so many coefficients with room to spare.
     groups : int
         Groups of the first attempt, at least 1.
     repeats : int, optional
@@ -109,8 +111,8 @@ def sparse_wht(
     max_samples : int, optional
         Values that are not passed. By default 2**24, and more where `sparsity` or `bins` ask for it.
     checks : int, optional
-        Independent random points that are compared with an answer before it is certified: 2048, or ``0.3 sparsity (1 +
-        n + verify)`` where `sparsity` is at least 64 and that is less.
+        Random points that are compared with an answer before it is certified: 2144, or ``0.6 sparsity (1 + n +
+        verify)`` where `sparsity` is at least 64 and that is less.
     rng : None, int, generator or Key
     on_failure : {"warn", "raise"}
         Whether an answer without certificate warns or raises `ConvergenceError`.
@@ -153,22 +155,25 @@ def sparse_wht(
     so structured supports, as of polynomials, do no harm. A bin gives up a coefficient when its energy is above the
     noise, the frequency read from it belongs to it, and what is left has the energy of the noise (chi-square limits,
     one in a hundred in any bin). Then coefficients that cancelled are dropped and the others fitted to all values by
-    least squares.
+    least squares; exact values need that only in bins that still hold more than rounding.
 
     The certificate says that after this every bin, and all of them together, hold no more than noise, and that the
-    answer agrees with `f` at m = ``info.checks`` independent uniform points that took no part in finding it. A
-    difference that shows at a share p of all points is missed by these with probability ``(1 - p)**m``: one in a
-    thousand for p = 7 / m, a share of 0.0034 for m = 2048. An expansion with K coefficients that is not zero differs
-    from zero at one point in K at least, so what escapes has very many coefficients: a function that is zero but at a
-    few points. With noise the points show differences whose mean square is above ``4 √(2 / m)`` of its variance,
-    coefficients below ``info.resolution`` can be missing, and every one that is given is large enough to tell each of
-    its bits (five standard deviations); with "unknown" noise, many small ones beside those found, that together look
-    like noise, can be missing as well.
+    answer agrees with `f` at m = ``info.checks`` random points that took no part in finding it. They lie on independent
+    uniform affine subspaces of s = 32 points each (s = 4 where m is below 2144), on all of which an expansion is
+    evaluated at once; any two points are independent. A difference that shows at a share p of all points, whichever
+    they are, is missed with probability at most ``((1 - p) / (1 - p + s p))**(m / s)`` (from the mean and the variance
+    of the hits in a subspace): one in a thousand for a share of 0.0034 where m = 2144, and for p = 8 / m with 64 points
+    or more. An expansion with K coefficients that is not zero differs from zero at one point in K at least, so what
+    escapes has very many coefficients: a function that is zero but at a few points. With noise the points show
+    differences whose mean square is above ``4 √(2 / m)`` of its variance, coefficients below ``info.resolution`` can be
+    missing, and every one that is given is large enough to tell each of its bits (five standard deviations); with
+    "unknown" noise, many small ones beside those found, that together look like noise, can be missing as well.
 
     Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, from 64 coefficients on, unless
-    frequencies share their bin in all groups (a few in a hundred runs below a hundred coefficients, rare above); then a
-    small group is added to those that stay. Frequencies that form a subspace share bins far more often, and take twice
-    as much on average, ten times at worst. Time is linear in the number of values; memory is 8 bytes a value, twice.
+    frequencies share their bin in all groups (a few in a hundred runs below a thousand coefficients, rare above); then
+    a small group is added to those that stay. Frequencies that form a subspace share bins far more often, and each
+    further attempt doubles the bins: 32 to 128 of them take 4 to 7 ``sparsity (1 + n + verify)`` values on average, and
+    33 at worst seen. Time is linear in the number of values; memory is 8 bytes a value, twice.
     What counts as exact follows from the precision of the numbers that `f` returns.
 
     References

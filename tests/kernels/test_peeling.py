@@ -52,10 +52,55 @@ def test_points_of_a_group_are_the_same():
     twins.fill_queries(columns, offsets, 31, 91, second)
     assert np.array_equal(first, second)
     x, short = generator.standard_normal(1 << 10), [packed(unpacked(part, 10)) for part in (columns, offsets)]
-    out = np.empty((2, 16 * 7))
-    kernel("gather_points")(x, np.uint64(54), *short, out[0])
-    twins.gather_points(x, np.uint64(54), *short, out[1])
-    assert np.array_equal(out[0], out[1])
+    whole = np.empty(16 * 7)
+    kernel("gather_points")(x, np.uint64(54), *short, 0, whole)
+    for first, rows in ((0, 16), (5, 4), (15, 1), (3, 13)):
+        out = np.empty((2, rows * 7))
+        kernel("gather_points")(x, np.uint64(54), *short, first, out[0])
+        twins.gather_points(x, np.uint64(54), *short, first, out[1])
+        assert np.array_equal(out[0], out[1])
+        assert np.array_equal(out[0], whole[first * 7 : (first + rows) * 7])
+
+
+@pytest.mark.parametrize("n", [4, 9, 70])
+def test_columns_of_several_groups_are_those_of_each(n):
+    candidates = packed(np.random.default_rng(n).integers(0, 2, (60, n), dtype=np.uint8)).reshape(3, 20, -1)
+    sizes = np.asarray([4, 2, 3])
+    columns, hashes = np.empty((2, 9, candidates.shape[2]), np.uint64), np.empty((2, 3, n), np.uint64)
+    for i, choose in enumerate((kernel("choose_groups"), twins.choose_groups)):
+        assert choose(candidates, sizes, n, columns[i], hashes[i])
+        assert not choose(candidates * np.uint64(0), sizes, n, columns[i].copy(), hashes[i].copy())
+    assert np.array_equal(columns[0], columns[1])
+    assert np.array_equal(hashes[0], hashes[1])
+
+
+@pytest.mark.parametrize("turn", [False, True])
+@pytest.mark.parametrize(
+    ("n", "dimension", "subspaces", "missing"), [(3, 2, 5, 0), (20, 5, 11, 9), (70, 3, 20, 1), (130, 0, 70, 0)]
+)
+def test_an_expansion_on_subspaces_is_the_sum_of_its_characters(n, dimension, subspaces, missing, turn):
+    rows, values = planted(n, 40, seed=n)
+    values = values * np.exp(1j * np.arange(values.size)) if turn else values
+    drawn = packed(np.random.default_rng(n).integers(0, 2, (subspaces * (1 + dimension), n), dtype=np.uint8))
+    count, side, found = subspaces << dimension, 64 // (1 + dimension), []
+    for source in (kernel, twins.__dict__.get):
+        points = np.empty((count, drawn.shape[1]), np.uint64)
+        tables = np.empty((-(-n // 4), 16, -(-subspaces // side)), np.uint64)
+        source("lay_out_subspaces")(drawn, dimension, points, tables)
+        left, cubes = function(rows, values)(unpacked(points[: count - missing], n)), np.zeros(count, values.dtype)
+        source("take_from_subspaces")(packed(rows), values, tables, dimension, cubes, left)
+        found.append((points, tables))
+        np.testing.assert_allclose(left, 0.0, rtol=0, atol=1e-12)
+    assert np.array_equal(found[0][0], found[1][0])
+    assert np.array_equal(found[0][1], found[1][1])
+
+
+def test_frequencies_of_few_bits_fall_apart_in_the_table_of_the_decoder():
+    from lowrank_la._kernels.numba.peeling import _slot
+
+    for n in (12, 20, 40):
+        keys, table = np.arange(500, dtype=np.uint64).reshape(-1, 1) << np.uint64(64 - n), np.full(8192, -1, np.int32)
+        assert len({int(_slot(key, keys, table)) for key in keys}) >= 450
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])
@@ -122,7 +167,7 @@ def test_peeling_fitting_and_energies_agree(n, degree, sigma, repeats, turn, sof
     weights, fitted = np.asarray([16.0, 16.0, 8.0]), []
     for (U, keys, found, _), source in ((first, kernel), (second, twins.__dict__.get)):
         source("put_back")(U, *parts, keys[:1], found[:1])
-        source("refit")(U, *parts, weights, keys, found, 200, 1e-15)
+        source("refit")(U, *parts, weights, np.full(3, -1.0), keys, found, 200, 1e-15)
         energies = np.empty(bins.group_of.size)
         source("bin_energies")(U, bins.layout, bins.group_of, code.length - 1, energies)
         fitted.append((U, found, energies))

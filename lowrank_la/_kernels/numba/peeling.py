@@ -10,32 +10,9 @@ import numpy as np
 
 from ._jit import jit
 from .bch import places_of_syndrome
+from .words import bin_of, odd, sign_at, tables_of
 
 START, FIRST_BIN, BITS, VERIFY, REPEATS, FIRST_SHIFT = 0, 1, 2, 3, 4, 5
-
-
-@jit
-def _odd(a, b):
-    """Parity of the bits that two rows of words share."""
-    x = np.uint64(0)
-    for w in range(a.size):
-        x ^= a[w] & b[w]
-    x ^= x >> np.uint64(32)
-    x ^= x >> np.uint64(16)
-    x ^= x >> np.uint64(8)
-    x ^= x >> np.uint64(4)
-    return (np.uint64(0x6996) >> (x & np.uint64(15))) & np.uint64(1)
-
-
-@jit
-def _bin_of(key, hashes, c):
-    """Bin of a coefficient in group `c`."""
-    place, row = np.uint64(0), hashes[c]
-    for w in range(key.size):
-        part, word = row[w * 64 : min(row.size, w * 64 + 64)], key[w]
-        for q in range(part.size):
-            place ^= part[q] & (np.uint64(0) - ((word >> np.uint64(63 - q)) & np.uint64(1)))
-    return np.int64(place)
 
 
 @jit
@@ -43,7 +20,7 @@ def _stencil_signs(key, stencil, z):
     """Signs of a character on the stencil."""
     if stencil.shape[0]:
         for i in range(z.size):
-            z[i] = 1.0 - 2.0 * float(_odd(stencil[i], key))
+            z[i] = sign_at(stencil[i], key)
     else:
         for q in range(z.size):
             z[q] = 1.0 - 2.0 * float((key[q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1))
@@ -54,10 +31,10 @@ def _group_signs(key, z, layout, shifts, c, signs):
     """Signs of a character at the offsets of group `c`; gives their number."""
     verify, repeats, row = layout[c, VERIFY], layout[c, REPEATS], layout[c, FIRST_SHIFT]
     for i in range(verify):
-        signs[i] = 1.0 - 2.0 * float(_odd(shifts[row + i], key))
+        signs[i] = sign_at(shifts[row + i], key)
     at = verify
     for p in range(repeats):
-        sign = 1.0 - 2.0 * float(_odd(shifts[row + verify + p], key))
+        sign = sign_at(shifts[row + verify + p], key)
         signs[at] = sign
         part = signs[at + 1 : at + 1 + z.size]
         for i in range(z.size):
@@ -126,9 +103,9 @@ def _take_out(u, key, z, group, shifts, a):
     """Subtract a coefficient from the values of its bin."""
     verify, row = group[VERIFY], group[FIRST_SHIFT]
     for i in range(verify):
-        u[i] -= -a if _odd(shifts[row + i], key) else a
+        u[i] -= -a if odd(shifts[row + i], key) else a
     for p in range(group[REPEATS]):
-        own = -a if _odd(shifts[row + verify + p], key) else a
+        own = -a if odd(shifts[row + verify + p], key) else a
         at = verify + p * (1 + z.size)
         u[at] -= own
         part = u[at + 1 : at + 1 + z.size]
@@ -175,7 +152,9 @@ def _slot(key, keys, table):
     h = np.uint64(0x9E3779B97F4A7C15)
     for w in range(key.size):
         h = (h ^ key[w]) * np.uint64(0xBF58476D1CE4E5B9)
-        h ^= h >> np.uint64(31)
+        h ^= h >> np.uint64(32)
+        h *= np.uint64(0x94D049BB133111EB)
+        h ^= h >> np.uint64(29)
     mask = np.uint64(table.size - 1)
     at = h & mask
     while table[at] >= 0:
@@ -203,15 +182,18 @@ def _room_of(key, keys, values, found, table):
 
 
 @jit
-def _take_everywhere(U, key, z, a, layout, hashes, shifts, g, peeled, queue, waiting, tail, length):
+def _take_everywhere(U, key, z, signs, a, layout, tables, shifts, g, peeled, queue, waiting, tail, length):
     """Take a coefficient out of its bin in every group and queue those bins but `g`; gives the length of the queue."""
     bins = queue.size
     for d in range(layout.shape[0]):
-        place, width = _bin_of(key, hashes, d), _width(layout, d, z.size)
+        place, width = bin_of(key, tables, d), _width(layout, d, z.size)
         other, start = layout[d, FIRST_BIN] + place, layout[d, START] + place * width
-        _take_out(U[start : start + width], key, z, layout[d], shifts, a)
         peeled[other] += 1
-        if not waiting[other] and other != g:
+        if other == g:
+            _subtract(U[start : start + width], signs[:width], a)
+            continue
+        _take_out(U[start : start + width], key, z, layout[d], shifts, a)
+        if not waiting[other]:
             waiting[other] = 1
             at = tail + length
             queue[at - bins if at >= bins else at] = other
@@ -266,6 +248,7 @@ def peel(
     coded = stencil.shape[0] > 0
     bins, found, pops = group_of.size, 0, 0
     key, z, signs = np.zeros(keys.shape[1], np.uint64), np.empty(m), np.empty(_widest(layout, m))
+    tables = tables_of(hashes)
     for g in range(bins):
         queue[g], waiting[g], peeled[g] = g, 1, 0
     head, length = 0, bins
@@ -281,7 +264,7 @@ def peel(
         if layout[c, REPEATS] == 0 or _energy(u) <= zero[c] * slack:
             continue
         _vote(u, layout[c, VERIFY], layout[c, REPEATS], soft, z)
-        if not _key_of(z, coded, degree, exps, logs, n, key) or (check and _bin_of(key, hashes, c) != j):
+        if not _key_of(z, coded, degree, exps, logs, n, key) or (check and bin_of(key, tables, c) != j):
             continue
         _group_signs(key, z, layout, shifts, c, signs)
         a = _along(u, signs) / width
@@ -291,5 +274,5 @@ def peel(
         if place < 0:
             return found, budget + 1
         values[place] += a
-        length = _take_everywhere(U, key, z, a, layout, hashes, shifts, g, peeled, queue, waiting, head, length)
+        length = _take_everywhere(U, key, z, signs, a, layout, tables, shifts, g, peeled, queue, waiting, head, length)
     return found, pops

@@ -7,23 +7,25 @@ import numpy as np
 
 from ._jit import jit
 from .peeling import (
+    BITS,
     FIRST_BIN,
     START,
     _along,
-    _bin_of,
     _energy,
     _group_signs,
     _stencil_signs,
     _subtract,
     _width,
 )
+from .words import bin_of, tables_of
 
 
 @jit
-def refit(U, layout, hashes, shifts, stencil, weights, keys, values, sweeps, tol):
+def refit(U, layout, hashes, shifts, stencil, weights, quiet, keys, values, sweeps, tol):
     """Least squares on the frequencies by sweeps over the coefficients; `U` holds what is left, before and after.
 
-    Stops after `sweeps`, or when no coefficient moves by more than `tol`. Gives the number of sweeps.
+    Passes over coefficients whose bins all hold at most an energy of `quiet` (groups,). Stops after `sweeps`, or when
+    no coefficient moves by more than `tol`. Gives the number of sweeps.
     """
     m = stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
     groups, most, total = layout.shape[0], 0, 0.0
@@ -32,24 +34,65 @@ def refit(U, layout, hashes, shifts, stencil, weights, keys, values, sweeps, tol
         most = max(most, width)
         total += weights[c] * width
     signs, z = np.empty((groups, most)), np.empty(m)
-    starts = np.empty(groups, np.int64)
+    places, loud = _places_of(keys, layout, hashes), _loud_bins(U, layout, m, quiet)
     for sweep in range(sweeps):
         moved = 0.0
         for i in range(keys.shape[0]):
+            if not _some(loud, layout, places[i]):
+                continue
             _stencil_signs(keys[i], stencil, z)
             step = 0.0 * values[i]
             for c in range(groups):
-                width = _group_signs(keys[i], z, layout, shifts, c, signs[c])
-                starts[c] = layout[c, START] + _bin_of(keys[i], hashes, c) * width
-                step += weights[c] * _along(U[starts[c] : starts[c] + width], signs[c])
+                _group_signs(keys[i], z, layout, shifts, c, signs[c])
+                step += weights[c] * _along(_bin(U, layout, c, m, places[i, c]), signs[c])
             step /= total
             values[i] += step
             moved = max(moved, abs(step))
             for c in range(groups):
-                _subtract(U[starts[c] : starts[c] + _width(layout, c, m)], signs[c], step)
+                u = _bin(U, layout, c, m, places[i, c])
+                _subtract(u, signs[c], step)
+                loud[layout[c, FIRST_BIN] + places[i, c]] = quiet[c] < 0.0 or _energy(u) > quiet[c]
         if moved <= tol:
             return sweep + 1
     return sweeps
+
+
+@jit
+def _bin(U, layout, c, m, place):
+    width = _width(layout, c, m)
+    start = layout[c, START] + place * width
+    return U[start : start + width]
+
+
+@jit
+def _places_of(keys, layout, hashes):
+    """Bin of every frequency in every group."""
+    tables, places = tables_of(hashes), np.empty((keys.shape[0], layout.shape[0]), np.int64)
+    for i in range(keys.shape[0]):
+        for c in range(layout.shape[0]):
+            places[i, c] = bin_of(keys[i], tables, c)
+    return places
+
+
+@jit
+def _loud_bins(U, layout, m, quiet):
+    """Whether each bin is above its energy of `quiet`; all are for a negative one."""
+    last = layout.shape[0] - 1
+    loud = np.empty(layout[last, FIRST_BIN] + (1 << layout[last, BITS]), np.bool_)
+    for c in range(layout.shape[0]):
+        for place in range(1 << layout[c, BITS]):
+            energy = _energy(_bin(U, layout, c, m, place)) if quiet[c] >= 0.0 else 0.0
+            loud[layout[c, FIRST_BIN] + place] = energy > quiet[c]
+    return loud
+
+
+@jit
+def _some(loud, layout, places):
+    """Whether one of the bins is loud."""
+    found = False
+    for c in range(places.size):
+        found = found or loud[layout[c, FIRST_BIN] + places[c]]
+    return found
 
 
 @jit
@@ -59,12 +102,12 @@ def put_back(U, layout, hashes, shifts, stencil, keys, values):
     most = 0
     for c in range(layout.shape[0]):
         most = max(most, _width(layout, c, m))
-    signs, z = np.empty(most), np.empty(m)
+    signs, z, tables = np.empty(most), np.empty(m), tables_of(hashes)
     for i in range(keys.shape[0]):
         _stencil_signs(keys[i], stencil, z)
         for c in range(layout.shape[0]):
             width = _group_signs(keys[i], z, layout, shifts, c, signs)
-            start = layout[c, START] + _bin_of(keys[i], hashes, c) * width
+            start = layout[c, START] + bin_of(keys[i], tables, c) * width
             _subtract(U[start : start + width], signs, -values[i])
 
 
@@ -76,24 +119,3 @@ def bin_energies(U, layout, group_of, m, out):
         width = _width(layout, c, m)
         start = layout[c, START] + (g - layout[c, FIRST_BIN]) * width
         out[g] = _energy(U[start : start + width])
-
-
-@jit
-def take_from_points(points, keys, values, left):
-    """Subtract the expansion from values at points; both are rows of words."""
-    parity = np.empty(points.shape[0], np.uint64)
-    for i in range(keys.shape[0]):
-        parity[:] = 0
-        for w in range(keys.shape[1]):
-            for p in range(points.shape[0]):
-                parity[p] ^= points[p, w] & keys[i, w]
-        a = values[i]
-        for p in range(points.shape[0]):
-            x = parity[p]
-            x ^= x >> np.uint64(32)
-            x ^= x >> np.uint64(16)
-            x ^= x >> np.uint64(8)
-            x ^= x >> np.uint64(4)
-            x ^= x >> np.uint64(2)
-            x ^= x >> np.uint64(1)
-            left[p] -= a * (1.0 - 2.0 * np.float64(np.int64(x & np.uint64(1))))

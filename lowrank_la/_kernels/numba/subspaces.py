@@ -68,12 +68,48 @@ def fill_queries(columns, offsets, start, stop, out):
 
 
 @jit
-def gather_points(x, shift, columns, offsets, out):
-    """Numbers of the vector `x` at all points of a group, whose words without the last `shift` bits are places."""
+def gather_points(x, shift, columns, offsets, first, out):
+    """Numbers of the vector `x` at the points of a group from combination `first` on.
+
+    Words without their last `shift` bits are places. Combinations follow each other by one exclusive or, with the sum
+    of the columns up to the lowest one that changes.
+    """
     count = offsets.shape[0]
-    base = np.zeros(1, np.uint64)
-    for l in range(1 << columns.shape[0]):
-        _combination(columns, l, base)
-        row = out[l * count : (l + 1) * count]
+    places, steps = np.empty(count, np.uint64), np.empty(columns.shape[0] + 1, np.uint64)
+    for p in range(count):
+        places[p] = offsets[p, 0] >> shift
+    steps[:] = 0
+    for i in range(columns.shape[0]):
+        steps[i] = steps[max(i - 1, 0)] ^ (columns[i, 0] >> shift)
+    start = np.zeros(1, np.uint64)
+    _combination(columns, first, start)
+    base, at = start[0] >> shift, np.uint64(0)
+    for l in range(first + 1, first + 1 + out.size // count):
         for p in range(count):
-            row[p] = x[(base[0] ^ offsets[p, 0]) >> shift]
+            out[at + np.uint64(p)] = x[base ^ places[p]]
+        at += np.uint64(count)
+        i = 0
+        while not (l >> i) & 1:
+            i += 1
+        base ^= steps[i]
+
+
+@jit
+def choose_groups(candidates, sizes, n, columns, hashes):
+    """`choose_columns` for a row of `candidates` after the other, `sizes` of them each; whether all were found.
+
+    Parameters
+    ----------
+    candidates : uint64 array (groups, rows, words)
+    sizes : int64 array (groups,)
+    n : int
+    columns : uint64 array (sum of sizes, words)
+    hashes : uint64 array (groups, n)
+    """
+    first = 0
+    for c in range(sizes.size):
+        last = first + sizes[c]
+        if choose_columns(candidates[c], n, columns[first:last], hashes[c]) < sizes[c]:
+            return False
+        first = last
+    return True
