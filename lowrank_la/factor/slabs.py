@@ -42,7 +42,8 @@ def fused_kernel(block, _start, W, *, work):
     xp, wide = be.namespace(A), widest(A)
     shift = _first_mean(A) if work.centre else None
     multiplier = be.blasable(xp.astype(W, A.dtype, copy=False))
-    Z, squares, sums, image = None, 0.0, None, _Image(xp, wide, A.dtype != wide and not work.centre)
+    image = _Image(xp, wide, A.dtype != wide and not work.centre)
+    Z, squares, sums = None, 0.0, None
     for panel in panels(A, shift):
         Y = panel @ multiplier
         Z = added(Z, adjoint(xp, panel, Y[:, : work.columns]), wide)
@@ -54,14 +55,14 @@ def fused_kernel(block, _start, W, *, work):
     if work.centre:
         image.shift = _centre_fused(state, shift, sums, W, work)
     if work.triangle:
-        state["R"] = image.triangle()
+        state["R"] = image.triangle(lambda: be.matmul(A, multiplier))
     return state
 
 
 class _Image:
     """``A W`` of a slab, panel by panel, and its triangular factor.
 
-    Where its entries come from a narrower dtype the Gram matrix is taken on the way, in the wide one.
+    Where its entries come from a narrower dtype only the Gram matrix is kept, in the wide one.
     """
 
     def __init__(self, xp, wide, gram):
@@ -69,16 +70,18 @@ class _Image:
         self.gram, self.G, self.shift = gram, None, None
 
     def append(self, Y):
-        self.parts.append(Y)
         if self.gram:
             Y = self.xp.astype(Y, self.wide)
             self.G = added(self.G, be.mH(Y) @ Y, self.wide)
+        else:
+            self.parts.append(Y)
 
-    def triangle(self):
+    def triangle(self, again):
+        """The factor; ``again()`` computes ``A W`` where its Gram matrix is too ill-conditioned for one."""
         R = _of_gram(self.xp, self.G) if self.gram else None
         if R is not None:
             return R
-        Y = self.xp.astype(_joined(self.xp, self.parts), self.wide, copy=False)
+        Y = self.xp.astype(again() if self.gram else _joined(self.xp, self.parts), self.wide, copy=False)
         return triangle(Y if self.shift is None else Y - self.shift[None, :])
 
 
