@@ -1,13 +1,11 @@
-"""Chebyshev-Tucker and functional Tucker models: ``python -m benchmarks.tensor_functional_rows [--quick]``.
+"""Chebyshev-Tucker and functional Tucker models: ``bench_tensors --modules tensor_functional_rows``.
 
-`problems` gives the rows to `bench_tensors`. Contenders alternate in one process; one counts when its error is within
-the target stated with its problem. No package in Python does the same, so the peers are what one would write with NumPy
-and SciPy (the published algorithm on the full coefficient tensor), Gaussian process regression of scikit-learn and
-masked CP of TensorLy.
+A contender counts when its error is within the target of its problem; all have one thread, since matrices this small
+gain nothing from a second one. No package in Python does the same, so the peers are what one would write with NumPy and
+SciPy (the published algorithm on the full coefficient tensor), Gaussian process regression of scikit-learn and masked
+CP of TensorLy.
 """
 
-import argparse
-import logging
 import math
 import warnings
 
@@ -16,9 +14,11 @@ import scipy.fft
 from scipy.interpolate import CubicSpline
 
 import lowrank_la as lr
-from benchmarks import harness, report
+from benchmarks import harness
+from benchmarks.tensor_timing import aim, contest, problem
 
 RANDOM = np.random.default_rng(7).uniform(-1.0, 1.0, (4000, 3))
+LIMITS = {"newton": {"seconds": 0.1, "rank": 13}}
 FUNCTIONS = {
     "1 / (1 + 9 r²)": lambda x: 1.0 / (1.0 + 9.0 * np.sum(x**2, axis=1)),
     "tanh(5 Σx)": lambda x: np.tanh(5.0 * np.sum(x, axis=1)),
@@ -73,10 +73,14 @@ def kernels(quick):
     size = 256 if quick else 1024
     charges = 20 if quick else 100
     cases = {
-        "newton": (lr.newton_kernel(size, terms=31).long_range(), f"long-range Newton kernel, n={size}, m=129", 2e-8),
+        "newton": (
+            lr.newton_kernel(size, terms=31).long_range(),
+            f"Chebyshev-Tucker, long-range Newton kernel, n={size}, m=129",
+            2e-8,
+        ),
         "charges": (
             lr.newton_kernel(256, terms=26, centers=generator.uniform(-0.5, 0.5, (charges, 3))).long_range(10),
-            f"long-range potential of {charges} random charges, n=256, m=129",
+            f"Chebyshev-Tucker, long-range potential of {charges} random charges, n=256, m=129",
             1e-6,
         ),
     }
@@ -133,7 +137,7 @@ def functions(quick):
             return float(error), f"degree {factors[0].shape[0] - 1}, ranks {core.shape}"
 
         runs = {"lowrank_la ChebTuck": ours, "NumPy, SciPy: degree doubled in all modes, HOSVD": doubling}
-        found[f"function {name}"] = (f"{name} on the cube to 1e-12", runs, judged, 1e-12)
+        found[f"function {name}"] = (f"Chebyshev-Tucker, {name} on the cube, degree not given", runs, judged, 1e-12)
     return found
 
 
@@ -190,7 +194,12 @@ def scattered(quick):
         "TensorLy parafac, mask": masked,
     }
     found = {
-        "funbat": ("synthetic experiment, 675 noisy values of 90×90, root mean square error", runs, judged, 0.0042)
+        "funbat": (
+            "Functional Tucker, synthetic experiment, 675 noisy values of 90×90, root mean square error",
+            runs,
+            judged,
+            0.0042,
+        )
     }
     n = 500 if quick else 2000
     t = np.sort(np.random.default_rng(0).uniform(size=n))
@@ -215,60 +224,67 @@ def scattered(quick):
         return max(float(np.max(np.abs(a - b))) for a, b in zip(answer, exact, strict=True)), ""
 
     runs = {"lowrank_la FunctionalTucker, one mode": one_mode, "NumPy, dense Gaussian process": dense}
-    found["one_mode"] = (f"posterior of one mode, {n} values, difference from the dense one", runs, off, 1e-8)
+    found["one_mode"] = (
+        f"Functional Tucker, posterior of one mode, {n} values, difference from the dense one",
+        runs,
+        off,
+        1e-8,
+    )
     return found
 
 
-def run(title, contenders, judged, target, repeats):
-    """Rows with seconds, error and the ratio to the fastest accurate peer."""
-    rows, working = [], {}
-    for name, call in contenders.items():
-        try:
-            error, note = judged(call())
-            working[name] = call
-        except Exception as failure:  # noqa: BLE001 - a peer that fails is a row of the report
-            error, note = math.inf, f"failed: {type(failure).__name__}"
-        row = {"contender": name, "ours": "lowrank_la" in name, "error": error, "note": note}
-        rows.append(row | {"accurate": error <= target, "seconds": math.nan})
-    timed = harness.alternate(working, repeats, budget=20.0)
-    for row in rows:
-        if row["contender"] in timed:
-            row["seconds"] = timed[row["contender"]].median
-    peers = [row["seconds"] for row in rows if not row["ours"] and row["accurate"]]
-    print(f"\n{title} (target {target:g})")
-    for row in rows:
-        row["ratio_to_best_peer"] = row["seconds"] / min(peers) if peers else math.nan
-        print(
-            f"  {row['contender']:<54}{row['seconds']:>9.4f} s  error {row['error']:.2e}"
-            f"{'' if row['accurate'] else ' (missed)'}  {row['note']}  ratio {row['ratio_to_best_peer']:.3f}",
-            flush=True,
-        )
-    return {"title": title, "target": target, "rows": rows}
+def draws(quick):
+    """The synthetic experiment over several draws: root mean square error and coverage of the tuned model."""
+    errors, covered, seconds = [], [], []
+    for seed in range(3 if quick else 20):
+        x, y, new, truth, _, _ = synthetic(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            (mean, std), spent = harness.seconds(
+                lambda x=x, y=y, new=new, seed=seed: (
+                    lr.FunctionalTucker(1, core="superdiagonal").fit(x, y, rng=seed).predict(new)
+                )
+            )
+        errors.append(float(np.sqrt(np.mean((mean - truth) ** 2))))
+        covered.append(float(np.mean(np.abs(mean - truth) <= 1.96 * std)))
+        seconds.append(spent)
+    aims = [
+        aim("largest error", max(errors), most=0.0042, words="{:.4f}"),
+        aim("mean coverage of 95 % intervals", np.mean(covered), least=0.92),
+        aim("mean coverage of 95 % intervals", np.mean(covered), most=0.98),
+    ]
+    row = {"contender": "lowrank_la FunctionalTucker, tuned", "ours": True, "seconds": float(np.median(seconds)),
+           "error": float(np.mean(errors)), "note": f"mean of {len(errors)} draws"}  # fmt: skip
+    return problem("Functional Tucker, synthetic experiment, root mean square error over draws", [row], aims)
+
+
+def run(title, contenders, judged, target, repeats, limits):
+    """The problem with errors judged from the answers, and `limits` of seconds and ranks for the first contender."""
+    found, rows = contest(contenders, repeats, budget=6.0), []
+    for name, one in found.items():
+        error, note = (math.inf, one.failure) if one.failure else judged(one.result)
+        rows.append(one.row(name, error=error, accurate=error <= target, note=note))
+    aims = [aim("error", rows[0]["error"], most=target, words="{:.2g}")]
+    if "seconds" in limits:
+        aims.append(aim("seconds", rows[0]["seconds"], most=limits["seconds"]))
+    if "rank" in limits:
+        rank = max(next(iter(found.values())).result[0].shape)
+        aims.append(aim("largest rank", rank, most=limits["rank"], words="{:.0f}"))
+    return problem(f"{title} (aim {target:g})", rows, aims, target=target)
 
 
 def problems(quick=False, repeats=3, only=()):
-    """``{name: {"title", "target", "rows"}}`` of all problems, or of those whose name contains a word of `only`."""
+    """``{name: problem}`` of all problems, or of those whose name contains a word of `only`."""
+
+    def chosen(name):
+        return not only or any(word in name for word in only)
+
     found = {}
-    for make in (kernels, functions, scattered):
-        for name, (title, contenders, judged, target) in make(quick).items():
-            if not only or any(word in name for word in only):
-                found[name] = run(title, contenders, judged, target, repeats)
+    with harness.threads(1):
+        for make in (kernels, functions, scattered):
+            for name, (title, contenders, judged, target) in make(quick).items():
+                if chosen(name):
+                    found[name] = run(title, contenders, judged, target, repeats, LIMITS.get(name, {}))
+        if chosen("funbat_draws"):
+            found["funbat_draws"] = draws(quick)
     return found
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tensor_functional_rows", description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args(arguments)
-    logging.disable(logging.INFO)
-    with harness.threads(1), warnings.catch_warnings():  # matrices this small gain nothing from a second thread
-        warnings.simplefilter("ignore")
-        payload = {"threads": 1, "problems": problems(options.quick, options.repeats, options.only)}
-    whole = not (options.quick or options.only)
-    print("\nwrote", report.write_json("tensor_functional" if whole else "tensor_functional_partial", payload).name)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,19 +1,19 @@
-"""Sparse and incomplete tensors, other losses, diagnostics: ``python -m benchmarks.tensor_sparse_rows [--quick]``.
+"""Sparse and incomplete tensors, other losses, diagnostics: ``bench_tensors --modules tensor_sparse_rows``.
 
-`problems` gives the rows to `bench_tensors`. Contenders alternate in one process; a contender counts when its error is
-no worse than that of the best one by more than the share stated with its problem.
+A contender counts when its error is no worse than that of the best one by more than the share given with its problem.
 """
 
-import argparse
-import logging
 import math
-import warnings
 
 import numpy as np
 import scipy.sparse as sp
 
 import lowrank_la as lr
-from benchmarks import harness, report
+from benchmarks import harness
+from benchmarks.tensor_cp_contenders import ours, parts, stamped
+from benchmarks.tensor_cp_contenders import pyttb as pyttb_als
+from benchmarks.tensor_timing import aim, contest, problem, sweep_contest, times_peer
+from lowrank_la.tensors.kruskal import model_norm
 
 LOSSES = {
     "gaussian": "GAUSSIAN", "poisson": "POISSON", "poisson_log": "POISSON_LOG", "bernoulli": "BERNOULLI_ODDS",
@@ -39,81 +39,54 @@ def coordinates(n, count, power, seed=0):
     return np.unique(index.astype(np.int64), axis=0)
 
 
-def sparse_sweeps(n, count, rank, power):
-    """Seconds of one sweep, from the difference of runs of few and of many sweeps on the same start."""
+def sparse_sweeps(n, count, rank, power, repeats, least=None):
+    """Seconds of a sweep from the same start; `least` times as fast as the peer is aimed at."""
     import pyttb
 
-    generator = np.random.default_rng(1)
+    generator, sweeps = np.random.default_rng(1), 3
     coords = coordinates(n, count, power)
     values = generator.random(coords.shape[0])
-    factors = [generator.random((n, rank)) for _ in range(3)]
+    start = [generator.random((n, rank)) for _ in range(3)]
     X = sp.coo_array((values, tuple(coords.T)), shape=(n, n, n))
-    theirs = pyttb.sptensor(coords, values[:, None], (n, n, n))
-
-    def ours(sweeps):
-        init = np.ones(rank), factors
-        return lr.cp(X, rank, init=init, maxiter=sweeps, tol=0, accelerate=False, on_failure="warn").info.error
-
-    def peer(sweeps):
-        init = pyttb.ktensor([np.asfortranarray(factor) for factor in factors])
-        found = pyttb.cp_als(theirs, rank, init=init, maxiters=sweeps, stoptol=0.0, printitn=0)[2]
-        return 1.0 - float(found["fit"])
-
-    return {
-        "lowrank_la cp": (lambda: ours(1), lambda: ours(11), 10),
-        "pyttb cp_als": (lambda: peer(1), lambda: peer(3), 2),
+    theirs = stamped(pyttb.sptensor, coords, values[:, None], (n, n, n))
+    contenders = {
+        "lowrank_la cp": lambda each: ours(X, rank, start, maxiter=sweeps, tol=0, accelerate=False, callback=each),
+        "pyttb cp_als": lambda each: pyttb_als(theirs, rank, start, sweeps, each),
     }
-
-
-def run_sweeps(title, contenders, repeats):
-    errors = {name: few() for name, (few, _, _) in contenders.items()}
-    runs = {}
-    for name, (few, many, _) in contenders.items():
-        runs[f"{name}, few"], runs[f"{name}, many"] = few, many
-    timed = harness.alternate(runs, repeats)
-    rows = []
-    for name, (_, _, sweeps) in contenders.items():
-        pairs = zip(timed[f"{name}, few"].times, timed[f"{name}, many"].times, strict=True)
-        seconds = float(np.median([(many - few) / sweeps for few, many in pairs]))
-        memory = harness.peak_extra_memory(contenders[name][0])
-        rows.append(
-            {"contender": name, "ours": "lowrank_la" in name, "seconds": seconds, "error": errors[name],
-             "extra_megabytes": memory}
-        )  # fmt: skip
-    return finished(title, rows, 1e-9)
-
-
-def finished(title, rows, share):
-    """The rows with the ratio to the fastest accurate peer."""
-    best = min((row["error"] for row in rows if math.isfinite(row["error"])), default=math.inf)
-    for row in rows:
-        row["accurate"] = math.isinf(share) or bool(row["error"] <= best + share * abs(best))
-    peers = [row["seconds"] for row in rows if not row["ours"] and row["accurate"]]
-    for row in rows:
-        row["ratio_to_best_peer"] = row["seconds"] / min(peers) if peers else math.nan
-    print(f"\n{title}")
-    for row in rows:
-        print(
-            f"  {row['contender']:<46}{row['seconds']:>10.4f} s  error {row['error']:.6g}"
-            f"{'' if row['accurate'] else '  not accurate'}  ratio {row['ratio_to_best_peer']:.3f}",
-            flush=True,
+    found, _ = sweep_contest(contenders, sweeps, repeats, budget=20.0)
+    size, rows = float(np.linalg.norm(values)), []
+    for name, one in found.items():
+        weights, factors = parts(one.result)
+        cross = sum(
+            float(values[part] @ (model_at(factors, coords[part]) @ weights))
+            for part in (slice(i, i + 100_000) for i in range(0, coords.shape[0], 100_000))
         )
-    return {"title": title, "rows": rows}
+        square = size**2 - 2 * cross + model_norm(weights, factors) ** 2
+        rest = one.cold - sweeps * float(np.median(one.times))
+        note = f"{max(0.0, rest):.2f} s of set-up and compilation in a first call of {sweeps} sweeps"
+        rows.append(one.row(name, error=math.sqrt(max(0.0, square)) / size, note=note))
+    for row in rows:
+        row["accurate"] = row["error"] <= rows[1]["error"] * (1 + 1e-9)
+    kind = "uniform places" if power is None else "power-law places"
+    aims = [] if least is None else [aim("times as fast as pyttb", times_peer(rows), least=least)]
+    return problem(f"CP-ALS, a sweep, sparse {n}³, {count:.0e} nonzeros, rank {rank}, {kind}", rows, aims)
 
 
-def run_plain(title, contenders, repeats, share):
-    """Rows of contenders that each return an error."""
-    errors, rows = {}, []
-    for name, run in contenders.items():
-        try:
-            errors[name] = run()
-        except Exception as failure:  # noqa: BLE001 - a peer that fails is a row of the report
-            errors[name] = math.inf
-            print(f"{name} failed: {type(failure).__name__}: {failure}")
-    timed = harness.alternate({name: run for name, run in contenders.items() if errors[name] < math.inf}, repeats)
-    for name, timing in timed.items():
-        rows.append({"contender": name, "ours": "lowrank_la" in name, "seconds": timing.median, "error": errors[name]})
-    return finished(title, rows, share)
+def model_at(factors, coords):
+    """Products of the factors' rows at the places `coords`, one column a term."""
+    rows = factors[0][coords[:, 0]]
+    for k, factor in enumerate(factors[1:], 1):
+        rows = rows * factor[coords[:, k]]
+    return rows
+
+
+def by_error(title, contenders, repeats, share):
+    """The problem of contenders that each return an error; those within `share` of the least one count."""
+    found = contest(contenders, repeats, budget=6.0)
+    errors = {name: math.inf if one.failure else float(one.result) for name, one in found.items()}
+    limit = math.inf if math.isinf(share) else min(errors.values()) + share * abs(min(errors.values()))
+    rows = [one.row(name, error=errors[name], accurate=errors[name] <= limit) for name, one in found.items()]
+    return problem(title, rows)
 
 
 def missing(quick, chosen):
@@ -140,7 +113,7 @@ def missing(quick, chosen):
             return relative(truth, tensorly.cp_to_tensor(cp))
 
         found[f"missing_{share}"] = (
-            f"{n}³, rank {rank}, {share:.0%} of the entries observed, 1 % noise",
+            f"CP of a part of the entries, {share:.0%} of {n}³, rank {rank}, 1 % noise, error against the whole",
             {"lowrank_la cp, mask": ours, "TensorLy parafac, mask": tensorly_mask},
             0.5,
         )
@@ -179,7 +152,7 @@ def losses(quick, chosen):
             return float(np.mean(handle[0](X.ravel(order="F"), result.full().data.ravel(order="F"))))
 
         found[f"gcp_{name}"] = (
-            f"gcp, {name}, {n}³, rank {rank}, at most 200 steps",
+            f"Generalized CP, {name}, {n}³, rank {rank}, at most 200 steps",
             {"lowrank_la gcp": ours, "pyttb gcp_opt L-BFGS-B": peer},
             1e-2,
         )
@@ -230,7 +203,7 @@ def sampled(quick, chosen):
         result = pyttb.gcp_opt(data, rank, Objectives.BERNOULLI_ODDS, solver, init=init, sampler=sampler, printitn=0)[0]
         return loss(result.full().data)
 
-    title = f"gcp, bernoulli, {n}³ with {X.nnz} ones, rank {rank}, 3 epochs of 1000 sampled steps"
+    title = f"Generalized CP, bernoulli, {n}³ with {X.nnz} ones, rank {rank}, 3 epochs of 1000 sampled steps"
     runs = {"lowrank_la gcp, adam": lambda: ours(3), "pyttb gcp_opt, Adam, stratified": lambda: peer(3)}
     return {"gcp_sampled": (title, runs, 2e-2)}
 
@@ -275,8 +248,8 @@ def diagnostics(quick, chosen):
         ),
     }  # fmt: skip
     return {
-        "core_consistency": (f"core consistency, {'×'.join(map(str, shape))}, rank {rank}", runs, math.inf),
-        "diagnostics": ("other figures, error from what they should be", figures, math.inf),
+        "core_consistency": (f"Core consistency, {'×'.join(map(str, shape))}, rank {rank}", runs, math.inf),
+        "diagnostics": ("Other diagnostics, error from what they should be", figures, math.inf),
     }
 
 
@@ -298,7 +271,7 @@ def measured_data():
                 {"contender": f"lowrank_la cp, {name}, rank {rank}", "ours": True, "seconds": seconds,
                  "error": result.info.error}
             )  # fmt: skip
-    return {"title": "CP of measured data: relative error of the observed entries", "rows": rows}
+    return problem("CP of measured data: relative error of the observed entries", rows)
 
 
 def problems(quick=False, repeats=3, only=()):
@@ -307,35 +280,16 @@ def problems(quick=False, repeats=3, only=()):
     def chosen(name):
         return not only or any(word in name for word in only)
 
-    found = {}
     large, small = ((2000, 50_000, 16), (1000, 20_000, 16)) if quick else ((10_000, 10**6, 16), (3000, 2 * 10**5, 16))
-    for name, (n, count, rank), power in (("sparse_sweep", large, None), ("sparse_power_law", small, 3.0)):
-        if chosen(name):
-            kind = "uniform places" if power is None else "power-law places"
-            title = f"CP-ALS sweep, {n}³ sparse, {count:.0e} nonzeros, R={rank}, {kind}"
-            found[name] = run_sweeps(title, sparse_sweeps(n, count, rank, power), repeats)
+    found = {}
+    if chosen("sparse_sweep"):
+        found["sparse_sweep"] = sparse_sweeps(*large, None, repeats, least=15.0)
+    if chosen("sparse_power_law"):
+        found["sparse_power_law"] = sparse_sweeps(*small, 3.0, repeats)
     for make in (missing, losses, sampled, diagnostics):
         for name, (title, runs, share) in make(quick, chosen).items():
             if chosen(name):
-                found[name] = run_plain(title, runs, repeats, share)
+                found[name] = by_error(title, runs, repeats, share)
     if chosen("measured_data"):
         found["measured_data"] = measured_data()
     return found
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tensor_sparse_rows", description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args(arguments)
-    logging.disable(logging.WARNING)
-    with harness.threads(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        payload = {"problems": problems(options.quick, options.repeats, options.only)}
-    whole = not (options.quick or options.only)
-    print("\nwrote", report.write_json("tensor_sparse" if whole else "tensor_sparse_partial", payload).name)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,8 @@
-"""Tucker decompositions beside their peers: ``python -m benchmarks.tensor_tucker_rows [--quick] [--only words]``.
+"""Tucker decompositions beside their peers: ``python -m benchmarks.bench_tensors --modules tensor_tucker_rows``.
 
-`problems` gives the rows to `bench_tensors`. Contenders alternate in one process; one counts as accurate when its error
-is within 0.2 % of the least one, or for a tolerance when it is met.
+A contender counts as accurate when its error is within 0.2 % of the least one, or for a tolerance when it is met.
 """
 
-import argparse
 import math
 import warnings
 
@@ -12,9 +10,10 @@ import numpy as np
 import scipy.sparse as sp
 
 import lowrank_la as lr
-from benchmarks import harness, report
+from benchmarks import harness
+from benchmarks.tensor_timing import aim, contest, problem, times_peer
 
-SKETCHED = {"svd": "randomized_svd", "init": "random", "random_state": 0}
+PINES = {0.1: (16, 7, 2), 0.05: (55, 33, 3), 0.01: (137, 134, 59)}  # ranks of sequential truncation in mode order
 
 
 def multiplied(core, factors):
@@ -78,83 +77,60 @@ def true_error(X, found):
     return float(np.linalg.norm(X - multiplied(np.asarray(core), factors)) / np.linalg.norm(X))
 
 
-def measured(title, X, contenders, repeats, *, target=None, share=2e-3):
-    """Seconds, extra memory and true error of all contenders, with the ratio to the fastest accurate peer."""
-    results = {name: run() for name, run in contenders.items()}
-    errors = {name: true_error(X, found) for name, found in results.items()}
-    timed = harness.alternate(contenders, repeats, budget=20.0)
+def measured(X, contenders, repeats, *, target=None, share=2e-3):
+    """Rows with seconds, extra memory and true error of all contenders."""
+    found, rows = contest(contenders, repeats, budget=12.0), []
+    errors = {name: true_error(X, one.result) if not one.failure else math.inf for name, one in found.items()}
     limit = min(errors.values()) * (1 + share) + 1e-13 if target is None else target
-    rows = [
-        {"contender": name, "ours": name.startswith("lowrank_la"), "error": errors[name],
-         "accurate": errors[name] <= limit, "seconds": timed[name].median, "seconds_fastest": timed[name].fastest,
-         "extra_share": 1e6 * harness.peak_extra_memory(run) / X.nbytes,
-         "note": f"ranks {tuple(int(r) for r in np.shape(results[name][0]))}"}
-        for name, run in contenders.items()
-    ]  # fmt: skip
-    return printed(title, rows)
+    for name, one in found.items():
+        ranks = () if one.failure else tuple(int(r) for r in np.shape(one.result[0]))
+        more = {"extra_share": 1e6 * one.megabytes / X.nbytes, "note": one.failure or f"ranks {ranks}"}
+        rows.append(one.row(name, error=errors[name], accurate=errors[name] <= limit, ranks=ranks, **more))
+    return rows
 
 
-def printed(title, rows):
-    peers = [row["seconds"] for row in rows if not row["ours"] and row["accurate"]]
-    print(f"\n{title}")
-    for row in rows:
-        row["ratio_to_best_peer"] = row["seconds"] / min(peers) if peers else math.nan
-        extra = f"  extra memory {row['extra_share']:.0%}" if "extra_share" in row else ""
-        print(f"  {row['contender']:<44}{row['seconds']:>9.4f} s  error {row['error']:.3e}"
-              f"{'' if row['accurate'] else '  not accurate'}  ratio {row['ratio_to_best_peer']:.3f}{extra}"
-              f"  {row.get('note', '')}", flush=True)  # fmt: skip
-    return {"title": title, "rows": rows}
-
-
-def to_ranks(quick, chosen, repeats):
-    """Large tensors to thin ranks."""
+def to_ranks(shape, rank, most, times, repeats):
+    """A large tensor to thin ranks; `most` seconds and `times` of the best peer are aimed at."""
     import pyttb as peer
     import torch
 
-    sizes = {"ranks_order_3": ((100,) * 3, 8), "ranks_order_4": ((40,) * 4, 5)}
-    sizes = sizes if quick else {"ranks_order_3": ((400,) * 3, 20), "ranks_order_4": ((100,) * 4, 10)}
-    for name, (shape, rank) in sizes.items():
-        if not chosen(name):
-            continue
-        X = low_rank(shape, rank, 0.1)
-        theirs = peer.tensor(X, copy=False)
-        contenders = {
-            "lowrank_la tucker": lambda X=X, rank=rank: ours(X, rank, rng=0),
-            "lowrank_la tucker, st_hosvd": lambda X=X, rank=rank: ours(X, rank, method="st_hosvd"),
-            "lowrank_la tucker, hooi": lambda X=X, rank=rank: ours(X, rank, method="hooi", change=1e-6),
-            "pyttb hosvd": lambda X=theirs, shape=shape, rank=rank: pyttb(X, (rank,) * len(shape)),
-            "TensorLy tucker, random start, torch": lambda X=X, rank=rank, shape=shape: tensorly(
-                torch.from_numpy(X), (rank,) * len(shape), "pytorch", n_iter_max=2, **SKETCHED
-            ),
-        }
-        if quick:
-            contenders["TensorLy tucker"] = lambda X=X, rank=rank, shape=shape: tensorly(X, (rank,) * len(shape))
-        yield name, measured(f"Tucker, {'×'.join(map(str, shape))} to rank {rank}, 10 % noise", X, contenders, repeats)
+    X, ranks = low_rank(shape, rank, 0.1), (rank,) * len(shape)
+    theirs, shared = peer.tensor(X, copy=False), torch.from_numpy(X)
+    random = {"init": "random", "random_state": 0}  # their iteration stops by its own rule, as ours does
+    contenders = {
+        "lowrank_la tucker": lambda: ours(X, rank, rng=0),
+        "lowrank_la tucker, st_hosvd": lambda: ours(X, rank, method="st_hosvd"),
+        "lowrank_la tucker, hooi": lambda: ours(X, rank, method="hooi", change=1e-6),
+        "pyttb hosvd": lambda: pyttb(theirs, ranks),
+        "TensorLy tucker, random start, NumPy": lambda: tensorly(X, ranks, **random),
+        "TensorLy tucker, random start, torch": lambda: tensorly(shared, ranks, "pytorch", **random),
+    }
+    rows = measured(X, contenders, repeats)
+    aims = [
+        aim("seconds", rows[0]["seconds"], most=most),
+        aim("times as fast as the best peer", times_peer(rows, "lowrank_la tucker"), least=times),
+    ]
+    return problem(f"Tucker, {'×'.join(map(str, shape))} to rank {rank}, 10 % noise", rows, aims)
 
 
-def to_error(quick, chosen, repeats):
-    """Ranks and seconds for a relative error."""
+def to_error(X, tol, words, repeats, known=()):
+    """Ranks and seconds for a relative error; no rank is to exceed that `known` of its mode."""
     import pyttb as peer
 
-    cases = {
-        "error_noise": (low_rank((60,) * 3, 8, 0.05), 0.05, "60³ of rank 8 with 5 % noise"),
-        "error_superdiagonal": (superdiagonal(60), 0.1, "superdiagonal 1/i, 60³"),
-        "error_hilbert": (hilbert(50 if quick else 100), 1e-6, "1/(i + j + k)"),
+    theirs = peer.tensor(X)
+    contenders = {
+        "lowrank_la tucker": lambda: ours(X, tol=tol),
+        "lowrank_la tucker, randomized": lambda: ours(X, tol=tol, method="randomized", rng=0),
+        "pyttb hosvd": lambda: pyttb(theirs, tol=tol),
     }
-    if not quick:
-        cases |= {f"error_pines_{tol}": (pines(), tol, "Indian Pines 145×145×200") for tol in (0.1, 0.05, 0.01)}
-    for name, (X, tol, words) in cases.items():
-        if chosen(name):
-            theirs = peer.tensor(X)
-            contenders = {
-                "lowrank_la tucker": lambda X=X, tol=tol: ours(X, tol=tol),
-                "lowrank_la tucker, randomized": lambda X=X, tol=tol: ours(X, tol=tol, method="randomized", rng=0),
-                "pyttb hosvd": lambda X=theirs, tol=tol: pyttb(X, tol=tol),
-            }
-            yield name, measured(f"Tucker, {words}, to an error of {tol}", X, contenders, repeats, target=tol)
+    rows = measured(X, contenders, repeats, target=tol)
+    aims = [aim("error over the tolerance", rows[0]["error"] / tol, most=1.0, words="{:.4f}")]
+    for k, (found, most) in enumerate(zip(rows[0]["ranks"], known, strict=False)):
+        aims.append(aim(f"rank of mode {k}", found, most=most, words="{:.0f}"))
+    return problem(f"Tucker, {words}, to an error of {tol}", rows, aims)
 
 
-def one_pass(quick, chosen, _repeats):
+def one_pass(quick, chosen):
     """Errors of the single-pass sketch over those of orthogonal iteration, and seconds of blocks."""
     n = 40 if quick else 60
     for name, X, words in (
@@ -175,13 +151,14 @@ def one_pass(quick, chosen, _repeats):
             rows.append({"contender": f"lowrank_la TuckerSketch, width {width}", "ours": True, "error": error,
                          "accurate": True, "seconds": float(np.median([seconds for _, seconds in runs])),
                          "note": f"{error / best:.2f} times the best, told {told:.3e}"})  # fmt: skip
-        yield name, printed(f"single pass, {words}, rank 8", rows)
+        yield name, problem(f"Tucker, single pass, {words}, rank 8", rows)
     if chosen("slabs"):
         X = low_rank((64,) * 3 if quick else (256,) * 3, 10, 0.1)
         found, seconds = harness.seconds(lambda: lr.tucker(lr.block_source(X), 10))
         row = {"contender": "lowrank_la tucker, slabs", "ours": True, "error": true_error(X, found), "accurate": True,
                "seconds": seconds, "note": f"{found.info.passes} reads"}  # fmt: skip
-        yield "slabs", printed(f"Tucker of data in slabs, {X.shape[0]}³ to rank 10", [row])
+        aims = [aim("reads of the data", found.info.passes, most=4, words="{:.0f}")]
+        yield "slabs", problem(f"Tucker of data in slabs, {X.shape[0]}³ to rank 10", [row], aims)
 
 
 def others(quick, chosen, repeats):
@@ -205,8 +182,9 @@ def others(quick, chosen, repeats):
             return middle, [last[:, :, 0, 0], first[:, :, 0, 0].T, np.eye(3), np.eye(3)]
 
         contenders = {"lowrank_la decompose_conv": mine, "TensorLy partial_tucker": theirs}
-        yield "convolution", measured(f"convolution {n}×{n}×3×3 to {n // 4} channels", W, contenders, repeats)
-    if chosen("sparse"):
+        rows = measured(W, contenders, repeats)
+        yield "convolution", problem(f"Convolution weights {n}×{n}×3×3 to {n // 4} channels", rows)
+    if chosen("tucker_sparse"):
         import pyttb
 
         n, count, rank = (60, 5000, 4) if quick else (300, 200_000, 8)
@@ -222,32 +200,27 @@ def others(quick, chosen, repeats):
             return np.asarray(found.core.data), found.factor_matrices
 
         contenders = {"lowrank_la tucker": lambda: ours(X, rank), "pyttb tucker_als": theirs}
-        dense = X.toarray()
-        yield "sparse", measured(f"sparse {n}³ with {X.nnz} entries to rank {rank}", dense, contenders, repeats)
+        rows = measured(X.toarray(), contenders, repeats)
+        yield "tucker_sparse", problem(f"Tucker, sparse {n}³ with {X.nnz} entries to rank {rank}", rows)
 
 
 def problems(quick=False, repeats=3, only=()):
-    """``{name: {"title", "rows"}}`` of all problems, or of those whose name contains one of the words `only`."""
+    """``{name: problem}`` of all problems, or of those whose name contains one of the words `only`."""
 
     def chosen(name):
         return not only or any(word in name for word in only)
 
-    makers = (to_ranks, to_error, one_pass, others)
-    return {name: problem for make in makers for name, problem in make(quick, chosen, repeats)}
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tensor_tucker_rows", description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--repeats", type=int, default=3)
-    options = parser.parse_args(arguments)
-    with harness.threads(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        payload = {"problems": problems(options.quick, options.repeats, options.only)}
-    whole = not (options.quick or options.only)
-    print("\nwrote", report.write_json("tensor_tucker" if whole else "tensor_tucker_partial", payload).name)
-
-
-if __name__ == "__main__":
-    main()
+    third, fourth = (((100,) * 3, 8), ((40,) * 4, 5)) if quick else (((400,) * 3, 20), ((100,) * 4, 10))
+    makers = {
+        "ranks_order_3": lambda: to_ranks(*third, 0.35, 9.0, repeats),
+        "ranks_order_4": lambda: to_ranks(*fourth, 0.30, 20.0, repeats),
+        "error_noise": lambda: to_error(low_rank((60,) * 3, 8, 0.05), 0.05, "60³ of rank 8 with 5 % noise", repeats),
+        "error_superdiagonal": lambda: to_error(superdiagonal(60), 0.1, "superdiagonal 1/i, 60³", repeats),
+        "error_hilbert": lambda: to_error(hilbert(50 if quick else 100), 1e-6, "1/(i + j + k)", repeats),
+    }
+    for tol, known in () if quick else PINES.items():
+        makers[f"error_pines_{tol}"] = lambda tol=tol, known=known: to_error(
+            pines(), tol, "Indian Pines 145×145×200", repeats, known
+        )
+    found = {name: make() for name, make in makers.items() if chosen(name)}
+    return found | dict(one_pass(quick, chosen)) | dict(others(quick, chosen, repeats))

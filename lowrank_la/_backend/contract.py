@@ -13,6 +13,7 @@ _COLD = 1e8  # multiplications up to which Numba is not imported for it
 _BLOCKS = 32  # parts that a product is dealt out in, at most
 _LEAST = 128  # rows of a part, at least
 _WIDE = 2500  # columns of a part, at least: a product packs narrow ones at a loss
+_FEW = 12  # columns up to which a compiled kernel of sums of rows is faster than a product
 
 
 def in_rows(x):
@@ -38,7 +39,7 @@ def contract_modes(X, left, right, columns, xp=None):
     Notes
     -----
     On the host the product is dealt out over fixed blocks. Where the last modes are summed over, a compiled kernel of
-    dot products does it (real dtypes).
+    dot products does it, and one of sums of rows where the first are and R is small (real dtypes).
     """
     rank, inner = columns.shape
     host = isinstance(X, np.ndarray)
@@ -56,22 +57,35 @@ def contract_modes(X, left, right, columns, xp=None):
     if X.size * rank <= _SMALL:
         np.matmul(columns, X, out=out.transpose(1, 0, 2))
     elif left == 1:
-        map_blocks(lambda cols: _product(columns, X[0][:, cols], out[:, 0, cols]), _parts(right, _WIDE))
+        _first(X[0], columns, out[:, 0])
     else:
         map_blocks(lambda rows: _slices(columns, X, out, rows), fixed_partition(left, -(-left // _BLOCKS)))
     return out.reshape(rank, left * right)
 
 
 def _last(X, columns):
-    (m, K), rank = X.shape, columns.shape[0]
-    work = float(m) * K * rank
+    (m, _), rank = X.shape, columns.shape[0]
     out = np.zeros((rank, m), X.dtype)
-    if X.dtype.kind == "f" and (work > _COLD or "numba" in sys.modules):
+    if _is_compiled(X, rank):
         kernel = _kernels.lookup("contract_last", "numpy")
         map_blocks(lambda rows: kernel(X, columns, out, rows.start, rows.stop), _parts(m))
     else:
         map_blocks(lambda rows: _product(columns, X[rows].T, out[:, rows]), _parts(m))
     return out
+
+
+def _first(X, columns, out):
+    parts = _parts(X.shape[1], _WIDE)
+    if columns.shape[0] <= _FEW and _is_compiled(X, columns.shape[0]):
+        kernel = _kernels.lookup("contract_first", "numpy")
+        out[:] = 0
+        map_blocks(lambda cols: kernel(X, columns, out, cols.start, cols.stop), parts)
+    else:
+        map_blocks(lambda cols: _product(columns, X[:, cols], out[:, cols]), parts)
+
+
+def _is_compiled(X, rank):
+    return X.dtype.kind == "f" and (float(X.size) * rank > _COLD or "numba" in sys.modules)
 
 
 def _parts(n, least=_LEAST):

@@ -36,7 +36,7 @@ def contract(X, k, U):
     if right == 1:
         Y = be.matmul(cube[:, :, 0], xp.conj(U) if be.is_complex(U.dtype) else U)
     elif left == 1:
-        Y = be.matmul(be.mH(U), cube[0, :, :])
+        Y = be.contract_modes(cube, 1, right, be.in_rows(be.mH(U)), xp)
     else:
         Y = _by_slices(be.mH(U), cube)
     return xp.reshape(Y, (*shape[:k], rank, *shape[k + 1 :]))

@@ -35,13 +35,12 @@ class Spectrum:
     noise: float
 
 
-def by_gram(X, k, *, wide=True):
-    """`Spectrum` from the Gram matrix in the widest precision, or that of `X`: down to √eps of the largest value."""
+def by_gram(X, k):
+    """`Spectrum` from the Gram matrix in the widest precision: singular values down to √eps of the largest."""
     if _is_short(X, k):
         return by_triangle(X, k)
     xp = be.namespace(X)
-    dtype = be.widest_like(xp, X.dtype, be.device(X)) if wide else X.dtype
-    found = of_gram(gram(X, k, dtype))
+    found = of_gram(gram(X, k, be.widest_like(xp, X.dtype, be.device(X))))
     return replace(found, U=xp.astype(found.U, X.dtype, copy=False))
 
 
@@ -73,10 +72,13 @@ def leading(X, k, rank, *, precise=True):
 
     Unless `precise`, those of a Gram matrix in the precision of `X` will do.
     """
-    found = by_gram(X, k, wide=precise)
-    if precise and not _is_short(X, k) and not _is_precise(found, rank, X) and not _is_all(found, X, k):
+    if not precise and not _is_short(X, k):
+        _, V = be.top_eigh(gram(X, k), rank)
+        return be.namespace(V).flip(V, axis=1)
+    found = by_gram(X, k)
+    if not _is_short(X, k) and not _is_precise(found, rank, X) and not _is_all(found, X, k):
         found = by_triangle(X, k)
-    return filled(found.U[:, :rank], rank)
+    return filled(found.U, rank)
 
 
 def _is_short(X, k):
@@ -106,10 +108,10 @@ def _is_all(found, X, k):
 
 
 def filled(U, rank):
-    """`U` with orthonormal columns added up to `rank`."""
+    """The first `rank` columns of `U`, orthonormal ones added where it has fewer."""
     missing = rank - U.shape[1]
     if missing <= 0:
-        return U
+        return U[:, :rank]
     xp = be.namespace(U)
     unit = xp.eye(U.shape[0], dtype=U.dtype, device=be.device(U))
     room = xp.sum(xp.real(xp.conj(U) * U) if be.is_complex(U.dtype) else U * U, axis=1)

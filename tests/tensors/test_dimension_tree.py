@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tensors import dense_cases as cases
 
+import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la import _kernels
 from lowrank_la.tensors.dimension_tree import DimensionTree, Unfoldings, source_of
@@ -86,13 +87,27 @@ def test_the_kernel_of_dot_products_is_its_twin(dtype, shape):
     np.testing.assert_allclose(out, columns @ X.T, atol=4 * K**0.5 * 5 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(9, 5, 1), (1103, 1300, 7), (515, 130, 4), (3, 700, 2)])
+def test_the_kernel_of_sums_of_rows_is_its_twin(dtype, shape):
+    K, m, rank = shape
+    generator = np.random.default_rng(0)
+    X, columns = (generator.standard_normal(s).astype(dtype) for s in ((K, m), (rank, K)))
+    out = np.zeros((rank, m), dtype)
+    kernel = _kernels.lookup("contract_first", "numpy")
+    kernel(X, columns, out, 0, m // 2)
+    kernel(X, columns, out, m // 2, m)
+    np.testing.assert_allclose(out, columns @ X, atol=4 * K**0.5 * 5 * np.finfo(dtype).eps)
+
+
 @pytest.mark.parametrize("sides", [(300, 1), (1, 300), (20, 15)])
-def test_products_that_are_dealt_out_are_those_of_one_product(sides):
+@pytest.mark.parametrize("rank", [11, 21])
+def test_products_that_are_dealt_out_are_those_of_one_product(sides, rank):
     left, right = sides
     generator = np.random.default_rng(0)
-    X, columns = generator.standard_normal((left, 900, right)), generator.standard_normal((21, 900))
+    X, columns = generator.standard_normal((left, 900, right)), generator.standard_normal((rank, 900))
     found = be.contract_modes(X, left, right, columns)
-    expected = np.einsum("lkq,rk->rlq", X, columns).reshape(21, -1)
+    expected = np.einsum("lkq,rk->rlq", X, columns).reshape(rank, -1)
     np.testing.assert_allclose(found, expected, atol=1e-11)
 
 
@@ -106,3 +121,34 @@ def test_norm_residual_inner_product_and_unfolding_grams_are_exact():
     for k in range(4):
         unfolding = np.moveaxis(X, k, 0).reshape(X.shape[k], -1)
         np.testing.assert_allclose(tensor.unfolding_gram(k), unfolding @ unfolding.T, atol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(17, 16, 18), (9, 8, 10, 7), (5, 6, 4, 7, 6), (70, 80)])
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_entries_in_fortran_order_are_read_as_they_are(shape, dtype):
+    X = np.asfortranarray(cases.tensor(shape, 3, 0.1, dtype))
+    tensor, plain = as_tensor(X, backwards=True), as_tensor(np.ascontiguousarray(X))
+    assert np.shares_memory(tensor.array, X)
+    assert (tensor.shape, tensor.dtype, tensor.norm) == (plain.shape, plain.dtype, pytest.approx(plain.norm))
+    factors, weights = cases.factors_of(shape, 4, dtype), np.arange(1.0, 5.0)
+    for (k, ours), (_, theirs) in zip(tensor.mttkrps(factors), plain.mttkrps(factors), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-10 * np.abs(theirs).max())
+        np.testing.assert_allclose(tensor.unfolding_gram(k), plain.unfolding_gram(k), atol=1e-10 * plain.norm**2)
+    assert tensor.residual(weights, factors)[0] == pytest.approx(plain.residual_norm(weights, factors))
+    source = source_of(tensor)
+    for _ in range(3):
+        for k in range(len(shape)):
+            expected = cases.mttkrp(X, factors, k)
+            np.testing.assert_allclose(source.product(k, factors), expected, atol=1e-10 * np.abs(expected).max())
+            factors[k] = factors[k] * 1.5
+    assert source.products <= (5 if len(shape) == 3 else 6)
+
+
+@pytest.mark.parametrize("method", ["als", "gauss_newton"])
+def test_memory_order_does_not_change_a_decomposition(method):
+    X = cases.tensor((18, 17, 16), 3, 0.1)
+    one, other = (lr.cp(A, 3, rng=0, tol=1e-12, method=method) for A in (X, np.asfortranarray(X)))
+    np.testing.assert_allclose(one.info.errors, other.info.errors, rtol=1e-10)
+    np.testing.assert_allclose(one.full(), other.full(), atol=1e-9 * np.abs(X).max())
+    with pytest.raises(ValueError, match=r"first at \(3, 1, 2\)"):
+        lr.cp(np.asfortranarray(np.where(np.arange(X.size).reshape(X.shape) == 3 * 17 * 16 + 16 + 2, np.nan, X)), 3)

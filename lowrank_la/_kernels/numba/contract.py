@@ -1,13 +1,17 @@
 """Rows of a matrix times the columns of a thin one, faster than a general product that packs both.
 
-The dot products run over contiguous numbers, four rows by three columns at a time, which keeps twelve sums in
-registers. They are reassociated, so that the lanes of a register add up apart.
+Dot products run over contiguous numbers, four rows by three columns at a time: twelve sums are kept in registers. They
+are reassociated, so that the lanes of a register add up apart. Sums of rows are taken four rows at a time.
 """
+
+import numpy as np
 
 from ._jit import jit
 
 _CHUNK = 512  # length of the dot products: what is read of the thin matrix stays in the cache
 _ROWS = 64  # rows that share a chunk
+_DEPTH = 256  # rows that are added up apart
+_STRIP = 512  # columns whose sums stay in the cache while four rows are added to them
 
 
 @jit(reorder=True)
@@ -84,3 +88,52 @@ def _dots(X, columns, out, start, stop, first, length):
             for k in range(length):
                 a0 += v0[k] * w0[k]
             out[r, i] += a0
+
+
+@jit(reorder=True)
+def contract_first(X, columns, out, start, stop):
+    """``out[r, j] += Σ_k columns[r, k] X[k, j]`` for the columns `start` to `stop` of `X` (K, m); `out` (R, m).
+
+    All three in C order and of one real dtype. Sums over 256 rows of `X` are formed apart, for the sake of rounding.
+    """
+    K, R, width = X.shape[0], columns.shape[0], stop - start
+    part = np.empty((R, width), X.dtype)
+    for top in range(0, K, _DEPTH):
+        end = min(top + _DEPTH, K)
+        full = end - (end - top) % 4
+        part[:] = 0
+        for k in range(top, full, 4):
+            for first in range(0, width, _STRIP):
+                _add_four(X, columns, part, k, start, first, min(first + _STRIP, width))
+        for k in range(full, end):
+            for r in range(R):
+                c, sums, x = columns[r, k], part[r], X[k][start:stop]
+                for j in range(width):
+                    sums[j] += c * x[j]
+        for r in range(R):
+            sums, row = part[r], out[r][start:stop]
+            for j in range(width):
+                row[j] += sums[j]
+
+
+@jit(reorder=True)
+def _add_four(X, columns, out, k, shift, first, last):
+    """Add the rows `k` to ``k + 3`` of `X`, from column `shift` on, to the columns `first` to `last` of `out`."""
+    R, left, right = columns.shape[0], shift + first, shift + last
+    x0, x1, x2, x3 = X[k][left:right], X[k + 1][left:right], X[k + 2][left:right], X[k + 3][left:right]
+    for r in range(0, R - 1, 2):
+        a, b = out[r][first:last], out[r + 1][first:last]
+        a0, a1, a2, a3 = columns[r, k], columns[r, k + 1], columns[r, k + 2], columns[r, k + 3]
+        b0, b1, b2, b3 = columns[r + 1, k], columns[r + 1, k + 1], columns[r + 1, k + 2], columns[r + 1, k + 3]
+        for j in range(last - first):
+            y0 = x0[j]
+            y1 = x1[j]
+            y2 = x2[j]
+            y3 = x3[j]
+            a[j] += a0 * y0 + a1 * y1 + a2 * y2 + a3 * y3
+            b[j] += b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3
+    if R % 2 == 1:
+        a, r = out[R - 1][first:last], R - 1
+        a0, a1, a2, a3 = columns[r, k], columns[r, k + 1], columns[r, k + 2], columns[r, k + 3]
+        for j in range(last - first):
+            a[j] += a0 * x0[j] + a1 * x1[j] + a2 * x2[j] + a3 * x3[j]
