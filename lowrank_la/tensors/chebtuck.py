@@ -70,11 +70,11 @@ class ChebTuck(Result):
         -------
         ChebTuck
             In the library, device and dtype of the values, half precision promoted to single. ``info.error`` is for
-            functions the largest deviation at 300 random points, relative to the largest value seen ("estimate": a
-            feature that no sample meets is missed); for grids the relative Frobenius error of ``to_grid`` ("exact";
-            "estimate" from 4000 entries where a sum has too many terms for that). ``info.degrees``, ``info.tail``
-            (norm of the last tenth of the coefficients, the largest over modes, relative to all), and
-            ``info.evaluations`` of functions are there too.
+            functions the largest deviation at 300 random points and on lines along the axes from the worst of them on,
+            relative to the largest value seen ("estimate": a feature that neither meets is missed); for grids the
+            relative Frobenius error of ``to_grid`` ("exact"; "estimate" from 4000 entries where a sum has too many
+            terms for that). ``info.degrees``, ``info.tail`` (norm of the last tenth of the coefficients, the largest
+            over modes, relative to all), and ``info.evaluations`` of functions are there too.
 
         Raises
         ------
@@ -89,9 +89,11 @@ class ChebTuck(Result):
         hybrid format of [1]_, here with relative tolerances. Degrees of functions are chosen on lines through the box,
         then judged on all coefficients: ``∏ (degree + 1)`` evaluations, at most 2²⁴. Degrees that are not given end at
         1023, of functions of one variable at 4096, of n cells at 4n, beyond which they show the spline and not the
-        data. Grids are compressed first, so splines run through a few columns per mode alone; a sum of R terms is never
-        expanded, and costs ``O(Σ m_k R min(m_k, R) + R ∏ r_k)``. Values between the centres are those of not-a-knot
-        cubic splines: fourth order in the cell. See [2]_ for another way to such approximations, from few evaluations.
+        data. Functions of several variables that 1023 would not resolve on a line, such as those with a kink, get 2¹⁸
+        nodes in all; `degree` gives them more. Grids are compressed first, so splines run through a few columns per
+        mode alone; a sum of R terms is never expanded, and costs ``O(Σ m_k R min(m_k, R) + R ∏ r_k)``. Values between
+        the centres are those of not-a-knot cubic splines: fourth order in the cell. See [2]_ for another way to such
+        approximations, from few evaluations.
 
         References
         ----------

@@ -9,24 +9,22 @@ import numpy as np
 from .. import _backend as be
 from ..results import Info
 from . import chebyshev
+from .chebtuck_judge import Judge, truncated
+from .chebtuck_lines import FIRST, sizes_on_lines
 from .modes import expand, three_way
-from .multilinear import at_points, truncate
 from .norms import safe_scale
 
 _MOST_NODES = 1 << 24
+_ENOUGH = 1 << 18  # nodes for functions that no degree allowed resolves on a line
 _LONGEST = 1024  # nodes a mode at degrees found without being asked for; a single variable costs little
-_FIRST = 17  # nodes on lines
 _LINES = 4
 _TRIALS = 300
 _ROUNDS = 12
 _AT_ONCE = 1 << 18  # points of one call of the function
-_SHARES = (0.25, 0.05, 0.01)  # of the tolerance that truncation may take
 _GROWTH = 1.5
-_SLACK = 100.0  # of what single coefficients may have, for the deviation between nodes
 _STALLED = 3  # rounds in a row that may gain little before more nodes are given up, once they are many
 _MANY = 1 << 20
 _ROUNDING = 1e3
-_BETWEEN = np.cos(np.pi * np.array([0.0537, 0.2311, 0.4127, 0.6219, 0.8213, 0.9641]))  # of no common grid of nodes
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,29 @@ def fit_function(f, bounds, like, tol, degrees, key, check_finite):
     sampler.scale = safe_scale(sampler.largest, truth.dtype) if math.isfinite(sampler.largest) else 1.0
     truth, sampler.largest = truth / sampler.scale, sampler.largest / sampler.scale
     if degrees is None:
-        most = _most_nodes(order)
-        sizes = [min(most, size) for size in _sizes_on_lines(sampler, trials[:_LINES], tol, most)]
+        sizes, mosts = sizes_on_lines(sampler, trials[:_LINES], tol, _most_nodes(order), _ENOUGH)
     else:
-        sizes, most = [degree + 1 for degree in degrees], 0
+        sizes = mosts = [degree + 1 for degree in degrees]
     _require_few(sizes, degrees is None)
-    judge = _Judge(trials, truth, sampler)
-    least, stalled = math.inf, 0
+    judge = Judge(trials, truth, sampler, tol)
+    core, factors, error, largest_tail = _refined(sampler, judge, sizes, mosts)
+    if error > tol:
+        error = max(error, judge.on_lines(core, factors))
+    reached = [factor.shape[0] - 1 for factor in factors]
+    info = _verdict(error, largest_tail, tol, reached, degrees is None, sampler, key)
+    return Fitted(core * sampler.scale, factors, info)
+
+
+def _refined(sampler, judge, sizes, mosts):
+    """``core, factors, error, tail``, with up to `mosts` nodes until the tolerance is met or little is gained."""
+    tol, least, stalled = judge.tol, math.inf, 0
     for _ in range(_ROUNDS):
         coefficients = _coefficients(sampler, sizes)
-        tails = [tail(coefficients, k) for k in range(order)]
-        core, factors, error = _truncated(coefficients, tol, judge)
+        tails = [tail(coefficients, k) for k in range(coefficients.ndim)]
         seen = max(tails) > tol
-        short = [t > tol for t in tails] if seen else [error > tol] * order
-        grown = [_grown(m, most, seen) if s else m for m, s in zip(sizes, short, strict=True)]
+        core, factors, error = truncated(coefficients, judge, resolved=not seen)
+        short = [t > tol for t in tails] if seen else [error > tol] * len(tails)
+        grown = [_grown(m, most, seen) if s else m for m, most, s in zip(sizes, mosts, short, strict=True)]
         stalled = stalled + 1 if error > least / 2.0 else 0
         rounding = error <= _ROUNDING * be.eps(coefficients.dtype)
         many = stalled >= _STALLED and math.prod(grown) > _MANY
@@ -112,9 +119,7 @@ def fit_function(f, bounds, like, tol, degrees, key, check_finite):
         sizes, least = grown, min(least, error)
         if math.prod(sizes) > _MOST_NODES:
             break
-    reached = [factor.shape[0] - 1 for factor in factors]
-    info = _verdict(error, max(tails), tol, reached, degrees is None, sampler, key)
-    return Fitted(core * sampler.scale, factors, info)
+    return core, factors, error, max(tails)
 
 
 def _most_nodes(order):
@@ -135,47 +140,7 @@ def _require_few(sizes, automatic):
 
 def _grown(size, most, seen):
     """More nodes: by a half where the tail asks for them, else doubled, for something that lies between them."""
-    return max(size, min(most, math.ceil(_GROWTH * size) if seen else max(_FIRST, 2 * size - 1)))
-
-
-def _sizes_on_lines(sampler, bases, tol, most):
-    """Nodes that each mode needs on lines through a few points and the centre of the box."""
-    order = bases.shape[1]
-    bases = np.concatenate([np.zeros((1, order)), bases if order > 1 else bases[:0]])
-    sizes = []
-    for k in range(order):
-        size = 1
-        for base in bases:
-            size = max(size, _size_on_line(sampler, base, k, tol, most))
-        sizes.append(size)
-    return sizes
-
-
-def _size_on_line(sampler, base, k, tol, most):
-    m = _FIRST
-    while True:
-        points = np.tile(base, (m, 1))
-        points[:, k] = chebyshev.nodes(m)
-        values = sampler(points)
-        coefficients = be.matmul(chebyshev.like(chebyshev.coefficient_matrix(m), values), values[:, None])
-        moduli = np.abs(be.to_numpy(coefficients))[:, 0]
-        floor = max(tol / 10.0, 4.0 * be.eps(values.dtype)) * sampler.largest
-        above = np.flatnonzero(moduli > floor)
-        needed = int(above[-1]) + 1 if above.size else 1
-        settled = needed <= m - max(2, m // 10) and _holds_between(sampler, points[:1], k, coefficients, floor)
-        if settled or m >= most:
-            return min(m, needed + 2)
-        m = 2 * m - 1
-
-
-def _holds_between(sampler, point, k, coefficients, floor):
-    """Whether the interpolant on a line is near the function between its nodes, where nodes alone may be deceived."""
-    points = np.tile(point, (len(_BETWEEN), 1))
-    points[:, k] = _BETWEEN
-    values = sampler(points)
-    found = chebyshev.clenshaw(coefficients, chebyshev.like(_BETWEEN, coefficients))[:, 0]
-    gap = float(be.namespace(values).max(be.namespace(values).abs(values - found)))
-    return gap <= _SLACK * floor
+    return max(size, min(most, math.ceil(_GROWTH * size) if seen else max(FIRST, 2 * size - 1)))
 
 
 def _coefficients(sampler, sizes):
@@ -203,35 +168,6 @@ def tail(coefficients, k):
     if m <= 2 or norm == 0.0:
         return 0.0
     return be.fro_norm(cube[:, m - max(2, m // 10) :, :]) / norm
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """Largest deviation at the trial points, relative to the largest modulus seen."""
-
-    trials: Any
-    truth: Any
-    sampler: Sampler
-
-    def __call__(self, core, factors):
-        xp = be.namespace(core)
-        columns = [chebyshev.like(column, core) for column in self.trials.T]
-        values = at_points(core, [chebyshev.clenshaw(c, x) for c, x in zip(factors, columns, strict=True)])
-        deviation = float(xp.max(xp.abs(values - self.truth)))
-        return deviation / self.sampler.largest if self.sampler.largest > 0 else deviation
-
-
-def _truncated(coefficients, tol, judge):
-    """``core, factors, error``; truncation takes less where its first share of the tolerance was too much."""
-    best = None
-    for share in _SHARES:
-        found = truncate(coefficients, share * tol * judge.sampler.largest)
-        error = judge(found.core, found.factors)
-        worth = best is None or error < best[2] / 2.0
-        best = (found.core, found.factors, error) if worth else best
-        if best[2] <= tol or not worth:
-            break
-    return best
 
 
 def _verdict(error, largest_tail, tol, degrees, chosen, sampler, key):

@@ -58,6 +58,20 @@ def core_consistency(X, result, *, check_finite=True):
     >>> bool(abs(lr.core_consistency(X, (np.ones(2), factors)) - 100) < 1e-9)
     True
     """
+    found = consistency(X, result, check_finite=check_finite)
+    if math.isnan(found):
+        shapes = [tuple(factor.shape) for factor in kruskal_pair("result", result)[1]]
+        warnings.warn(
+            f"core_consistency: a factor of shapes {shapes} has linearly dependent columns, so that the best core is "
+            "not unique; NaN is returned",
+            RankWarning,
+            stacklevel=2,
+        )
+    return found
+
+
+def consistency(X, result, *, check_finite=True):
+    """`core_consistency`, NaN without a warning."""
     tensor = as_tensor(X, check_finite=check_finite)
     weights, factors = kruskal_pair("result", result)
     shape = tuple(int(factor.shape[0]) for factor in factors)
@@ -71,22 +85,14 @@ def core_consistency(X, result, *, check_finite=True):
     spread = xp.abs(weights) ** (1.0 / len(factors))
     sign = xp.where(weights < 0, -xp.ones_like(weights), xp.ones_like(weights))
     factors = [factor * xp.astype(spread * (sign if k == 0 else 1), factor.dtype) for k, factor in enumerate(factors)]
-    factors = [xp.astype(factor, tensor.dtype) for factor in factors]
     with be.single_blas():
-        inverses = [_pseudo_inverse(factor) for factor in factors]
+        inverses = [_pseudo_inverse(xp.astype(factor, tensor.dtype)) for factor in factors]
         if any(inverse is None for inverse in inverses):
-            warnings.warn(
-                f"core_consistency: a factor of shapes {[tuple(f.shape) for f in factors]} has linearly dependent "
-                "columns, so that the best core is not unique; NaN is returned",
-                RankWarning,
-                stacklevel=2,
-            )
             return math.nan
         adjoints = [be.mH(inverse) for inverse in inverses]
         core = _sparse_core(tensor, inverses) if tensor.is_sparse else contract_all(tensor.array, adjoints)
         flat = xp.reshape(core, (-1,))
-        step = sum(rank**k for k in range(len(factors)))
-        diagonal = flat[::step]
+        diagonal = flat[:: sum(rank**k for k in range(len(factors)))]
         off = be.fro_norm(flat) ** 2 - be.fro_norm(diagonal) ** 2
         return 100.0 * (1.0 - (max(off, 0.0) + be.fro_norm(diagonal - 1.0) ** 2) / rank)
 

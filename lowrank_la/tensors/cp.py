@@ -98,14 +98,14 @@ def cp(
     Notes
     -----
     A sweep takes two products with `X` of R multiplications an entry each [1]_, three in two sweeps with three modes
-    and no extrapolation [2]_; no unfolding is copied. Beyond `X` that takes about
-    ``R (∏_{k≤s} n_k + ∏_{k>s} n_k)`` numbers. Entries that are not in C order are copied first. The normal equations
-    are solved by Cholesky and, where singular, by the pseudo-inverse, which never fails. Extrapolation with restarts is
-    that of Nesterov applied to sweeps [3]_; damped Gauss-Newton steps are those of [4]_
-    with products that never form the Jacobian. A dense matrix, also one with further modes of length one, is given to
-    `svd` unless it is to be non-negative, partly observed or of more terms than rows or columns: `method`, `init`,
-    `maxiter` and `callback` then do nothing. Singular vectors of data with symmetries can be a saddle point, which
-    sweeps never leave: compare with ``init="random"`` or further `starts`.
+    and no extrapolation [2]_; no unfolding is copied. Beyond `X` that takes about ``R (∏_{k≤s} n_k + ∏_{k>s} n_k)``
+    numbers. Entries that are neither in C order nor, of a NumPy array given to "als" or "gauss_newton", in Fortran
+    order are copied first. The normal equations are solved by Cholesky and, where singular, by the pseudo-inverse,
+    which never fails. Extrapolation with restarts is that of Nesterov applied to sweeps [3]_; damped Gauss-Newton steps
+    are those of [4]_ with products that never form the Jacobian. A dense matrix, also one with further modes of length
+    one, is given to `svd` unless it is to be non-negative, partly observed or of more terms than rows or columns:
+    `method`, `init`, `maxiter` and `callback` then do nothing. Singular vectors of data with symmetries can be a saddle
+    point, which sweeps never leave: compare with ``init="random"`` or further `starts`.
 
     References
     ----------
@@ -124,11 +124,25 @@ def cp(
     >>> result.info.error < 1e-6, [factor.shape for factor in result.factors]
     (True, [(6, 2), (7, 2), (8, 2)])
     """
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    result, advice = decomposed(
+        X, rank, method=method, accelerate=accelerate, tol=tol, maxiter=maxiter, nonneg=nonneg, mask=mask,
+        weights=weights, init=init, starts=starts, rng=rng, callback=callback, progress=progress,
+        check_finite=check_finite,
+    )  # fmt: skip
+    settle(result.info, on_failure, advice)
+    return result
+
+
+def decomposed(
+    X, rank, *, method="als", accelerate=True, tol=1e-8, maxiter=500, nonneg=False, mask=None, weights=None,
+    init="auto", starts=1, rng=None, callback=None, progress=False, check_finite=True,
+):  # fmt: skip
+    """`cp` for callers that judge its answer themselves: the result, and what could help where it falls short."""
     rank, starts = be.check_count("rank", rank), be.check_count("starts", starts)
     maxiter, tol = be.check_count("maxiter", maxiter), be.check_positive("tol", tol, zero=True)
     accelerate, nonneg = be.check_flag("accelerate", accelerate), be.check_flag("nonneg", nonneg)
     be.check_option("method", method, _METHODS)
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
     callback, progress = be.check_callback(callback), be.check_flag("progress", progress)
     partly = mask is not None or weights is not None
     if method != "als" and (nonneg or partly):
@@ -142,7 +156,6 @@ def cp(
             observed = read_observed(X, mask, weights, check_finite=check_finite)
             result = fit_observed_entries(observed, options, watches)
         else:
-            result = fit_tensor(as_tensor(X, check_finite=check_finite), options, watches)
-    stopped = any(watch.stopped for watch in watches)
-    settle(result.info, on_failure, "the callback asked for it" if stopped else _ADVICE)
-    return result
+            tensor = as_tensor(X, check_finite=check_finite, backwards=method in ("als", "gauss_newton"))
+            result = fit_tensor(tensor, options, watches)
+    return result, "the callback asked for it" if any(watch.stopped for watch in watches) else _ADVICE

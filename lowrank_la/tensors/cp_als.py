@@ -13,6 +13,7 @@ from .momentum import Momentum
 from .normal_solve import solve_normal
 from .norms import SAFE
 
+_SWEEPS_AT_REST = 3  # within rounding of each other, where no change of the fit ends the iteration
 CANCELLED = 1e4  # multiples of eps: squared errors below are taken from the residual itself
 
 
@@ -51,7 +52,8 @@ class Sweeps:
         limit = SAFE[real]
         self.scale = 1.0 if 1.0 / limit < tensor.norm < limit else tensor.norm
         self.norm = tensor.norm / self.scale
-        self.floor = CANCELLED * be.eps(tensor.dtype)
+        self.eps = be.eps(tensor.dtype)
+        self.floor, self.resolution = CANCELLED * self.eps, math.inf
         self.weights = None
         self.set_factors(factors)
 
@@ -64,7 +66,7 @@ class Sweeps:
         self.weights = reduce(mul, self.sizes)
 
     def sweep(self):
-        """Update every factor once; returns the relative error of the model."""
+        """Update every factor once; returns the relative error of the model, known up to `resolution`."""
         for k in range(self.order):
             B = self.source.product(k, self.factors)
             if self.scale != 1.0:
@@ -77,8 +79,11 @@ class Sweeps:
             self.put(k, A)
         inner, square, mass = self._moments(B, gamma, A)
         error = 1.0 - (2.0 * inner - square) / self.norm**2
-        if error < self.floor * max(1.0, mass / self.norm**2):
+        mass = max(1.0, mass / self.norm**2)
+        if error < self.floor * mass:
+            self.resolution = 2.0 * self.eps
             return self.true_error()
+        self.resolution = 2.0 * self.eps * mass / math.sqrt(error)
         return math.sqrt(error)
 
     def move_to(self, factors):
@@ -134,7 +139,7 @@ class Sweeps:
 
 
 def als(tensor, source, factors, tol, watch, *, accelerate=True, update=None):
-    """Alternate until the fit changes by less than `tol` in a sweep.
+    """Alternate until the fit changes by less than `tol` in a sweep that was not extrapolated to.
 
     Parameters
     ----------
@@ -159,13 +164,20 @@ def als(tensor, source, factors, tol, watch, *, accelerate=True, update=None):
             errors.append(errors[-1])
             continue
         errors.append(error)
-        if watch.tick(error=error):
-            break
-        if len(errors) > 1 and abs(errors[-2] - error) < tol:
+        over = watch.tick(error=error)
+        if _stands_still(errors, tol, state.resolution) and (momentum is None or momentum.rested()):
             converged = True
             break
-        if momentum is not None:
+        if momentum is not None and not over:
             momentum.move(errors)
     reason = "the fit no longer changes" if converged else watch.reason
     details = {} if momentum is None else {"restarts": momentum.restarts, "extrapolations": momentum.moves}
     return Fitted(state.weights * state.scale, state.factors, errors, converged, reason, details)
+
+
+def _stands_still(errors, tol, resolution):
+    """Whether the last sweep changed the fit by less than `tol`; for zero, the last ones by no more than rounding."""
+    if tol > 0.0:
+        return len(errors) > 1 and abs(errors[-2] - errors[-1]) < tol
+    last = errors[-_SWEEPS_AT_REST - 1 :]
+    return len(last) > _SWEEPS_AT_REST and max(last) - min(last) <= resolution

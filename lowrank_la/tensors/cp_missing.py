@@ -1,6 +1,7 @@
 """CP from the observed entries alone: alternating least squares by rows, with exact extrapolation of sweeps."""
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -177,19 +178,20 @@ def best_length(nodes, products):
 
     `products` are those of residuals at the lengths `nodes`; in between they are interpolated.
     """
-    basis = []
-    for j, node in enumerate(nodes):
-        others = np.delete(nodes, j)
-        basis.append(np.poly(others) / np.prod(node - others))
-    square = np.zeros(2 * len(nodes) - 1)
-    for i, left in enumerate(basis):
-        for j, right in enumerate(basis):
-            square += products[i, j] * np.polymul(left, right)
+    basis = _interpolation(tuple(nodes))
+    pairs = basis @ products @ basis.T
+    square = np.array([np.trace(pairs[::-1], offset) for offset in range(1 - len(nodes), len(nodes))])
     roots = np.roots(np.polyder(square))
     real = roots.real[np.abs(roots.imag) <= 1e-6 * np.abs(roots)]
     candidates = [float(x) for x in real if 1.0 < x <= _FARTHEST]
     best = min(candidates, key=lambda x: np.polyval(square, x), default=None)
     return best if best is not None and np.polyval(square, best) < products[1, 1] else None
+
+
+@cache
+def _interpolation(nodes):
+    """Matrix from values at the nodes to the coefficients of the polynomial through them, the highest one first."""
+    return np.linalg.inv(np.vander(nodes))
 
 
 def _with_means(observed, factors):

@@ -123,10 +123,12 @@ def _of_matrix(tensor, options, watch):
     long += [k for k in range(len(tensor.shape)) if k not in long][: max(0, 2 - len(long))]
     first, second = sorted(long)
     matrix = xp.reshape(tensor.array, (tensor.shape[first], tensor.shape[second]))
-    U, s, Vh = svd(matrix, options.rank, accuracy=_PRECISE[be.is_double(tensor.dtype)], rng=options.key)
+    U, s, Vh = result = svd(matrix, options.rank, accuracy=_PRECISE[be.is_double(tensor.dtype)], rng=options.key)
     one = xp.ones((1, options.rank), dtype=tensor.dtype, device=tensor.device)
     factors = [U if k == first else Vh.mT if k == second else one for k in range(len(tensor.shape))]
-    found = Fitted(s, factors, [0.0], True, "a matrix has its singular value decomposition")
+    met = result.info.converged is not False
+    reason = "a matrix has its singular value decomposition" if met else result.info.reason
+    found = Fitted(s, factors, [0.0], met, reason)
     found.errors = [tensor.residual_norm(s, factors) / tensor.norm]
     found.details["gradient"] = _gradient(tensor, found)
     return _answer(tensor, options, found, "svd", watch)

@@ -15,6 +15,7 @@ from .rank_choice import squares
 from .tucker import tucker
 
 _METHODS = ("tucker2", "cp")
+_SETTLED = 3e-5  # change of the core's norm in a sweep: flat spectra creep on for a thousandth of the error
 _ADVICE = "give a larger rank or max_params, or loosen tol"
 
 
@@ -128,7 +129,7 @@ def _tucker2(parts, rank, tol, max_params, _key):
         rank = tuple(max(ranks[mode] for ranks in found) for mode in (0, 1))
     kernels = []
     for part in parts:
-        core, (out, inner) = tucker(part, rank, modes=(0, 1), method="hooi", change=1e-6, maxiter=500)
+        core, (out, inner) = tucker(part, rank, modes=(0, 1), method="hooi", change=_SETTLED, maxiter=500)
         kernels.append(_balanced([inner.mT[:, :, None, None], core, out[:, :, None, None]]))
     return kernels
 

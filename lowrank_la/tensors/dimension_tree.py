@@ -13,14 +13,17 @@ from .. import _backend as be
 from .fibre_source import FibreSource
 from .kruskal import khatri_rao
 
-_SMALL = 1 << 12  # entries up to which unfoldings are copied
+SMALL = 1 << 12  # entries up to which unfoldings are copied
 
 
 class DimensionTree:
-    """The products of a dense tensor with factors that change one at a time."""
+    """The products of a dense tensor with factors that change one at a time.
 
-    def __init__(self, tensor):
-        self.tensor, self.xp = tensor, tensor.xp
+    `step` is what the mode that is updated next is ahead of the last one, 1 or -1.
+    """
+
+    def __init__(self, tensor, step=1):
+        self.tensor, self.xp, self.step = tensor, tensor.xp, step
         self.shape = tensor.shape
         self.split = balanced_split(self.shape)
         self.products = 0
@@ -75,7 +78,7 @@ class DimensionTree:
         if len(modes) == 2:
             return (k,)
         if node.part is None and len(modes) == 3:
-            last = (k - 1) % 3
+            last = (k - self.step) % 3
             return tuple(j for j in modes if j != last)
         split = (len(modes) + 1) // 2 if node.part is not None else self.split
         return modes[:split] if k in modes[:split] else modes[split:]
@@ -103,7 +106,9 @@ def source_of(tensor):
     """What gives the products of `tensor` while its factors change: ``product(k, factors)``."""
     if tensor.is_sparse:
         return FibreSource(tensor)
-    small = isinstance(tensor.array, np.ndarray) and tensor.array.size <= _SMALL and tensor.array.dtype.kind == "f"
+    if hasattr(tensor, "source"):
+        return tensor.source()
+    small = isinstance(tensor.array, np.ndarray) and tensor.array.size <= SMALL and tensor.array.dtype.kind == "f"
     return Unfoldings(tensor) if small else DimensionTree(tensor)
 
 

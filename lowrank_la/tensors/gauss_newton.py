@@ -7,9 +7,8 @@ from operator import mul
 from .. import _backend as be
 from .cp_als import CANCELLED, Fitted, Sweeps
 from .dimension_tree import source_of
-from .kruskal import balanced
+from .kruskal import balanced, real_inner
 from .normal_solve import solve_normal
-from .norms import real_inner
 
 _FIRST_SWEEPS = 5  # of alternating least squares, before the first step
 _DAMPING = 1e-3  # the first one, over the largest diagonal entry of JᵀJ

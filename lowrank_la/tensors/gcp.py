@@ -53,8 +53,9 @@ def gcp(
         "lbfgs" has the loss of all entries in each step; "adam" samples a sparse `X`. "auto" takes "adam" for a sparse
         `X` where neither a mask nor the loss ("gaussian" and "poisson" do) spares the sum over its zeros.
     tol : float
-        Change of the loss in a step relative to the loss at the start ("lbfgs"), or in an epoch of 1000 steps relative
-        to the loss itself ("adam"); in (0, 1).
+        Change of the fit in five steps ("lbfgs"), or change of the loss in an epoch of 1000 steps relative to the loss
+        itself ("adam"), that ends the iteration; in (0, 1). The fit is ``1 - √(D / D₀)``, D being the deviance, the
+        loss less the least one that any model of the single entries has, and D₀ that of a random start.
     maxiter : int, optional
         Steps, 1000 by default, or epochs, 100.
     init : "auto" or (weights, factors)
@@ -137,10 +138,11 @@ def gcp(
         maxiter = be.check_count("maxiter", _MAXITER[method] if maxiter is None else maxiter)
         watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "gcp")
         key = be.resolve_rng(rng)
-        factors = starting_factors(task, rank, init, key.child("start"))
+        plain = starting_factors(task, rank, "auto", key.child("start"))
+        factors = plain if isinstance(init, str) and init == "auto" else starting_factors(task, rank, init, None)
         with watch:
             if method == "lbfgs":
-                factors, found = quasi_newton(task, factors, tol, watch)
+                factors, found = quasi_newton(task, factors, plain, tol, watch)
             else:
                 samples = key.child("samples")
                 factors, found = descend(task.tensor, task.loss, factors, tol, watch, samples, task.reported)

@@ -10,7 +10,7 @@ from .dimension_tree import balanced_split
 from .kruskal import khatri_rao
 from .losses import Loss
 
-_SLAB = 1 << 19
+_HOST_SLAB, _DEVICE_SLAB = 1 << 15, 1 << 22  # entries whose losses are formed at a time: a host's stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,10 @@ class DenseObjective:
             slope = self.loss.slope(data, model)
             return _total(self.loss.value(data, model)), be.matmul(slope, short), be.matmul(slope.mT, long[part, :])
 
-        parts = be.fixed_partition(long.shape[0], max(1, _SLAB // short.shape[0]))
-        found = be.map_blocks(slab, parts) if be.kind(xp) == "numpy" else [slab(part) for part in parts]
+        host = be.kind(xp) == "numpy"
+        at_once = _HOST_SLAB if host else _DEVICE_SLAB
+        parts = be.fixed_partition(long.shape[0], max(1, at_once // short.shape[0]))
+        found = be.map_blocks(slab, parts) if host else [slab(part) for part in parts]
         along, across = (
             xp.concat([part[1] for part in found], axis=0),
             reduce(lambda a, b: a + b, (p[2] for p in found)),

@@ -14,6 +14,7 @@ from .tensor import as_tensor
 
 _NEAR_ONE = 2.0**10  # root mean squares up to which, and from the inverse of which on, data stay as they are
 _LEAST = 1e-300
+_AT_ONCE = 1 << 19  # entries that losses are added up of at a time
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,17 @@ class Task:
             return self.total(self.values) / self.count, 1.0
         weights = self.observed.weights
         return self.total(self.values * weights) / self.count, self.total(weights) / self.count
+
+    @cached_property
+    def least(self):
+        """The sum of the least losses that single entries allow: what no model goes below."""
+        xp, values = self.source.xp, self.source.xp.reshape(self.values, (-1,))
+        weights = None if self.observed is None else self.observed.weights
+        total = 0.0
+        for part in be.fixed_partition(values.shape[0], _AT_ONCE):
+            losses = self.loss.least(values[part])
+            total += self.total(losses if weights is None else losses * xp.astype(weights[part], losses.dtype))
+        return total
 
     def total(self, x):
         """Sum in the widest precision."""

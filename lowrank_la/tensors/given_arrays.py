@@ -34,3 +34,9 @@ def real_like(x, name, like):
         return xp.astype(x, dtype, copy=False)
     be.require_untracked(x, name)
     return be.from_numpy(be.to_numpy(x), xp, place, dtype)
+
+
+def first_place(wrong):
+    """Indices of the first True of a boolean array."""
+    host = be.to_numpy(wrong)
+    return tuple(map(int, np.unravel_index(int(np.argmax(host)), host.shape)))

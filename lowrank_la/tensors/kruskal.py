@@ -19,8 +19,8 @@ class CPResult(Result):
     weights : array, shape (R,)
         Real, descending, non-negative.
     factors : tuple of arrays, shapes (n_k, R)
-        Columns of unit 2-norm. The largest entry of each column is positive (complex: real and positive) in all modes
-        but the last, which takes the rest.
+        Columns of unit 2-norm. The largest entry of each column, of several within a hundredth the first, is positive
+        (complex: real and positive) in all modes but the last, which takes the rest.
     info : Info
     """
 
@@ -77,6 +77,12 @@ def in_compute_dtype(weights, factors):
     dtype = be.compute_dtype(xp, factors[0].dtype, place)
     factors = [xp.astype(factor, dtype, copy=False) for factor in factors]
     return xp.astype(weights, be.real_dtype(xp, dtype), copy=False), factors
+
+
+def real_inner(A, B):
+    """Real part of Σ conj(A) B as a float."""
+    xp = be.namespace(A, B)
+    return float(xp.sum(xp.real(xp.conj(A) * B)) if be.is_complex(A.dtype) else xp.sum(A * B))
 
 
 def model_inner(weights, factors, other_weights, other_factors):
@@ -169,10 +175,11 @@ def balanced(factors):
 
 
 def _phase(numbers):
-    """Numbers of modulus one with the signs (phases) of `numbers`, one for a zero."""
+    """Numbers of modulus one with the signs (phases) of `numbers`, one for a zero and for complex subnormal numbers."""
     xp = be.namespace(numbers)
-    if not be.is_complex(numbers.dtype):
-        return xp.where(numbers < 0, -xp.ones_like(numbers), xp.ones_like(numbers))
-    size = xp.astype(xp.abs(numbers), numbers.dtype)
     one = xp.ones_like(numbers)
-    return xp.where(xp.abs(numbers) > 0, numbers / xp.where(xp.abs(numbers) > 0, size, one), one)
+    if not be.is_complex(numbers.dtype):
+        return xp.where(numbers < 0, -one, one)
+    size = xp.abs(numbers)
+    known = size >= xp.finfo(size.dtype).smallest_normal
+    return xp.where(known, numbers / xp.where(known, xp.astype(size, numbers.dtype), one), one)

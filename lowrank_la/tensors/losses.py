@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import _backend as be
-from .norms import first_place
+from .given_arrays import first_place
 
+_CERTAIN = 40.0  # logarithm of odds that count as certain
 _TINY = 1e-10  # what keeps logarithms and quotients finite at m = 0
 
 
@@ -32,6 +33,8 @@ class Loss:
         p where ``f(c x, c m)`` is ``c^p f(x, m)`` and what does not depend on m; None where there is no such p.
     at_scale : function, optional
         The same loss with a parameter over c; None where it has no parameter of the scale of the data.
+    best : function, optional
+        The model that an entry x by itself would have, or one next to it where that is infinite; x itself for None.
     """
 
     name: str
@@ -43,6 +46,11 @@ class Loss:
     at_zero: str = ""
     degree: float | None = None
     at_scale: Callable[[float], Any] | None = None
+    best: Callable[[Any], Any] | None = None
+
+    def least(self, x):
+        """The least loss that any model of the single entries `x` has, to rounding."""
+        return self.value(x, x if self.best is None else self.best(x))
 
 
 def _xp(m):
@@ -85,7 +93,7 @@ def _negative_binomial(trials):
         "negative_binomial",
         lambda x, m: (trials + x) * _xp(m).log1p(m) - x * _log(m),
         lambda x, m: (trials + x) / (1 + m) - x / (m + _TINY),
-        True, "counts", False,
+        True, "counts", False, best=lambda x: x / trials,
     )  # fmt: skip
 
 
@@ -94,8 +102,8 @@ def _beta(power):
         raise ValueError(f"parameter of the beta loss must not be 0 or 1, got {power}: take 'gamma' or 'poisson'")
     return Loss(
         "beta",
-        lambda x, m: (m + _TINY) ** power / power - x * (m + _TINY) ** (power - 1) / (power - 1),
-        lambda x, m: (m + _TINY) ** (power - 1) - x * (m + _TINY) ** (power - 2),
+        lambda x, m: (m + _TINY) ** (power - 1) * ((m + _TINY) / power - x / (power - 1)),
+        lambda x, m: (m + _TINY) ** (power - 2) * (m + _TINY - x),
         True, "positive" if power < 1.0 else "nonneg", True, degree=power,
     )  # fmt: skip
 
@@ -103,19 +111,26 @@ def _beta(power):
 _PLAIN = (
     Loss("gaussian", lambda x, m: (x - m) ** 2, lambda x, m: 2 * (m - x), False, "any", True, "square", 2.0),
     Loss("poisson", lambda x, m: m - x * _log(m), lambda x, m: 1 - x / (m + _TINY), True, "nonneg", True, "sum", 1.0),
-    Loss("poisson_log", lambda x, m: _xp(m).exp(m) - x * m, lambda x, m: _xp(m).exp(m) - x, False, "nonneg", False),
+    Loss(
+        "poisson_log", lambda x, m: _xp(m).exp(m) - x * m, lambda x, m: _xp(m).exp(m) - x, False, "nonneg", False,
+        best=_log,
+    ),
     Loss(
         "bernoulli", lambda x, m: _xp(m).log1p(m) - x * _log(m), lambda x, m: 1 / (1 + m) - x / (m + _TINY), True,
-        "binary", False,
+        "binary", False, best=lambda x: x / _TINY,
     ),
-    Loss("bernoulli_logit", lambda x, m: _softplus(m) - x * m, lambda x, m: _logistic(m) - x, False, "binary", False),
+    Loss(
+        "bernoulli_logit", lambda x, m: _softplus(m) - x * m, lambda x, m: _logistic(m) - x, False, "binary", False,
+        best=lambda x: _CERTAIN * (2 * x - 1),
+    ),
     Loss(
         "gamma", lambda x, m: x / (m + _TINY) + _log(m),
-        lambda x, m: 1 / (m + _TINY) - x / (m + _TINY) ** 2, True, "positive", True, degree=0.0,
+        lambda x, m: (1 - x / (m + _TINY)) / (m + _TINY), True, "positive", True, degree=0.0,
     ),
     Loss(
         "rayleigh", lambda x, m: 2 * _log(m) + math.pi / 4 * (x / (m + _TINY)) ** 2,
-        lambda x, m: 2 / (m + _TINY) - math.pi / 2 * x * x / (m + _TINY) ** 3, True, "positive", True, degree=0.0,
+        lambda x, m: (2 - math.pi / 2 * (x / (m + _TINY)) ** 2) / (m + _TINY), True, "positive", True, degree=0.0,
+        best=lambda x: math.sqrt(math.pi) / 2 * x,
     ),
 )  # fmt: skip
 _SHIFTS = {

@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from .. import _backend as be
 
 SAFE = {"float64": 1e100, "float32": 1e12}  # norms up to which squares of entries neither overflow nor vanish
@@ -26,18 +24,6 @@ def require_norm(values, name):
             f"the Frobenius norm of {name} is beyond the range of {be.dtype_name(values.dtype)}; divide {name} by a "
             "power of two"
         )
-
-
-def real_inner(A, B):
-    """Real part of Σ conj(A) B as a float."""
-    xp = be.namespace(A, B)
-    return float(xp.sum(xp.real(xp.conj(A) * B)) if be.is_complex(A.dtype) else xp.sum(A * B))
-
-
-def first_place(wrong):
-    """Indices of the first True of a boolean array."""
-    host = be.to_numpy(wrong)
-    return tuple(map(int, np.unravel_index(int(np.argmax(host)), host.shape)))
 
 
 def safely_scaled(tensor):

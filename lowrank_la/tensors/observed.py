@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
-from .norms import first_place, require_norm
+from .given_arrays import first_place
+from .norms import require_norm
 from .sparse_tensor import SparseTensor, as_sparse_tensor
 
 STORED, FINITE = "stored", "finite"

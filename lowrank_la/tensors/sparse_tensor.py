@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from .. import _backend as be
-from .kruskal import khatri_rao, model_mass, model_norm
-from .norms import real_inner, require_norm
+from .kruskal import khatri_rao, model_mass, model_norm, real_inner
+from .norms import require_norm
 
 _EXACT_UP_TO = 1 << 26  # entries of a tensor whose model is formed, in slabs, where a residual has to be exact
 _SLAB = 1 << 19

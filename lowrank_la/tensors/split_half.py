@@ -1,16 +1,15 @@
 """Whether two halves of the data tell the same CP decomposition."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import _backend as be
-from ..exceptions import ConvergenceWarning
+from ..factor.iteration import settle
 from ..results import Info, Result
 from .congruence import factor_match_score
-from .cp import cp
+from .cp import decomposed
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +83,13 @@ def split_half(X, rank, *, axis=0, splits=3, starts=2, rng=None, check_finite=Tr
 
 
 def best_of_starts(X, rank, starts, key, options):
-    """The CP decomposition of least error among some starts; it does not warn."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return cp(X, rank, starts=starts, rng=key, **options)
+    """The CP decomposition of least error among some starts; it does not warn, and raises where that is asked."""
+    options = dict(options)
+    on_failure = be.check_option("on_failure", options.pop("on_failure", "warn"), ("warn", "raise"))
+    result, advice = decomposed(X, rank, starts=starts, rng=key, **options)
+    if on_failure == "raise":
+        settle(result.info, on_failure, advice)
+    return result
 
 
 def dense_samples(caller, X, options):

@@ -91,7 +91,7 @@ def _sequential(X, order, allowed, spectrum):
         rank = next(r for r in range(1, most + 1) if r == most or found.tails[r] <= share)
         reads += 2 if core is X else 0
         spent += float(found.tails[rank])
-        factors[k] = filled(found.U[:, :rank], rank)
+        factors[k] = filled(found.U, rank)
         core = contract(core, k, factors[k])
     return core, factors, spent, reads
 

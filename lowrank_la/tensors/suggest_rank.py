@@ -1,15 +1,13 @@
 """A rank for `cp`, from core consistency and split halves."""
 
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .. import _backend as be
-from ..exceptions import RankWarning
 from ..results import Info, Result
-from .core_consistency import core_consistency
+from .core_consistency import consistency as core_figure
 from .split_half import best_of_starts, dense_samples, split_half
 
 _CONSISTENT, _ALIKE = 50.0, 0.8
@@ -83,7 +81,7 @@ def suggest_rank(X, max_rank, *, axis=0, splits=2, starts=3, rng=None, check_fin
         found = best_of_starts(X, rank, starts, here.child("whole"), options)
         figures[0, rank - 1] = found.info.error
         if not partly:
-            figures[1, rank - 1] = _consistency(X, found)
+            figures[1, rank - 1] = core_figure(X, found, check_finite=False)
         if axis is not None:
             halves = split_half(X, rank, axis=axis, splits=splits, starts=starts, rng=here.child("halves"), **options)
             figures[2, rank - 1] = float(np.mean(halves.scores))
@@ -94,9 +92,3 @@ def suggest_rank(X, max_rank, *, axis=0, splits=2, starts=3, rng=None, check_fin
     by = [name for name, used in (("core consistency", not partly), ("split halves", axis is not None)) if used]
     info = Info(error=float(errors[rank - 1]), error_kind="exact", method=" and ".join(by), rng=key.record)
     return RankSuggestion(rank, errors, consistency, agreement, info)
-
-
-def _consistency(X, found):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RankWarning)
-        return core_consistency(X, found, check_finite=False)

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
-from .dimension_tree import balanced_split, mttkrp, mttkrps
-from .kruskal import khatri_rao
-from .norms import first_place, real_inner, require_norm
+from .backwards import BackwardsTensor
+from .dimension_tree import SMALL, balanced_split, mttkrp, mttkrps
+from .given_arrays import first_place
+from .kruskal import khatri_rao, real_inner
+from .norms import require_norm
 
 _SLAB = 1 << 19  # entries of the model that are formed at a time
 
@@ -123,7 +125,7 @@ class DenseTensor:
         return self.xp.conj(x) if be.is_complex(x.dtype) else x
 
 
-def as_tensor(X, *, check_finite=True, name="X"):
+def as_tensor(X, *, check_finite=True, name="X", backwards=False):
     """`X` as a `DenseTensor`, or as a `SparseTensor` where it is sparse.
 
     Parameters
@@ -134,10 +136,12 @@ def as_tensor(X, *, check_finite=True, name="X"):
         Refuse NaN and infinite entries.
     name : str
         What messages call it.
+    backwards : bool
+        Take entries in Fortran order as they are, for a caller that is served by a `BackwardsTensor` too.
 
     Returns
     -------
-    DenseTensor or SparseTensor
+    DenseTensor, BackwardsTensor or SparseTensor
         Half precision and integers are promoted. Entries that are in C order are not copied.
 
     Raises
@@ -158,13 +162,23 @@ def as_tensor(X, *, check_finite=True, name="X"):
         raise ValueError(f"{name} must have two or more modes, none of length zero; got shape {tuple(X.shape)}")
     plain = X.view(np.ndarray) if isinstance(X, np.ndarray) else X  # a memory map is read as the array that it is
     array = xp.astype(plain, be.compute_dtype(xp, X.dtype, be.device(X)), copy=False)
-    array = xp.reshape(xp.reshape(array, (-1,)), tuple(X.shape))
+    backwards = backwards and _runs_backwards(array)
+    array = xp.permute_dims(array, tuple(reversed(range(array.ndim)))) if backwards else array
+    array = xp.reshape(xp.reshape(array, (-1,)), tuple(array.shape))
     split = balanced_split(array.shape)
     norm = be.fro_norm(xp.reshape(array, (math.prod(array.shape[:split]), -1)))
     if be.check_flag("check_finite", check_finite) and not math.isfinite(norm):
         require_norm(array, name)
+        place = first_place(~xp.isfinite(array))
         raise ValueError(
-            f"{name} holds NaN or infinite values, the first at {first_place(~xp.isfinite(array))}; take them out, or "
-            "tell which entries are observed with mask= where the function has it"
+            f"{name} holds NaN or infinite values, the first at {place[::-1] if backwards else place}; take them out, "
+            "or tell which entries are observed with mask= where the function has it"
         )
-    return DenseTensor(array, X.dtype, norm)
+    tensor = DenseTensor(array, X.dtype, norm)
+    return BackwardsTensor(tensor) if backwards else tensor
+
+
+def _runs_backwards(array):
+    """Whether the entries are in Fortran order, and so many that a copy of them would count."""
+    flags = getattr(array, "flags", None)
+    return getattr(flags, "f_contiguous", False) and not flags.c_contiguous and math.prod(array.shape) > SMALL

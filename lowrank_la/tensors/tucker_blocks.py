@@ -63,7 +63,7 @@ def _parts(source, shape, ranks, modes, tol, check_finite):
             share = max(0.0, allowed - spent) / (len(turns) + len(last) - done)
         kept = _kept(found, ranks[k], share)
         spent += float(found.tails[kept]) if kept < len(found.tails) else 0.0
-        factors[k] = xp.astype(filled(found.U[:, :kept], kept), dtype, copy=False)
+        factors[k] = xp.astype(filled(found.U, kept), dtype, copy=False)
     if not last:
         tensor, core = tensor.safely(Slabs.contracted, factors, check_finite)
         reads += 1

@@ -44,11 +44,14 @@ def _descending(core, k, U):
 
 
 def _inner(A, B):
-    """Phases of the inner products of the columns of `A` with those of `B`, which differ from them by a phase."""
+    """Phases of the inner products of the columns of `A` with those of `B`, which differ from them by a phase.
+
+    One for columns that are next to nothing, whose phase quotients of subnormal numbers would not tell.
+    """
     xp = be.namespace(A)
     inner = xp.sum(xp.conj(A) * B if be.is_complex(A.dtype) else A * B, axis=0)
     size = xp.abs(inner)
-    known = size > 0
+    known = size >= xp.finfo(size.dtype).smallest_normal
     one = xp.ones_like(inner)
     return xp.where(known, inner / xp.where(known, xp.astype(size, inner.dtype, copy=False), one), one)
 

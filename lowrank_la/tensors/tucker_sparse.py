@@ -7,7 +7,10 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
-from ..factor.svd import svd
+from ..factor.choose import choose
+from ..factor.engines import run
+from ..factor.prologue import underway, validated
+from ..operators import as_operator
 from .modes import contract, left_out
 from .norms import safe_scale
 from .rank_choice import cut_to, least_ranks
@@ -21,6 +24,7 @@ _CHUNK = 1 << 20
 _DENSE = 1 << 24  # entries up to which a small residual is formed
 _ROUNDING, _BOUND = 4.0, 64.0
 _LOOSE = 1e-4
+_OVERSAMPLE = 10  # columns that are carried beyond a rank
 
 
 def tucker_of_sparse(X, rank, tol, method, modes, watch, check_finite, change):
@@ -136,13 +140,16 @@ def _started(data, ranks, modes, tol, limited):
 
 
 def _basis(tensor, k, rank, tol):
-    """Leading left singular vectors of an unfolding, columns that it lacks filled up unless a tolerance is given."""
-    unfolded = tensor.unfolding(k)
-    least = min(int(n) for n in unfolded.shape)
-    found = svd(
-        unfolded, min(rank, least), tol=tol, rng=0, on_failure="warn" if tol is None else "raise", check_finite=False
-    )
-    U = tensor.xp.astype(found.U, tensor.dtype, copy=False)
+    """Leading left singular vectors of an unfolding, columns that it lacks filled up unless a tolerance is given.
+
+    Where they fall short, of the tolerance because of the rank or of rounding, the error of the whole tells.
+    """
+    op = as_operator(tensor.unfolding(k))
+    request = validated("svd", op, min(rank, *op.shape), tol, rng=0, callback=None, progress=False, on_failure="warn",
+                        oversample=_OVERSAMPLE)  # fmt: skip
+    with underway(op, request, False) as (metered, _, request):
+        name, request = choose(metered, request)
+        U = tensor.xp.astype(run(name, metered, request).U, tensor.dtype, copy=False)
     return filled(U, rank) if tol is None else U
 
 

@@ -1,38 +1,13 @@
 """Chebyshev-Tucker approximations of functions, grids and sums of separable terms."""
 
-import threading
-import warnings
-
 import numpy as np
 import pytest
+from tensors.chebtuck_cases import ANALYTIC, CUBE, centres, quietly, random_points
 
 import lowrank_la as lr
 from lowrank_la import _backend as be
 
 EPS = np.finfo(float).eps
-CUBE = [(-1.0, 1.0)] * 3
-ANALYTIC = {
-    "Gaussian": lambda x: np.exp(-np.sum(x**2, axis=1)),
-    "Runge": lambda x: 1.0 / (1.0 + np.sum(x**2, axis=1)),
-    "steep Runge": lambda x: 1.0 / (1.0 + 9.0 * np.sum(x**2, axis=1)),
-    "hyperbolic tangent": lambda x: np.tanh(np.sum(x, axis=1)),
-    "hyperbolic secant squared": lambda x: np.cosh(np.sum(x, axis=1)) ** -2,
-    "wave": lambda x: np.cos(15.0 * x[:, 0] * x[:, 1] + x[:, 2]),
-}
-
-
-def random_points(count, order, rng=1):
-    return np.random.default_rng(rng).uniform(-1.0, 1.0, (count, order))
-
-
-def centres(n):
-    return (2 * np.arange(n) + 1 - n) / n
-
-
-def quietly(*args, **options):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", lr.ConvergenceWarning)
-        return lr.ChebTuck.fit(*args, **options)
 
 
 @pytest.mark.parametrize("name", ANALYTIC)
@@ -85,20 +60,6 @@ def test_an_error_that_rough_data_leave_is_reported_and_warned_of():
     assert not g.info.converged
     with pytest.raises(lr.ConvergenceError):
         lr.ChebTuck.fit(X, tol=1e-6, degree=8, on_failure="raise")
-
-
-def test_a_function_with_a_kink_says_that_it_falls_short():
-    with pytest.warns(lr.ConvergenceWarning, match="tail"):
-        g = lr.ChebTuck.fit(lambda x: np.abs(x[:, 0] - 0.3) + x[:, 1], [(-1, 1)] * 2, tol=1e-8, degree=40, rng=0)
-    points = random_points(3000, 2)
-    true = np.max(np.abs(g(points) - np.abs(points[:, 0] - 0.3) - points[:, 1]))
-    assert 0.2 * true <= g.info.error * 2.3 <= 2.0 * true
-
-
-def test_a_function_that_lines_through_the_box_show_too_simple_is_still_met():
-    g = lr.ChebTuck.fit(lambda x: np.cos(40 * x[:, 0] * x[:, 1]), [(-1, 1)] * 2, tol=1e-10, rng=0)
-    points = random_points(2000, 2)
-    assert np.max(np.abs(g(points) - np.cos(40 * points[:, 0] * points[:, 1]))) <= 1e-10
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
@@ -249,24 +210,6 @@ def test_many_terms_have_their_error_estimated_from_entries(monkeypatch):
     assert sampled.info.error == pytest.approx(exact.info.error, rel=0.2)
 
 
-def test_results_survive_a_file_and_say_what_they_are(tmp_path):
-    g = lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=1e-6, rng=0)
-    g.save(tmp_path / "g.npz")
-    h = lr.load(tmp_path / "g.npz")
-    points = random_points(5, 3)
-    np.testing.assert_array_equal(h(points), g(points))
-    core, _ = g
-    assert core is g.core
-    assert "automatic degree" in repr(g)
-    assert "Benner" in lr.cite(g)
-
-
-def test_the_same_seed_tries_the_same_points():
-    a, b = (lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=1e-6, rng=5) for _ in range(2))
-    assert a.info.error == b.info.error
-    assert np.array_equal(a.core, b.core)
-
-
 def test_inputs_of_any_layout_are_left_alone():
     X = np.asfortranarray(np.cos(np.arange(210.0).reshape(7, 6, 5) / 100.0))
     expected = quietly(np.ascontiguousarray(X), tol=1e-6).core
@@ -282,83 +225,6 @@ def test_single_precision_stays_single_and_half_is_promoted():
     assert quietly(np.arange(24).reshape(2, 3, 4), tol=1e-3).core.dtype == "float64"
 
 
-def test_two_threads_with_different_libraries():
-    torch = pytest.importorskip("torch")
-    X = np.cos(np.arange(120.0).reshape(6, 5, 4) / 60.0)
-    found = {}
-
-    def work(name, data):
-        found[name] = [quietly(data, tol=1e-4).core for _ in range(5)]
-
-    threads = [threading.Thread(target=work, args=pair) for pair in (("numpy", X), ("torch", torch.asarray(X)))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for a, b in zip(found["numpy"], found["torch"], strict=True):
-        np.testing.assert_allclose(np.abs(a), np.abs(b.numpy()), rtol=0, atol=1e-12 * np.abs(a).max())
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "match"),
-    [
-        (lambda: lr.ChebTuck.fit("f", CUBE), TypeError, "f must be a function"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"]), ValueError, "domain is needed"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], [(1.0, 1.0)] * 3), ValueError, "low < high"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], [1.0, 2.0, 3.0]), ValueError, "pairs"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], "box"), TypeError, "pairs of numbers"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, degree=(1, 2)), ValueError, "degree must be one int or 3"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, degree=2.0), TypeError, "degree must be an integer"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, degree=400), ValueError, "evaluations"),
-        (lambda: lr.ChebTuck.fit(ANALYTIC["Runge"], CUBE, tol=0.0), ValueError, "tol must lie in"),
-        (lambda: lr.ChebTuck.fit(lambda x: x, CUBE), ValueError, "f must return an array of shape"),
-        (lambda: lr.ChebTuck.fit(lambda x: x[:, 0] / 0.0, CUBE), ValueError, "f returns NaN"),
-        (lambda: lr.ChebTuck.fit(np.full((3, 3), np.nan)), ValueError, "f holds NaN"),
-        (lambda: lr.ChebTuck.fit(np.zeros((3, 0))), ValueError, "none of length zero"),
-        (lambda: lr.ChebTuck.fit(np.ones((3, 3)), CUBE), ValueError, "2 of them"),
-        (lambda: lr.ChebTuck.fit((np.ones(2), [np.ones((3, 1))] * 2)), ValueError, r"shapes \(R,\)"),
-        (lambda: lr.ChebTuck.fit((np.ones(1), [np.full((3, 1), np.inf)] * 2)), ValueError, "factors of f holds NaN"),
-    ],
-)
-def test_bad_arguments_are_named(call, error, match):
-    with np.errstate(all="ignore"), pytest.raises(error, match=match):
-        call()
-
-
-@pytest.mark.parametrize(
-    ("points", "match"),
-    [([[2.0, 0.0]], "coordinate 0 of point 0 is 2.0"), ([[0.0, np.nan]], "coordinate 1"), ([[0.0] * 3], "shape")],
-)
-def test_points_outside_the_domain_are_refused(points, match):
-    g = lr.ChebTuck.fit(np.ones((3, 3)))
-    with pytest.raises(ValueError, match=match):
-        g(points)
-
-
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda x: np.cos(64 * np.arccos(np.clip(x[:, 0], -1, 1))) + x[:, 1],  # one on any coarser grid of nodes
-        lambda x: 1.0 + np.exp(-1e3 * np.sum((x - 0.3) ** 2, axis=1)),
-    ],
-)
-def test_functions_that_coarse_nodes_do_not_show_are_met(f):
-    g = lr.ChebTuck.fit(f, [(-1.0, 1.0)] * 2, tol=1e-8, rng=0)
-    points = np.random.default_rng(1).uniform(-1, 1, (2000, 2))
-    assert np.max(np.abs(g(points) - f(points))) <= 1e-7
-
-
-def test_degrees_found_without_being_asked_for_are_bounded(monkeypatch):
-    from lowrank_la.tensors import chebtuck_function
-
-    monkeypatch.setattr(chebtuck_function, "_LONGEST", 64)
-    with pytest.warns(lr.ConvergenceWarning):
-        g = lr.ChebTuck.fit(lambda x: np.abs(x[:, 0] + x[:, 1]), [(-1.0, 1.0)] * 2, tol=1e-6, rng=0)
-    assert max(g.degrees) == 63
-    with pytest.raises(ValueError, match="give lower degrees with degree="):
-        lr.ChebTuck.fit(lambda x: np.sum(x, axis=1), [(-1.0, 1.0)] * 25)
-
-
 @pytest.mark.parametrize("scale", [1e300, 1e200, 1e-200])
 def test_functions_grids_and_terms_of_any_scale_are_met(scale):
     f = lr.ChebTuck.fit(lambda x: scale * np.exp(np.sum(x, axis=1)), [(-1.0, 1.0)] * 2, tol=1e-10)
@@ -369,25 +235,3 @@ def test_functions_grids_and_terms_of_any_scale_are_met(scale):
     np.testing.assert_allclose(g.to_grid((12, 10)) / scale, X, rtol=1e-4)
     h = lr.ChebTuck.fit((np.array([scale]), [X[:, :1], X[:1].T]), tol=1e-6)
     np.testing.assert_allclose(h.to_grid((12, 10)) / scale, X, rtol=1e-4)
-
-
-def test_points_of_another_library_are_moved_and_what_is_no_point_is_named():
-    torch = pytest.importorskip("torch")
-    g = lr.ChebTuck.fit(np.ones((3, 3)))
-    assert isinstance(g(torch.zeros((2, 2))), np.ndarray)
-    assert isinstance(g.grad(torch.zeros((2, 2))), np.ndarray)
-    with pytest.raises(TypeError, match="points must be real"):
-        g([[1j, 0.0]])
-    with pytest.raises(TypeError, match="points must hold numbers"):
-        g([["a", "b"]])
-    for call in (lambda: g.grid_points(7, 3), lambda: g.on_grid(0, 2.5), lambda: g.grid_points(0, -3)):
-        with pytest.raises((ValueError, TypeError), match=r"axis must be|n must be"):
-            call()
-
-
-def test_functions_of_no_variable_are_named():
-    with pytest.raises(ValueError, match="a factor for every variable"):
-        lr.ChebTuck.fit((np.ones(2), []))
-    with pytest.raises(ValueError, match="one mode or more"):
-        lr.ChebTuck.fit(np.array(3.0))
-    assert lr.ChebTuck.fit(([1.0], [[[1.0]] * 3, [[2.0]] * 3])).info.converged

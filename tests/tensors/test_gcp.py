@@ -104,7 +104,7 @@ def test_an_objective_in_slabs_is_that_in_one_piece(monkeypatch):
     x, factors = cases.factors_of((1, 360), 1)[1].reshape(3, 40, 3), positive_factors((3, 40, 3))
     objective = DenseObjective(as_tensor(x), loss_called("gaussian"))
     whole = objective(factors)
-    monkeypatch.setattr(gcp_objectives, "_SLAB", 8)
+    monkeypatch.setattr(gcp_objectives, "_HOST_SLAB", 8)
     parts = objective(factors)
     assert parts[0] == pytest.approx(whole[0], rel=1e-13)
     for one, two in zip(parts[1], whole[1], strict=True):

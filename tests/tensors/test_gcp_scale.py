@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import lowrank_la as lr
-from lowrank_la.tensors.gcp_lbfgs import _outcome
-from lowrank_la.tensors.losses import loss_called
+from lowrank_la.tensors import gcp_task
+from lowrank_la.tensors.gcp_lbfgs import Fit, _outcome
+from lowrank_la.tensors.losses import LOSSES, loss_called
 
+EPS = np.finfo(float).eps
 GENERATOR = np.random.default_rng(1)
 FACTORS = [GENERATOR.uniform(0.5, 2.0, (n, 2)) for n in (6, 7, 8)]
 X = np.einsum("ir,jr,kr->ijk", *FACTORS) * GENERATOR.uniform(0.9, 1.1, (6, 7, 8))
@@ -41,13 +43,57 @@ def test_an_iteration_that_finds_no_step_says_so():
     class Found:
         status, fun, x, jac = 2, 1.0, np.ones(2), np.ones(2)
 
-    assert _outcome(Found, Watched) == (False, "no step from the start lowers the loss")
+    assert _outcome(Found, Watched, False) == (False, "no step from the start lowers the loss")
     Found.jac = np.zeros(2)
-    assert _outcome(Found, Watched)[0]
+    assert _outcome(Found, Watched, False)[0]
     Found.status = 1
-    assert "evaluations" in _outcome(Found, Watched)[1]
+    assert "evaluations" in _outcome(Found, Watched, False)[1]
 
 
 def test_numbers_that_a_loss_is_not_for_are_told():
     with pytest.raises(ValueError, match="such as -3"):
         lr.gcp(np.where(np.median(X) < X, X, -3.0), 2, loss="poisson")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_least_loss_of_an_entry_is_that_of_its_best_model(name):
+    loss = loss_called(name)
+    entries = [0.0, 1.0] if loss.allowed == "binary" else [0.7, 3.0] if loss.allowed == "positive" else [0.0, 1.0, 4.0]
+    models = np.concatenate([np.geomspace(1e-12, 1e6, 20001), [0.0]])
+    models = models if loss.nonneg else np.concatenate([models, -models])
+    for x in entries:
+        with np.errstate(over="ignore"):
+            best = float(np.min(loss.value(np.full(models.shape, x), models)))
+        assert float(loss.least(np.array([x]))[0]) == pytest.approx(best, abs=1e-5)
+
+
+def test_the_change_that_ends_is_that_of_the_fit_in_several_steps_whatever_the_start():
+    fit = Fit(least=-2.0, reference=-1.0, tol=1e-3, eps=EPS)
+    fit.losses = [1e12, 8.0, 7.9999, 7.0, 6.0, 5.0]
+    assert not fit.stands_still
+    fit.losses += [-1.99 + 1e-5 * k for k in reversed(range(6))]
+    assert fit.stands_still
+    fit.losses += [-1.99, -1.99, -1.999]
+    assert not fit.stands_still
+
+
+def test_an_end_worse_than_a_random_start_is_no_success():
+    zeros = [0.0 * factor for factor in FACTORS]
+    with pytest.warns(lr.ConvergenceWarning, match="above that of a random start"):
+        result = lr.gcp(X, 2, loss="poisson", init=(None, zeros))
+    assert not result.info.converged
+
+
+def test_an_exact_model_is_met_to_seven_digits():
+    exact = np.einsum("ir,jr,kr->ijk", *FACTORS)
+    assert lr.gcp(exact, 2, loss="gaussian", rng=0).info.error < 1e-8
+    assert lr.gcp(exact, 2, loss="gamma", rng=0).info.error < 1e-6
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_least_loss_of_all_entries_is_that_of_their_sum(weighted, monkeypatch):
+    monkeypatch.setattr(gcp_task, "_AT_ONCE", 50)
+    weights = GENERATOR.uniform(0.5, 2.0, X.shape) if weighted else None
+    task = gcp_task.read_task(X, loss_called("gamma"), None, weights, True)
+    heavy = 1.0 if weights is None else weights / task.observed.heaviest
+    assert task.least == pytest.approx(float(np.sum(heavy * (1 + np.log(X)))))

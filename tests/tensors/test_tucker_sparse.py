@@ -11,6 +11,7 @@ import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la.tensors import modes
 from lowrank_la.tensors.sparse_tensor import SparseTensor
+from lowrank_la.tensors.tucker_gauge import canonical
 from lowrank_la.tensors.tucker_sparse import Entries
 
 
@@ -132,3 +133,33 @@ def test_what_sparse_tensors_lack_is_refused_by_name():
     X.data[3] = np.nan
     with pytest.raises(ValueError, match="NaN"):
         lr.tucker(X, 2)
+
+
+@pytest.mark.parametrize("method", ["auto", "hooi"])
+def test_a_rank_that_keeps_the_tolerance_from_being_met_is_warned_of(method):
+    X, dense = sparse((9, 8, 7), 120)
+    with pytest.warns(lr.ConvergenceWarning, match="above tol") as seen:
+        result = lr.tucker(X, (2, 3, 2), tol=1e-3, method=method)
+    assert len(seen) == 1
+    assert result.ranks == (2, 3, 2)
+    assert not result.info.converged
+    assert result.info.error == pytest.approx(true_error(dense, result), rel=1e-6)
+
+
+def test_a_tolerance_below_rounding_is_as_good_as_the_error_that_is_told():
+    X, dense = sparse((6, 5, 4), 40, dtype="float32")
+    with pytest.warns(lr.ConvergenceWarning, match="above tol"):
+        result = lr.tucker(X, tol=1e-12)
+    assert true_error(dense.astype(float), result) <= result.info.error <= 1e-5
+
+
+def test_slices_of_subnormal_numbers_make_no_nan():
+    drawn = np.random.default_rng(0).standard_normal((2, 4, 5))
+    X = (drawn[:1] + 1j * drawn[1:]).astype("complex64")
+    result = lr.tucker(sp.coo_array(X), (1, 1, 3))
+    assert result.info.error == pytest.approx(true_error(X, result), rel=1e-3)
+    core = np.zeros((2, 2, 3), "complex64")
+    core[0, 0] = 1.0, 1e-42 + 1e-42j, 3e-39j
+    turned, factors = canonical(core, [np.eye(n, dtype="complex64") for n in core.shape])
+    assert np.isfinite(turned).all()
+    assert all(np.isfinite(factor).all() for factor in factors)
