@@ -2,7 +2,16 @@
 
 from ._names import dtype_name
 from .autograd import attach_linear, attach_svd, detached, is_tracked, require_untracked
-from .butterfly import is_in_one_piece, is_plain, refuse_wrapped, require_writable, walsh, walsh_exact, walsh_plain
+from .butterfly import (
+    is_in_one_piece,
+    is_plain,
+    refuse_wrapped,
+    require_writable,
+    walsh,
+    walsh_exact,
+    walsh_plain,
+    walsh_sampled,
+)
 from .checks import (
     check_callback,
     check_count,
@@ -235,6 +244,7 @@ __all__ = [
     "walsh",
     "walsh_exact",
     "walsh_plain",
+    "walsh_sampled",
     "widest_integer",
     "widest_like",
     "widest_real",

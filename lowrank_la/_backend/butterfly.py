@@ -5,13 +5,15 @@ threads over fixed ranges from 2^18 numbers on. Elsewhere small Hadamard matrice
 the sum of the same pairs in the same order whatever the partition, so results never depend on the number of threads.
 """
 
+from functools import reduce
+
 import numpy as np
 
 from .. import _kernels
 from .autograd import is_tracked
 from .namespace import device, from_numpy, kind, namespace, on_accelerator, to_numpy
 from .sparse import writable_view
-from .threads import map_blocks
+from .threads import fixed_partition, map_blocks
 
 _PARALLEL_FROM = 1 << 18  # numbers
 _ROW_STAGES = 16  # of a row that one task transforms as a whole: 256 or 512 KiB
@@ -150,6 +152,42 @@ def _each(parts, work):
         work(parts[0])
     else:
         map_blocks(work, parts)
+
+
+def walsh_sampled(x, signs, rows, size):
+    """Those `rows` of the transform of each line of ``x signs``, put together from transforms of blocks.
+
+    Parameters
+    ----------
+    x : array (lines, n) that `is_plain`
+    signs : array (n,) of its dtype
+    rows : int64 array (count,)
+    size : int
+        Length of a block, a power of two. Zeros follow behind the n numbers.
+
+    Returns
+    -------
+    array (lines, count)
+    """
+    lines, n = x.shape
+    kernel, stages, one = _kernels.lookup("walsh_sampled", "numpy"), size.bit_length() - 1, x.dtype.type(1)
+    places, blocks = (rows % size).astype(np.uint64), (rows // size).astype(np.uint64)
+    x = writable_view(x)
+    parts = fixed_partition(-(-n // size), max(1, _TASK // size))
+
+    def of_part(line, part):
+        out, block = np.zeros(rows.size, x.dtype), np.empty(size, x.dtype)
+        kernel(x[line], signs, places, blocks, stages, block, out, part.start, part.stop, one)
+        return out
+
+    def of_line(line):
+        return reduce(np.add, [of_part(line, part) for part in parts])
+
+    if x.size < _PARALLEL_FROM:
+        return np.stack([of_line(line) for line in range(lines)])
+    if lines > 1:
+        return np.stack(map_blocks(of_line, range(lines)))
+    return reduce(np.add, map_blocks(lambda part: of_part(0, part), parts))[None, :]
 
 
 def walsh_exact(x):

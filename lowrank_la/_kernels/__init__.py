@@ -52,6 +52,7 @@ _NUMPY_KERNELS = {
     "walsh_runs": "walsh",
     "walsh_high": "walsh",
     "walsh_exact": "walsh",
+    "walsh_sampled": "walsh_sampled",
 }
 
 

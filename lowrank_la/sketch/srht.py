@@ -6,6 +6,7 @@ from .. import _backend as be
 from .base import Sketch
 
 _BLOCK = 1 << 16  # numbers of a block that is transformed by itself: they fit into a second-level cache
+_GATHERED, _SMALL = 16, 1 << 12  # the same, and the least length, where rows are gathered while a block is in the cache
 _LEAST = 8  # rows of a block over rows of the sketch: then adding up blocks costs less than the stages that it saves
 _ENTRIES = 1 << 22  # of the blocks worked on together
 _WORD = 32  # signs a drawn number
@@ -81,8 +82,13 @@ class SRHT(Sketch):
         xp, n, lines = be.namespace(A), self.shape[1], A.shape[1 - axis]
         if lines == 0:
             return xp.zeros((self.shape[0], 0) if axis == 0 else (0, self.shape[0]), dtype=A.dtype, device=be.device(A))
-        size = min(self.order, max(_LEAST << (self.shape[0] - 1).bit_length(), _BLOCK >> (lines - 1).bit_length()))
         signs = self._signs(xp, be.real_dtype(xp, A.dtype), be.device(A))
+        spread = (self.shape[0] - 1).bit_length()
+        if be.is_plain(A) and (axis == 1 or lines == 1) and _GATHERED << spread <= _BLOCK:
+            size = min(self.order, max(_GATHERED << spread, _SMALL))
+            found = be.walsh_sampled(A.reshape(lines, n), signs, self._rows, size) * self.shape[0] ** -0.5
+            return found.reshape(-1, 1) if axis == 0 else found
+        size = min(self.order, max(_LEAST << spread, _BLOCK >> (lines - 1).bit_length()))
         total = None
         for part in be.fixed_partition(-(-n // size), max(1, _ENTRIES // (size * lines))):
             columns = slice(part.start * size, min(part.stop * size, n))

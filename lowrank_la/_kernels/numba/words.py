@@ -27,6 +27,12 @@ def odd(a, b):
 
 
 @jit
+def odd_bits(x):
+    """Parity of the bits of a word."""
+    return _ones(x) & np.uint64(1)
+
+
+@jit
 def sign_at(a, b):
     """Value of a character at a point."""
     return -1.0 if odd(a, b) else 1.0
