@@ -53,6 +53,7 @@ _NUMPY_KERNELS = {
     "walsh_high": "walsh",
     "walsh_exact": "walsh",
     "walsh_sampled": "walsh_sampled",
+    "als_update": "als_update",
 }
 
 

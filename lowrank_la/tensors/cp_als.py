@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
+from .. import _kernels
+from .dimension_tree import Unfoldings
 from .momentum import Momentum
 from .normal_solve import solve_normal
 from .norms import SAFE
 
+_COMPILED = 32  # terms up to which the whole update of a small factor is one compiled call
 _SWEEPS_AT_REST = 3  # within rounding of each other, where no change of the fit ends the iteration
 CANCELLED = 1e4  # multiples of eps: squared errors below are taken from the residual itself
 
@@ -54,7 +57,9 @@ class Sweeps:
         self.norm = tensor.norm / self.scale
         self.eps = be.eps(tensor.dtype)
         self.floor, self.resolution = CANCELLED * self.eps, math.inf
-        self.weights = None
+        self.weights, self.kernel = None, None
+        if isinstance(source, Unfoldings) and update is None and factors[0].shape[1] <= _COMPILED:
+            self.kernel = _kernels.lookup("als_update", "numpy")
         self.set_factors(factors)
 
     def set_factors(self, factors):
@@ -71,13 +76,7 @@ class Sweeps:
             B = self.source.product(k, self.factors)
             if self.scale != 1.0:
                 B = B / self.scale
-            gamma = self.gamma(k)
-            if self.update is None:
-                A = solve_normal(B, gamma, scaled=True)
-            else:
-                A = self.update(B, gamma, self.factors[k] * self.xp.astype(self.weights, self.tensor.dtype, copy=False))
-            self.put(k, A)
-        inner, square, mass = self._moments(B, gamma, A)
+            inner, square, mass = self._compiled(k, B) or self._updated(k, B)
         error = 1.0 - (2.0 * inner - square) / self.norm**2
         mass = max(1.0, mass / self.norm**2)
         if error < self.floor * mass:
@@ -85,6 +84,28 @@ class Sweeps:
             return self.true_error()
         self.resolution = 2.0 * self.eps * mass / math.sqrt(error)
         return math.sqrt(error)
+
+    def _updated(self, k, B):
+        """Update the factor `k` from its products `B`; what `_moments` tells of the model then, for the last factor."""
+        gamma = self.gamma(k)
+        if self.update is None:
+            A = solve_normal(B, gamma, scaled=True)
+        else:
+            A = self.update(B, gamma, self.factors[k] * self.xp.astype(self.weights, self.tensor.dtype, copy=False))
+        self.put(k, A)
+        return self._moments(B, gamma, A) if k == self.order - 1 else (0.0, 0.0, 0.0)
+
+    def _compiled(self, k, B):
+        """As `_updated` in one call; None, and nothing done, where the normal equations are singular or not small."""
+        if self.kernel is None:
+            return None
+        gamma = self.gamma(k)
+        unit, size, gram = np.empty_like(B), np.empty(B.shape[1], B.dtype), np.empty_like(gamma)
+        found, *moments = self.kernel(B, gamma, self.eps * B.shape[1], unit, size, gram)
+        if not found:
+            return None
+        self.factors[k], self.grams[k], self.weights, self.sizes[k] = unit, gram, size, size
+        return moments
 
     def move_to(self, factors):
         """Go on from `factors`, whose columns but those of the last one are of length one to within a small factor."""
