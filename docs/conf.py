@@ -21,6 +21,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build", "_generated", "gallery"]
@@ -31,7 +32,7 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
 }
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "code"
@@ -41,6 +42,8 @@ numpydoc_show_class_members = False
 
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_sidebars = {page: [] for page in ("index", "api", "benchmarks", "papers", "contributing")}
 html_title = "lowrank_la"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 

@@ -8,6 +8,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
 START, END = "<!-- benchmarks: start -->", "<!-- benchmarks: end -->"
 ROOMS = {
+    "factor": "Decompositions",
     "sampling": "Scores and row sampling",
     "dpp": "Exact samplers",
     "skeleton": "Skeletons",
@@ -45,7 +46,8 @@ FIGURES = {
     "ns_a_number": ("a number", "{:.3f} ns".format),
     "ns_in_c": ("in hand-written C", "{:.3f} ns".format),
     "ns_copying": ("copying", "{:.3f} ns".format),
-    "ratio": ("ratio", "{:.2f}".format),
+    "over_dense": ("over the dense transform", "{:.2f}".format),
+    "over_c": ("over hand-written C", "{:.2f}".format),
     "right": ("right", str),
     "samples": ("values", "{:,.0f}".format),
     "values_over_least": ("values / K(n + 3)", "{:.2f}".format),
@@ -101,14 +103,48 @@ def extras(payload):
     return "\n".join(parts)
 
 
+def overview():
+    """One row a problem that has a peer: our time beside that of the fastest accurate one, wins and losses alike."""
+    head = ("", "problem", "lowrank_la", "time", "fastest accurate peer", "time", "ratio")
+    lines, ratios = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"], []
+    for room, title in ROOMS.items():
+        for key, problem in ((load(room) or {}).get("problems") or {}).items():
+            own, peer = _first(problem), _fastest(problem, ours=False)
+            if own and peer:
+                ratios.append(own["seconds"] / peer["seconds"])
+                cells = [problem.get("title", key), own["contender"], _time(own), peer["contender"], _time(peer)]
+                shown = f"{ratios[-1]:.2g}" if ratios[-1] < 1.0 else f"**{ratios[-1]:.2g}**"
+                lines.append(f"| [{title}](#{_anchor(title)}) | {' | '.join(cells)} | {shown} |")
+    slower = sum(ratio >= 1.0 for ratio in ratios)
+    told = (
+        "A ratio is our time over that of the fastest peer whose answer is accurate enough. Of ours the default is "
+        f"shown, or the first of the table. Faster on {len(ratios) - slower} problems, slower on {slower} (in bold)."
+    )
+    missing = [f"`bench_{room}`" for room in ROOMS if load(room) is None]
+    left = f" No whole run is stored yet of {', '.join(missing)}." if missing else ""
+    return "\n".join([told + left, "", *lines])
+
+
+def _first(problem):
+    """Our default contender, or our first that is accurate."""
+    rows = [row for row in problem["rows"] if row["ours"] and row.get("accurate", True) and row.get("seconds")]
+    return next((row for row in rows if row.get("default")), rows[0] if rows else None)
+
+
+def _anchor(title):
+    return title.lower().replace(" ", "-")
+
+
 def rooms():
-    """One section a stored benchmark of the other rooms."""
+    """One section a benchmark of the other rooms, stored or not."""
     parts = []
-    for name, title in ROOMS.items():
+    for name, title in list(ROOMS.items())[1:]:
         payload = load(name)
+        command = f"`python -m benchmarks.bench_{name}`"
         if payload is None:
+            parts += [f"## {title}", "", f"No whole run is stored yet; {command} measures.", ""]
             continue
-        parts += [f"## {title}", "", f"`python -m benchmarks.bench_{name}`. {_machine(payload['machine'])}", ""]
+        parts += [f"## {title}", "", f"{command}. {_machine(payload['machine'])}", ""]
         for key, problem in payload["problems"].items():
             parts += [
                 f"### {problem.get('title', key)}",
@@ -137,6 +173,7 @@ def fill_readme():
 
 def _table(rows, ordered):
     """Lines of a table with the figures that any of the rows has; ours and the fastest first unless in order."""
+    rows = [row | _ratios(row) for row in rows]
     figures = [key for key in FIGURES if any(row.get(key) not in (None, "") for row in rows)]
     head = ["contender", "time", "95 % interval", *(FIGURES[key][0] for key in figures)]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
@@ -149,6 +186,16 @@ def _table(rows, ordered):
     return lines
 
 
+def _ratios(row):
+    """Ratios of two figures of one row."""
+    found = {}
+    if row.get("dense"):
+        found["over_dense"] = row["seconds"] / row["dense"]
+    if row.get("ns_in_c"):
+        found["over_c"] = row["ns_a_number"] / row["ns_in_c"]
+    return found
+
+
 def _times(row):
     if not row.get("seconds"):
         return row.get("note") or row.get("failure") or "–", ""
@@ -158,7 +205,7 @@ def _times(row):
 
 
 def _fastest(problem, *, ours):
-    rows = [row for row in problem["rows"] if row["ours"] == ours and row["accurate"] and row["seconds"]]
+    rows = [row for row in problem["rows"] if row["ours"] == ours and row.get("accurate", True) and row.get("seconds")]
     return min(rows, key=lambda row: row["seconds"], default=None)
 
 

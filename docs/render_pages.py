@@ -21,6 +21,7 @@ def write_all(folder):
     pages = {
         "backends.md": backends(),
         "benchmarks.md": benchmarks(),
+        "estimators.md": estimators(),
         "papers.md": render_papers.page(),
         "references.md": references(),
         "wrong_calls.md": wrong_calls.page(),
@@ -44,6 +45,18 @@ def backends():
     return "\n".join([*lines, ""])
 
 
+def estimators():
+    """Table of what the estimators say of themselves; scikit-learn's checks and ours hold them to it."""
+    from lowrank_la import estimators as offered
+
+    lines = ["| class | arrays of any library | sparse | missing values (NaN) |", "|---|---|---|---|"]
+    for name in sorted(offered.__all__):
+        tags = getattr(offered, name)().__sklearn_tags__()
+        told = (tags.array_api_support, tags.input_tags.sparse, tags.input_tags.allow_nan)
+        lines.append(f"| `{name}` | {' | '.join('tested' if each else '–' for each in told)} |")
+    return "\n".join([*lines, ""])
+
+
 def _standing(column, gpu):
     """Return how a declaration was checked: in every run of the tests, on a GPU at one commit, or not yet."""
     if column != "cupy":
@@ -62,7 +75,14 @@ def benchmarks():
         "Other measurements": render_benchmarks.extras(payload),
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
-    return f"{render_benchmarks.summary(payload)}\n\n{body}\n\n{render_benchmarks.rooms()}\n"
+    parts = (
+        "## At a glance",
+        render_benchmarks.overview(),
+        "## Decompositions",
+        render_benchmarks.summary(payload),
+        body,
+    )
+    return "\n\n".join([*parts, render_benchmarks.rooms()]) + "\n"
 
 
 def references():

@@ -9,7 +9,7 @@ PAPERS = Path(__file__).resolve().parents[1] / "benchmarks" / "papers"
 
 
 def page():
-    """Table of what was reproduced, and a section a folder."""
+    """Table of what was reproduced, and what every folder says of itself."""
     folders = sorted(path.parent for path in PAPERS.glob("*/README.md"))
     return "\n\n".join([_table(), *(_section(folder) for folder in folders)]) + "\n"
 
@@ -18,21 +18,19 @@ def _table():
     rows = render_benchmarks.load("papers") or []
     if not rows:
         return "No whole run is stored yet."
-    lines = ["| folder | claim | reproduced | seconds |", "|---|---|---|---|"]
+    lines = ["| experiment | claim | reproduced | seconds |", "|---|---|---|---|"]
     for row in rows:
         verdict = row["reproduced"] + (f": {row['reason']}" if row["reason"] else "")
-        lines.append(f"| `{row['folder']}` | {row['claim']} | {verdict} | {row['seconds']:.0f} |")
+        name = f"[{row['folder']}](#{row['folder'].replace('_', '-')})"
+        lines.append(f"| {name} | {row['claim']} | {verdict} | {row['seconds']:.0f} |")
     return "\n".join(lines)
 
 
 def _section(folder):
-    """Title, source and picture of one folder, with the command that runs it."""
-    title, _, rest = (folder / "README.md").read_text(encoding="utf-8").partition("\n")
-    source = re.split(r"\n\s*\n", rest.strip())[0]
-    parts = [f"## {title.lstrip('# ')}", source, f"`python -m benchmarks.papers.{folder.name}.run`"]
-    parts += [f"![{title.lstrip('# ')}](../{picture})" for picture in _pictures(folder)]
-    return "\n\n".join(parts)
-
-
-def _pictures(folder):
-    return [path.relative_to(PAPERS.parents[1]).as_posix() for path in sorted(folder.glob("*.png"))]
+    """The page of one folder, its figure first."""
+    title, _, text = (folder / "README.md").read_text(encoding="utf-8").partition("\n")
+    place = folder.relative_to(PAPERS.parents[1]).as_posix()
+    text = re.sub(r"^!\[[^\]]*\]\([^)]*\)\n?", "", text, flags=re.MULTILINE).strip()
+    picture = f"![{title.lstrip('# ')}](../{place}/figure.png)" if (folder / "figure.png").exists() else ""
+    parts = [f"({folder.name.replace('_', '-')})=", f"## {title.lstrip('# ')}", picture, text]
+    return "\n\n".join(part for part in parts if part)

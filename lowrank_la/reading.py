@@ -166,7 +166,7 @@ def _read_npz(path: Path, key: str | None) -> Any:
 def _read_mtx(path: Path) -> Any:
     from scipy import io, sparse
 
-    matrix = io.mmread(path)
+    matrix = io.mmread(path, spmatrix=False)
     return sparse.csr_array(matrix) if sparse.issparse(matrix) else matrix
 
 

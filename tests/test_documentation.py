@@ -1,5 +1,6 @@
 """README and documentation say what the library and the stored results say."""
 
+import inspect
 import re
 from pathlib import Path
 
@@ -116,3 +117,58 @@ def test_every_link_of_the_readme_leads_somewhere(link):
 def test_the_changelog_starts_with_the_version_of_the_package():
     text = (REPOSITORY / "docs" / "changelog.md").read_text(encoding="utf-8")
     assert re.search(r"^## (\S+)", text, re.MULTILINE).group(1) == lr.__version__
+
+
+def calls_of(page):
+    """Names of public functions and the keywords that a page gives them."""
+    for name, arguments in re.findall(r"\blr\.(\w+)\(([^`\n]*)", page):
+        yield name, re.findall(r"\b(\w+)=", arguments)
+
+
+@pytest.mark.parametrize("page", ["guide/which_function.md", "guide/coming_from.md", "index.md"])
+def test_the_calls_of_a_page_that_are_not_run_name_what_exists(page):
+    for name, keywords in calls_of((REPOSITORY / "docs" / page).read_text(encoding="utf-8")):
+        found = getattr(lr, name)
+        known = set(inspect.signature(found).parameters)
+        known |= {key for method in vars(found).values() if callable(method) for key in parameters(method)}
+        assert set(keywords) <= known, name
+
+
+def parameters(method):
+    try:
+        return inspect.signature(method).parameters
+    except (TypeError, ValueError):
+        return ()
+
+
+def test_every_function_has_its_line_in_the_decision_guide():
+    page = (REPOSITORY / "docs" / "guide" / "which_function.md").read_text(encoding="utf-8")
+    beside = {  # parts and checks of the others, named in their guides
+        *("Chebyshev", "Hermite", "Legendre", "RankOne", "LowRank", "SparsePlusLowRank", "as_operator", "operator"),
+        *("block_source", "cite", "load", "show_versions", "congruence", "factor_match_score", "newton_kernel"),
+        *("embedding_distortion", "hadamard", "dct", "strongest_columns", "lewis_weights", "lp_sensitivities"),
+        *("ProjectionDPP", "volume_sample", "volume_rescaled_sample"),
+        *(name for name in lr.__all__ if name.endswith(("Error", "Warning"))),
+    }
+    names = {name for name in lr.__all__ if name not in ("__version__", *lr._SUBMODULES)}
+    assert {name for name in names - beside if f"lr.{name}" not in page} == set()
+
+
+def test_every_room_has_its_section_of_benchmarks_stored_or_not():
+    page = render_pages.benchmarks()
+    for room, title in render_benchmarks.ROOMS.items():
+        assert f"\n## {title}\n" in page
+        assert f"benchmarks.bench_{room}" in page or render_benchmarks.load(room)
+        assert (REPOSITORY / "benchmarks" / f"bench_{room}.py").exists()
+
+
+def test_losses_are_counted_and_shown_bold(monkeypatch):
+    slow = ROW | {"seconds": 0.4}
+    peer = ROW | {"contender": "peer", "ours": False, "seconds": 0.2}
+    problem = {"title": "T", "rows": [slow, peer]}
+    monkeypatch.setattr(
+        render_benchmarks, "load", lambda name: {"problems": {"a": problem}} if name == "factor" else None
+    )
+    page = render_benchmarks.overview()
+    assert "Faster on 0 problems, slower on 1 (in bold)" in page
+    assert "| peer | 200 ms | **2** |" in page

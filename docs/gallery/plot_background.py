@@ -24,11 +24,11 @@ plain = lr.svd(film.reshape(frames, -1), 1, rng=0)
 t = 30
 panels = {
     "one frame": film[t],
-    "svd of rank one: a shadow of the square's way": (plain.U[t] * plain.s @ plain.Vh).reshape(m, n),
+    "svd: a shadow of its way": (plain.U[t] * plain.s @ plain.Vh).reshape(m, n),
     "robust_pca: the background": (result.U[t] * result.s @ result.Vh).reshape(m, n),
     "and what moves": np.abs(result.S.toarray()[t].reshape(m, n)),
 }
-figure, axes = plt.subplots(1, 4, figsize=(15, 3), layout="constrained")
+figure, axes = plt.subplots(1, 4, figsize=(12, 2.7), layout="constrained")
 for ax, (title, image) in zip(axes, panels.items(), strict=True):
     ax.imshow(image, cmap="gray", vmin=0, vmax=1)
     ax.set(title=title, xticks=[], yticks=[])

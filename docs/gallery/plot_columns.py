@@ -14,7 +14,7 @@ import lowrank_la as lr
 X = load_digits().data
 counts = [2, 4, 8, 16, 24, 32, 48]
 chosen = {k: lr.interpolative(X, k, rng=0) for k in counts}
-figure, panels = plt.subplots(1, 4, figsize=(13, 3.2), layout="constrained")
+figure, panels = plt.subplots(1, 4, figsize=(12, 3.1), layout="constrained")
 for axes, k in zip(panels, (8, 16, 32), strict=False):
     indices, coefficients = chosen[k]
     axes.imshow((X[7][indices] @ coefficients).reshape(8, 8), cmap="gray_r", vmin=0, vmax=16)

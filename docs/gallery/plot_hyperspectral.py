@@ -15,7 +15,7 @@ import lowrank_la as lr
 cube = np.asarray(load_indian_pines().tensor, dtype=float)
 results = {tol: lr.tucker(cube, tol=tol, rng=0) for tol in (0.1, 0.05, 0.02)}
 band = 120
-figure, panels = plt.subplots(1, 4, figsize=(14, 3.4), layout="constrained")
+figure, panels = plt.subplots(1, 4, figsize=(12, 3.1), layout="constrained")
 low, high = np.quantile(cube[:, :, band], [0.01, 0.99])
 panels[0].imshow(cube[:, :, band], vmin=low, vmax=high)
 panels[0].set_title(f"band {band} of {cube.shape[2]}")

@@ -18,7 +18,7 @@ completed = result.U @ result.V.T
 missed = np.linalg.norm((completed - A)[hidden]) / np.linalg.norm(A[hidden])
 print(f"reported {result.info.error:.3f} ({result.info.error_kind}), true error on hidden pixels {missed:.3f}")
 
-figure, panels = plt.subplots(1, 3, figsize=(13, 3.2), layout="constrained")
+figure, panels = plt.subplots(1, 3, figsize=(12, 3.1), layout="constrained")
 shown = {"half of the pixels": np.where(hidden, 0, A), "completed": np.where(hidden, completed, A), "original": A}
 for axes, (title, picture) in zip(panels, shown.items(), strict=True):
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1)

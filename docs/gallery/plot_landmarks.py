@@ -41,7 +41,7 @@ left.semilogy(ranks, [left_by_uniform(k) for k in ranks], "o-", label="uniform l
 left.set(xlabel="landmarks", ylabel="share of the trace not explained")
 left.legend()
 indices = lr.rpcholesky(K, 40, rng=0).indices
-tiles = X[indices].reshape(4, 10, 8, 8).transpose(0, 2, 1, 3).reshape(32, 80)
-right.imshow(tiles, cmap="gray_r")
+framed = np.pad(X[indices].reshape(4, 10, 8, 8), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+right.imshow(framed.transpose(0, 2, 1, 3).reshape(40, 100), cmap="gray_r")
 right.set(title="the first 40 landmarks", xticks=[], yticks=[])
 print(f"{lr.rpcholesky(K, 40, rng=0).info.entries} entries of {len(X) ** 2} were computed")

@@ -12,7 +12,7 @@ import lowrank_la as lr
 
 A = lr.datasets.photograph()
 results = {tol: lr.svd(A, tol=tol, rng=0) for tol in (0.2, 0.1, 0.05)}
-figure, panels = plt.subplots(1, 4, figsize=(14, 3), layout="constrained", width_ratios=(1.3, 1.3, 1.3, 1))
+figure, panels = plt.subplots(1, 4, figsize=(12, 2.8), layout="constrained", width_ratios=(1.3, 1.3, 1.3, 1))
 for axes, (tol, result) in zip(panels, results.items(), strict=False):
     axes.imshow(result.U * result.s @ result.Vh, cmap="gray", vmin=0, vmax=1)
     axes.set(title=f"tol={tol}: rank {result.s.size}", xticks=[], yticks=[])

@@ -27,7 +27,7 @@ errors = {}
 for width in (1, 16, 32, 64, 128, 256):
     back = lr.fwht(rounded(lr.fwht(A, block=width, norm="ortho")), block=width, norm="ortho")
     errors[width] = np.linalg.norm((back - A)[:, ordinary]) / np.linalg.norm(A[:, ordinary])
-figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
 for axes, title, M in ((left, "as it is", A), (middle, "rotated", lr.fwht(A, block=128, norm="ortho"))):
     axes.imshow(np.abs(M[:128]), vmin=0, vmax=60, aspect="auto")
     axes.set(title=title, xlabel="channel", ylabel="row")

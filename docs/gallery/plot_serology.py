@@ -28,9 +28,11 @@ for rank in (1, 2, 3):
 result = lr.cp(X, 2, rng=0)
 weights, (samples, antigens, receptors) = result
 
-figure, panels = plt.subplots(1, 3, figsize=(14, 4), layout="constrained", width_ratios=(1.2, 1, 1.4))
+figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", width_ratios=(1.2, 1, 1.4))
 order = np.argsort(samples[:, 0])
-panels[0].plot(samples[order])
+panels[0].plot(samples[order, 1], ".", color="C1", markersize=3, label="second pattern")
+panels[0].plot(samples[order, 0], color="C0", linewidth=2, label="first pattern")
+panels[0].legend()
 panels[0].set(title="samples, ordered by the first pattern", xlabel="sample")
 for axes, factor, names, title in (
     (panels[1], antigens, data.ticks[1], "antigens"),

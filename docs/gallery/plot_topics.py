@@ -29,7 +29,11 @@ for k in range(1, 6):
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4), layout="constrained")
 left.scatter(U[:, 1] * s[1], U[:, 2] * s[2], s=3, alpha=0.4)
-for j in np.argsort(-np.hypot(Vh[1], Vh[2]))[:14]:
-    left.annotate(words[j], (1.5 * Vh[1, j], 1.5 * Vh[2, j]), color="tab:red")
+written = []
+for j in np.argsort(-np.hypot(Vh[1], Vh[2]))[:20]:
+    place = 1.5 * Vh[1:3, j]
+    if all(abs(place[0] - x) > 0.25 or abs(place[1] - y) > 0.06 for x, y in written):
+        left.annotate(words[j], place, color="tab:red")
+        written.append(place)
 left.set(xlabel="second vector", ylabel="third vector", title="documents, and the words that place them")
 lr.plot.spectrum(result, right)

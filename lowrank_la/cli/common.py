@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from lowrank_la.results import is_writable
+from lowrank_la.reading import read_matrix
+from lowrank_la.results import is_writable, replacing
 
 
 def integer(text: str) -> int:
@@ -37,6 +39,37 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     started = time.perf_counter()
     result = work()
     return result, time.perf_counter() - started
+
+
+def opened(file: Path, key: str | None, *outputs: Path | None, read: Callable[..., Any] = read_matrix) -> Any:
+    """The data of a file, read once it is known that the answer can be written."""
+    for path in outputs:
+        check_writable(path)
+    return read(file, key=key)
+
+
+def solved(data: Any, size: Callable[[Any], Any], work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
+    """What `work` returns, and the beginning of its report; `size` tells the rank, or the ranks, of the answer."""
+    result, seconds = timed(work)
+    rank = size(result)
+    name = "ranks" if isinstance(rank, list) else "rank"
+    return result, {"shape": list(data.shape), name: rank, **account(result.info), "seconds": seconds}
+
+
+def finish(result: Any, report: dict[str, Any], output: Path | None, as_json: bool) -> None:
+    """Write the answer where that is wanted, and print the report."""
+    if output is not None:
+        result.save(output)
+        report["output"] = str(output)
+    answer(report, as_json)
+
+
+def write_array(array: np.ndarray, path: Path | None, report: dict[str, Any], name: str) -> None:
+    """Write an array to a .npy file where that is wanted, and say so in the report."""
+    if path is not None:
+        with replacing(path) as stream:
+            np.save(stream, array)
+        report[name] = str(path)
 
 
 def show_progress(as_json: bool) -> bool:

@@ -29,18 +29,18 @@ from .common import (
     Rank,
     Seed,
     Tol,
-    account,
-    answer,
     check_writable,
+    finish,
     finite,
     integer,
+    opened,
     show_progress,
-    timed,
+    solved,
 )
 
 _PHOTOGRAPH_RANK = 40
 _REPEATS = 7
-_PATIENCE = 1.0
+_PATIENCE = 0.3
 
 
 @app.command("svd")
@@ -204,17 +204,12 @@ def _pca(
 
     Example: lowrank-la pca table.csv --rank 3 -o components.npz
     """
-    check_writable(output)
-    A = read_matrix(file, key=key)
+    A = opened(file, key, output)
     options = {"tol": tol, "center": True, "rng": seed, "progress": show_progress(as_json)}
-    result, seconds = timed(lambda: lr.svd(A, rank, **options))
+    result, report = solved(A, lambda found: len(found.s), lambda: lr.svd(A, rank, **options))
     squares = to_host(result.s).astype(float) ** 2
     left = 1.0 - (result.info.error or 0.0) ** 2
     total = squares.sum() / left if left > 0 else 0.0
-    report = {"shape": list(A.shape), "rank": len(squares), **account(result.info), "seconds": seconds}
     report["variances"] = (squares / max(1, A.shape[0] - 1)).tolist()
     report["shares"] = (squares / total if total > 0 else squares).tolist()
-    if output is not None:
-        result.save(output)
-        report["output"] = str(output)
-    answer(report, as_json)
+    finish(result, report, output, as_json)

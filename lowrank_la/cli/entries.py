@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,10 @@ import numpy as np
 import typer
 
 import lowrank_la as lr
-from lowrank_la.reading import read_matrix
-from lowrank_la.results import replacing, to_host
+from lowrank_la.results import to_host
 
 from .app import app
-from .common import AsJson, File, Key, Output, Rank, Seed, account, answer, check_writable, show_progress, timed
+from .common import AsJson, File, Key, Output, Rank, Seed, finish, opened, show_progress, solved, write_array
 
 
 @app.command("complete")
@@ -32,17 +32,13 @@ def _complete(
 
     Example: lowrank-la complete ratings.mtx --rank 8 --regularization 2 -o factors.npz
     """
-    for path in (output, fill):
-        check_writable(path)
-    observed = read_matrix(file, key=key)
+    observed = opened(file, key, output, fill)
     options = {"tol": tol, "regularization": regularization, "rng": seed, "progress": show_progress(as_json)}
-    result, seconds = timed(lambda: lr.complete(observed, rank, **options))
-    report = {"shape": list(result.shape), "rank": result.U.shape[1], **account(result.info), "seconds": seconds}
-    _write(result, output, report)
+    work = partial(lr.complete, observed, rank, **options)
+    result, report = solved(observed, lambda found: found.U.shape[1], work)
     if fill is not None:
-        _write_matrix(_filled(observed, result), fill)
-        report["filled"] = str(fill)
-    answer(report, as_json)
+        write_array(_filled(observed, result), fill, report, "filled")
+    finish(result, report, output, as_json)
 
 
 @app.command("rpca")
@@ -60,35 +56,19 @@ def _rpca(
 
     Example: lowrank-la rpca frames.npy --rank 2 -o parts.npz
     """
-    for path in (output, fill):
-        check_writable(path)
-    M = read_matrix(file, key=key)
+    M = opened(file, key, output, fill)
     known = None
     if isinstance(M, np.ndarray) and M.dtype.kind in "fc" and np.isnan(M).any():
         known = ~np.isnan(M)
     options = {"method": method, "mask": known, "rng": seed, "progress": show_progress(as_json)}
-    result, seconds = timed(lambda: lr.robust_pca(M, rank, **options))
-    report = {"shape": list(M.shape), "rank": len(result.s), **account(result.info), "seconds": seconds}
+    result, report = solved(M, lambda found: len(found.s), lambda: lr.robust_pca(M, rank, **options))
     report["outliers"] = int(result.S.nnz)
-    _write(result, output, report)
     if fill is not None:
-        _write_matrix((to_host(result.U) * to_host(result.s)) @ to_host(result.Vh), fill)
-        report["filled"] = str(fill)
-    answer(report, as_json)
+        write_array((to_host(result.U) * to_host(result.s)) @ to_host(result.Vh), fill, report, "filled")
+    finish(result, report, output, as_json)
 
 
 def _filled(observed: Any, result: Any) -> np.ndarray:
     """The completed matrix, known entries of a dense one as they are."""
     full = to_host(result.U) @ to_host(result.V).conj().T
     return np.where(np.isnan(observed), full, observed) if isinstance(observed, np.ndarray) else full
-
-
-def _write(result: Any, output: Path | None, report: dict[str, Any]) -> None:
-    if output is not None:
-        result.save(output)
-        report["output"] = str(output)
-
-
-def _write_matrix(matrix: np.ndarray, path: Path) -> None:
-    with replacing(path) as stream:
-        np.save(stream, matrix)

@@ -9,11 +9,10 @@ import numpy as np
 import typer
 
 import lowrank_la as lr
-from lowrank_la.reading import read_matrix
-from lowrank_la.results import replacing, to_host
+from lowrank_la.results import to_host
 
 from .app import app
-from .common import AsJson, File, Key, Output, Seed, answer, check_writable, integer, timed
+from .common import AsJson, File, Key, Output, Seed, answer, finish, integer, opened, timed, write_array
 
 
 @app.command("sample")
@@ -32,10 +31,9 @@ def _sample(
 
     Example: lowrank-la sample table.csv --size 20 --json
     """
-    check_writable(output)
     if by not in ("leverage", "pivots"):
         raise ValueError(f"--by must be leverage or pivots, got {by!r}")
-    A = read_matrix(file, key=key)
+    A = opened(file, key, output)
     if by == "leverage":
         result, seconds = timed(lambda: lr.sample_rows(A, size, rng=seed))
     else:
@@ -45,10 +43,7 @@ def _sample(
     report["indices"] = indices.tolist()
     if by == "leverage":
         report["weights"] = to_host(result.weights).tolist()
-    if output is not None:
-        result.save(output)
-        report["output"] = str(output)
-    answer(report, as_json)
+    finish(result, report, output, as_json)
 
 
 @app.command("wht")
@@ -65,10 +60,9 @@ def _wht(
 
     Example: lowrank-la wht signals.npy -o spectrum.npy --order sequency
     """
-    check_writable(output)
-    A = read_matrix(file, key=key)
+    A = opened(file, key, output)
     A = A if isinstance(A, np.ndarray) else A.toarray()
     transformed, seconds = timed(lambda: lr.fwht(A, axis, order=order, norm="ortho" if ortho else None))
-    with replacing(output) as stream:
-        np.save(stream, transformed)
-    answer({"shape": list(A.shape), "order": order, "seconds": seconds, "output": str(output)}, as_json)
+    report = {"shape": list(A.shape), "order": order, "seconds": seconds}
+    write_array(transformed, output, report, "output")
+    answer(report, as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from lowrank_la.reading import read_array
 from lowrank_la.results import to_host
 
 from .app import app
-from .common import AsJson, Key, Output, Seed, Tol, account, answer, check_writable, integer, show_progress, timed
+from .common import AsJson, Key, Output, Seed, Tol, finish, integer, opened, show_progress, solved
 
 Tensor = Annotated[Path, typer.Argument(help="Tensor: .npy .npz .h5 .zarr, or a matrix in any format.")]
 
@@ -33,19 +34,14 @@ def _cp(
 
     Example: lowrank-la cp cube.npy --rank 5 -o terms.npz
     """
-    check_writable(output)
-    X = read_array(file, key=key)
+    X = opened(file, key, output, read=read_array)
     missing = isinstance(X, np.ndarray) and X.dtype.kind in "fc" and bool(np.isnan(X).any())
     options = {"method": method, "nonneg": nonneg, "rng": seed, "progress": show_progress(as_json)}
     if missing:
         options["mask"] = ~np.isnan(X)
-    result, seconds = timed(lambda: lr.cp(X, rank, **options))
-    report = {"shape": list(X.shape), "rank": rank, **account(result.info), "seconds": seconds}
+    result, report = solved(X, lambda found: len(found.weights), lambda: lr.cp(X, rank, **options))
     report["weights"] = to_host(result.weights).tolist()
-    if output is not None:
-        result.save(output)
-        report["output"] = str(output)
-    answer(report, as_json)
+    finish(result, report, output, as_json)
 
 
 @app.command("tucker")
@@ -63,17 +59,12 @@ def _tucker(
 
     Example: lowrank-la tucker cube.npy --tol 0.01 -o small.npz
     """
-    check_writable(output)
-    X = read_array(file, key=key)
+    X = opened(file, key, output, read=read_array)
     options = {"tol": tol, "method": method, "rng": seed, "progress": show_progress(as_json)}
-    result, seconds = timed(lambda: lr.tucker(X, _ranks(ranks, X.ndim), **options))
-    sizes = [factor.shape[1] for factor in result.factors]
-    report = {"shape": list(X.shape), "ranks": sizes, **account(result.info), "seconds": seconds}
+    work = partial(lr.tucker, X, _ranks(ranks, X.ndim), **options)
+    result, report = solved(X, lambda found: [factor.shape[1] for factor in found.factors], work)
     report["compression"] = X.size / sum(int(np.prod(part.shape)) for part in (result.core, *result.factors))
-    if output is not None:
-        result.save(output)
-        report["output"] = str(output)
-    answer(report, as_json)
+    finish(result, report, output, as_json)
 
 
 def _ranks(text: str | None, order: int) -> tuple[int, ...] | None:

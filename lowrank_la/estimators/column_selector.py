@@ -34,6 +34,11 @@ class ColumnSelector(SelectorMixin, BaseEstimator):
     info_ : Info
         ``info_.error`` is the relative error of that.
 
+    References
+    ----------
+    .. [1] duersch_gu_2017
+    .. [2] gu_eisenstat_1996
+
     Examples
     --------
     >>> import numpy as np

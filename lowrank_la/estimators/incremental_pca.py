@@ -38,6 +38,11 @@ class IncrementalPCA(Principal):
     The answer is that of all rows at once, to the accuracy of `lowrank_la.IncrementalSVD`; for up to 2048 features no
     row is ever forgotten.
 
+    References
+    ----------
+    .. [1] ross_lim_lin_yang_2008
+    .. [2] brand_2006
+
     Examples
     --------
     >>> import numpy as np

@@ -37,6 +37,11 @@ class MatrixCompletion(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     `transform` leaves known entries as they are. Rows that were not seen in `fit` get the factor that fits their known
     entries best.
 
+    References
+    ----------
+    .. [1] gu_song_yin_zhang_2024
+    .. [2] keshavan_montanari_oh_2010
+
     Examples
     --------
     >>> import numpy as np

@@ -92,6 +92,11 @@ class PCA(Principal):
     info_ : Info
         Error of the fit, its kind, and how it was found.
 
+    References
+    ----------
+    .. [1] musco_musco_2015
+    .. [2] tropp_webber_2023
+
     Examples
     --------
     >>> import numpy as np

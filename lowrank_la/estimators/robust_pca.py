@@ -33,6 +33,11 @@ class RobustPCA(Components):
     -----
     `transform` projects rows as they are: it knows components, not which entries of new rows are wrong.
 
+    References
+    ----------
+    .. [1] cai_cai_wei_2019
+    .. [2] cai_hamm_huang_li_wang_2021
+
     Examples
     --------
     >>> import numpy as np

@@ -27,6 +27,11 @@ class TruncatedSVD(Components):
         Error of the fit, its kind, and how it was found.
     n_features_in_ : int
 
+    References
+    ----------
+    .. [1] musco_musco_2015
+    .. [2] tropp_webber_2023
+
     Examples
     --------
     >>> import numpy as np

@@ -8,6 +8,11 @@ class CountSketch(SparseSign):
 
     An embedding of a k-dimensional subspace takes d of the order k²; as a range finder use `SparseSign`.
 
+    References
+    ----------
+    .. [1] charikar_chen_farach_colton_2002
+    .. [2] clarkson_woodruff_2017
+
     Examples
     --------
     >>> import lowrank_la as lr

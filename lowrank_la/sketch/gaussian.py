@@ -7,6 +7,10 @@ from .base import DenseSketch
 class Gaussian(DenseSketch):
     """Independent normal entries of variance 1/d: the reference among sketches, 2dnp operations on an n×p matrix.
 
+    References
+    ----------
+    .. [1] halko_martinsson_tropp_2011
+
     Examples
     --------
     >>> import numpy as np

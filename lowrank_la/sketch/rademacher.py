@@ -7,6 +7,10 @@ from .base import DenseSketch
 class Rademacher(DenseSketch):
     """Independent entries ±1/√d, for complex dtypes (±1 ± i)/√(2d): as good as Gaussian and cheaper to draw.
 
+    References
+    ----------
+    .. [1] achlioptas_2003
+
     Examples
     --------
     >>> import lowrank_la as lr

@@ -21,6 +21,10 @@ class SparseSign(Sketch):
     dtype : optional
         Accepted for symmetry with the other sketches.
 
+    References
+    ----------
+    .. [1] nelson_nguyen_2013
+
     Examples
     --------
     >>> import lowrank_la as lr

@@ -5,17 +5,14 @@ ranks, whatever the grid, while the whole kernel converges slowly with the degre
 far below degrees. Errors are the largest on the middle slice, relative to the largest value there, as in the paper.
 """
 
-import argparse
-import json
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 
-HERE = Path(__file__).parent
 TERMS = {256: 26, 512: 28, 1024: 31}  # Gaussians of the kernel
 DEGREES = (128, 256, 512, 1024)
 CHARGES = (50, 100, 200)
@@ -53,19 +50,26 @@ def fitted(experiment, case, kernel, degree):
     return row
 
 
-def kernel_rows(full):
+def measured(grids, degrees, charges, polynomials):
+    """Rows of all experiments; fixed degrees that fall short are one of them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        return kernel_rows(grids, degrees) + charge_rows(charges) + decay_rows(polynomials)
+
+
+def kernel_rows(grids, degrees):
     rows = []
-    for n in TERMS if full else (256, 1024):
+    for n in grids:
         kernel = lr.newton_kernel(n, terms=TERMS[n])
-        rows += [fitted("whole kernel", f"n={n}", kernel, degree) for degree in DEGREES]
+        rows += [fitted("whole kernel", f"n={n}", kernel, degree) for degree in degrees]
         rows.append(fitted("long range", f"n={n}", kernel.long_range(), 128))
         rows.append(fitted("long range, automatic", f"n={n}", kernel.long_range(), None))
     return rows
 
 
-def charge_rows(full):
+def charge_rows(counts):
     rows = []
-    for count in CHARGES if full else CHARGES[:2]:
+    for count in counts:
         generator = np.random.default_rng(count)
         centers = generator.uniform(-0.5, 0.5, (count, 3))
         kernel = lr.newton_kernel(256, terms=26, centers=centers).long_range(LONG_FOR_CHARGES)
@@ -73,11 +77,11 @@ def charge_rows(full):
     return rows
 
 
-def decay_rows(full):
+def decay_rows(degrees):
     """Error against the degree of functions that are analytic in the cube."""
     points, rows = np.random.default_rng(0).uniform(-1.0, 1.0, (4000, 3)), []
     for name, f in FUNCTIONS.items():
-        for degree in (16, 32, 48, 64, 96, 128) if full else (16, 32, 48, 64):
+        for degree in degrees:
             g = lr.ChebTuck.fit(f, CUBE, tol=1e-12, degree=degree, rng=0)
             error = float(np.max(np.abs(g(points) - f(points))))
             row = {
@@ -124,27 +128,42 @@ def differences(found, expected):
     return wrong
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="three grids, 200 charges, and degrees up to 128")
-    parser.add_argument("--store", action="store_true", help="store the figures as the expected ones")
-    options = parser.parse_args(arguments)
-    start, path, kind = time.perf_counter(), HERE / "expected.json", "full" if options.full else "quick"
-    print("| experiment | case | degree | rank | error | seconds |\n|---|---|---|---|---|---|")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", lr.ConvergenceWarning)  # fixed degrees that fall short are the experiment
-        found = kernel_rows(options.full) + charge_rows(options.full) + decay_rows(options.full)
-    wrong = problems(found)
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if options.store:
-        stored[kind] = found
-        path.write_text(json.dumps(stored, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    elif kind in stored:
-        wrong += differences(found, stored[kind])
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
+def figure(found):
+    """Error against the degree: whole kernel and long range, and functions that are analytic."""
+    import matplotlib.pyplot as plt
 
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4), layout="constrained")
+    for place, case in enumerate(dict.fromkeys(row["case"] for row in found if row["experiment"] == "whole kernel")):
+        for kind, style in (("whole kernel", "o-"), ("long range", "s")):
+            rows = [row for row in found if (row["experiment"], row["case"]) == (kind, case)]
+            label = f"{kind}, {case}"
+            left.loglog([r["degree"] for r in rows], [r["error"] for r in rows], style, color=f"C{place}", label=label)
+    left.set_xticks(DEGREES, [str(degree) for degree in DEGREES])
+    left.minorticks_off()
+    left.set(xlabel="degree", ylabel="largest error, relative", title="1 / ‖x‖ on a grid of n³ cells")
+    for name in FUNCTIONS:
+        rows = [row for row in found if (row["experiment"], row["case"]) == ("decay", name)]
+        right.semilogy([row["degree"] for row in rows], [row["error"] for row in rows], "o-", label=name)
+    right.set(xlabel="degree", ylabel="largest error", title="analytic functions")
+    for axes in (left, right):
+        axes.legend(fontsize=8)
+    return drawn
+
+
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"grids": (1024,), "degrees": (128, 256, 512), "charges": (50,), "polynomials": (16, 32, 48)},
+        "medium": {"grids": (256, 1024), "degrees": DEGREES, "charges": CHARGES[:2], "polynomials": (16, 32, 48, 64)},
+        "full": {"grids": TERMS, "degrees": DEGREES, "charges": CHARGES, "polynomials": (16, 32, 48, 64, 96, 128)},
+    },
+    measured,
+    problems,
+    differences,
+    figure,
+    head="experiment | case | degree | rank | error | seconds",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

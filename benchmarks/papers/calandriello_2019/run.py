@@ -4,20 +4,18 @@ Reproduces the comparison of Calandriello et al. (2019) on a surrogate of their 
 inducing points and time of BKB against GP-UCB with the exact posterior and against uniform pulls.
 """
 
-import argparse
-import json
 import math
 import time
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 
-HERE = Path(__file__).parent
 ARMS, DIM, LENGTH = 4177, 8, 4.0
 NOISE, RIDGE, NORM, DELTA = 0.1, 0.1**2, 10.0, 0.1
 BUDGETS = (2.0, 5.0)
+COLUMNS = ("regret", "half_regret", "inducing", "inducing_at_half", "seconds", "seconds_of_first_half")
 SLACK = 0.25  # a tie that rounding decides changes the pulls that follow
 
 
@@ -93,26 +91,29 @@ def bkb(budget, seed):
     return lr.NystromPosterior(kernel, ridge=RIDGE, budget=budget, diag=1.0, rng=seed)
 
 
-def compare(steps, seeds):
+def compare(arms, steps, seeds):
     """Mean over seeds of the figures of each algorithm."""
-    X, means = problem()
+    X, means = problem(arms=arms)
     players = {"uniform": None, "GP-UCB": 1e12} | {f"BKB, budget {budget:g}": budget for budget in BUDGETS}
-    curves, table = {}, []
+    table = []
     for name, budget in players.items():
         runs = [play(X, means, steps, None if budget is None else bkb(budget, seed), seed) for seed in range(seeds)]
-        curves[name] = np.mean([regret for regret, _, _ in runs], axis=0)
-        row = {"player": name, "regret": float(curves[name][-1]), "half_regret": float(curves[name][steps // 2 - 1])}
+        curve = np.mean([regret for regret, _, _ in runs], axis=0)
+        row = {"player": name, "steps": steps, "regret": float(curve[-1]), "half_regret": float(curve[steps // 2 - 1])}
         row["seconds"] = float(np.mean([seconds[-1] for _, _, seconds in runs]))
         row["seconds_of_first_half"] = float(np.mean([seconds[steps // 2 - 1] for _, _, seconds in runs]))
         if budget is not None:
             row["inducing"] = float(np.mean([sizes[-1] for _, sizes, _ in runs]))
             row["inducing_at_half"] = float(np.mean([sizes[steps // 2 - 1] for _, sizes, _ in runs]))
-        table.append(row)
-    return table, curves
+        every = max(1, steps // 100)
+        reached = [round(float(value), 2) for value in curve[every - 1 :: every]]
+        table.append(row | {"every": every, "curve": [0.0, *reached]})
+        print(f"| {name} | " + " | ".join(f"{row.get(key, math.nan):.1f}" for key in COLUMNS) + " |", flush=True)
+    return table
 
 
-def check(table, expected):
-    """What the reproduction must show and does not, and what is more than `SLACK` away from what is expected."""
+def problems(table):
+    """What the reproduction must show and does not."""
     rows = {row["player"]: row for row in table}
     exact, uniform, wrong = rows["GP-UCB"], rows["uniform"], []
     for budget in BUDGETS:
@@ -126,50 +127,45 @@ def check(table, expected):
             wrong.append(f"{row['player']}: inducing points grow like the pulls, {grown}")
         if row["inducing"] >= exact["inducing"]:
             wrong.append(f"{row['player']}: {row['inducing']} inducing points, {exact['inducing']} arms were pulled")
-    for row in expected:
-        for key in ("regret", "inducing"):
-            found = rows[row["player"]].get(key)
-            if found is not None and abs(found / row[key] - 1.0) > SLACK:
-                wrong.append(f"{row['player']}: {key} {found:.1f}, expected {row[key]:.1f}")
     return wrong
 
 
-def plot(curves, path):
+def differences(table, expected):
+    """What is more than `SLACK` away from what is expected."""
+    rows = {row["player"]: row for row in table}
+    return [
+        f"{row['player']}: {key} {rows[row['player']][key]:.1f}, expected {row[key]:.1f}"
+        for row in expected
+        for key in ("regret", "inducing")
+        if key in row and abs(rows[row["player"]][key] / row[key] - 1.0) > SLACK
+    ]
+
+
+def figure(table):
+    """Cumulative regret against pulls."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
-    for name, curve in curves.items():
-        axes.plot(np.arange(1, len(curve) + 1), curve, label=name)
+    drawn, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
+    for row in table:
+        axes.plot(row["every"] * np.arange(len(row["curve"])), row["curve"], label=row["player"])
     axes.set(xlabel="pulls", ylabel="cumulative regret")
     axes.legend()
-    figure.savefig(path, dpi=120)
+    return drawn
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--plot", action="store_true", help="write regret.png")
-    parser.add_argument("--store", action="store_true", help="store what was found as what is expected")
-    options = parser.parse_args(arguments)
-    table, curves = compare(options.steps, options.seeds)
-    print("| player | regret | at half | inducing points | at half | seconds | first half |")
-    print("|---|---|---|---|---|---|---|")
-    keys = ("regret", "half_regret", "inducing", "inducing_at_half", "seconds", "seconds_of_first_half")
-    for row in table:
-        print(f"| {row['player']} | " + " | ".join(f"{row.get(key, math.nan):.1f}" for key in keys) + " |")
-    if options.plot:
-        plot(curves, HERE / "regret.png")
-    path = HERE / "expected.json"
-    if options.store:
-        found = {"steps": options.steps, "seeds": options.seeds, "table": table}
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    expected = json.loads(path.read_text(encoding="utf-8"))
-    alike = (expected["steps"], expected["seeds"]) == (options.steps, options.seeds)
-    wrong = check(table, expected["table"] if alike else [])
-    print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
-
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"arms": 1000, "steps": 400, "seeds": 1},
+        "medium": {"arms": ARMS, "steps": 1000, "seeds": 3},
+    },
+    compare,
+    problems,
+    differences,
+    figure,
+    head="player | regret | at half | inducing points | at half | seconds | of the first half",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

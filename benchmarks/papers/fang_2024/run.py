@@ -4,16 +4,13 @@ The synthetic experiment of Fang et al. (2024): noisy values of sin²(2πx) cos(
 the cells of a grid with irregular coordinates, one product to be found, errors and intervals at other cells.
 """
 
-import argparse
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 
-HERE = Path(__file__).parent
 COORDINATES, DATA, NOISE = 90, 675, 0.01
 MODELS = {
     "tuned by evidence": {"core": "superdiagonal"},
@@ -21,7 +18,8 @@ MODELS = {
     "tuned, smoothness 5/2": {"core": "superdiagonal", "smoothness": 2.5},
     "tuned, full core": {},
 }
-RANK_TWO = {"tuned, two products": {"core": "superdiagonal"}}
+RANK_TWO = {"tuned, two products": {"core": "superdiagonal", "rank": 2}}
+QUICK = {name: MODELS[name] for name in ("tuned by evidence", "scale 0.1, variance 0.5, as published")}
 LARGEST = 0.0042  # root mean square error with tuned length scales
 COVERAGE = (0.92, 0.98)  # of 95 % intervals of the function without noise, mean over draws
 CLOSE = 2e-4  # by how much an error may differ from the expected one
@@ -37,7 +35,12 @@ def draw(seed):
     return x[:DATA], f[:DATA] + NOISE * generator.standard_normal(DATA), x[DATA:], f[DATA:]
 
 
-def measured(name, rank, options, draws):
+def compared(draws, models):
+    """Errors and coverage of every model."""
+    return [measured(name, draws, **options) for name, options in models.items()]
+
+
+def measured(name, draws, rank=1, **options):
     errors, covered, noises, start = [], [], [], time.perf_counter()
     for seed in range(draws):
         x, y, new, truth = draw(seed)
@@ -80,28 +83,39 @@ def differences(found, expected):
     ]
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="forty draws instead of ten, and two products")
-    parser.add_argument("--store", action="store_true", help="store the figures as the expected ones")
-    options = parser.parse_args(arguments)
-    start, path, kind = time.perf_counter(), HERE / "expected.json", "full" if options.full else "quick"
-    print("| model | error | largest error | coverage | noise | seconds |\n|---|---|---|---|---|---|")
-    draws = 40 if options.full else 10
-    found = [measured(name, 1, model, draws) for name, model in MODELS.items()]
-    if options.full:
-        found += [measured(name, 2, model, draws) for name, model in RANK_TWO.items()]
-    wrong = problems(found)
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if options.store:
-        stored[kind] = found
-        path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-    elif kind in stored:
-        wrong += differences(found, stored[kind])
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
+def figure(found):
+    """Mean and largest errors of the models, and the coverage of their intervals."""
+    import matplotlib.pyplot as plt
 
+    drawn, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2), sharey=True, layout="constrained")
+    names = [row["model"].replace(", as published", "\n(as published)") for row in found]
+    left.barh(names, [row["largest"] for row in found], color="0.8", label="largest of the draws")
+    left.barh(names, [row["error"] for row in found], height=0.4, label="mean")
+    left.axvline(LARGEST, color="k", linestyle=":", label="allowed, tuned")
+    left.set(xlabel="root mean square error")
+    left.invert_yaxis()
+    drawn.legend(fontsize=8, loc="outside lower center", ncols=3)
+    right.plot([row["coverage"] for row in found], names, "o")
+    right.axvspan(*COVERAGE, color="0.9")
+    right.axvline(0.95, color="k", linestyle=":")
+    right.set(xlabel="coverage of 95 % intervals", xlim=(0.88, 1.0))
+    return drawn
+
+
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"draws": 2, "models": QUICK},
+        "medium": {"draws": 10, "models": MODELS},
+        "full": {"draws": 40, "models": MODELS | RANK_TWO},
+    },
+    compared,
+    problems,
+    differences,
+    figure,
+    head="model | error | largest error | coverage | noise | seconds",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

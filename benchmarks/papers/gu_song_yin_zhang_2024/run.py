@@ -5,21 +5,16 @@ solved only approximately, as long as what is missed is a part of the error that
 rank 10 with entries at uniform places; the relative error of the whole matrix after every sweep.
 """
 
-import argparse
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 
+from benchmarks.papers.study import Study
 from lowrank_la import _backend as be
 from lowrank_la.completion.problem import Problem
 from lowrank_la.completion.row_solvers import Effort, Lines
 from lowrank_la.completion.start import spectral_start
 from lowrank_la.operators.observed import Observed
 
-HERE = Path(__file__).parent
-SIZE, RANK, SWEEPS, SEEDS = 2000, 10, 40, 5
+RANK, SWEEPS = 10, 40
 SETTINGS = ((1.0, 3.0), (1.0, 5.0), (1.0, 10.0), (10.0, 5.0))
 SOLVERS = {
     "exact": ("cholesky", 0.0, True),
@@ -37,15 +32,15 @@ FLOOR = 1e-3  # rows solved from zero must not get below it
 STYLES = ("-", "--", ":", "-.")
 
 
-def matrix(kappa, rho, seed):
+def matrix(kappa, rho, seed, size):
     """Entries, and the factors of the matrix that they come from; its singular values fall linearly to 1/κ."""
     generator = np.random.default_rng(seed)
-    U, V = (np.linalg.qr(generator.standard_normal((SIZE, RANK)))[0] for _ in range(2))
+    U, V = (np.linalg.qr(generator.standard_normal((size, RANK)))[0] for _ in range(2))
     A = U * np.linspace(1.0, 1.0 / kappa, RANK)
-    count = round(rho * RANK * (2 * SIZE - RANK))
-    rows, columns = np.divmod(generator.choice(SIZE**2, count, replace=False), SIZE)
+    count = round(rho * RANK * (2 * size - RANK))
+    rows, columns = np.divmod(generator.choice(size**2, count, replace=False), size)
     values = np.sum(A[rows] * V[columns], axis=1)
-    return Observed.from_entries(rows, columns, values, (SIZE, SIZE)), A, V
+    return Observed.from_entries(rows, columns, values, (size, size)), A, V
 
 
 def error(U, V, A, B):
@@ -92,11 +87,11 @@ def rate(errors):
     return float(10 ** line[0]), float(np.max(np.abs(np.polyval(line, inside) - found[inside])))
 
 
-def courses(settings, seeds):
+def courses(size, settings, seeds):
     """For every setting and solver the median course of the errors, its rate and how straight it is."""
     found = []
     for kappa, rho in settings:
-        problems = [matrix(kappa, rho, seed) for seed in range(seeds)]
+        problems = [matrix(kappa, rho, seed, size) for seed in range(seeds)]
         for name, (solver, tol, warm) in SOLVERS.items():
             runs = [course(*problem, solver, tol, warm, seed) for seed, problem in enumerate(problems)]
             errors = np.median(runs, axis=0)
@@ -163,43 +158,35 @@ def differences(found, expected):
     ]
 
 
-def draw_figure(found, path):
+def figure(found):
     """One panel a setting: error against sweeps."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(SETTINGS), figsize=(3.2 * len(SETTINGS), 3.2), sharey=True, layout="constrained")
-    for ax, (kappa, rho) in zip(axes, SETTINGS, strict=True):
+    settings = sorted({(row["kappa"], row["rho"]) for row in found})
+    drawn, axes = plt.subplots(1, len(settings), figsize=(3.2 * len(settings), 3.2), sharey=True, layout="constrained")
+    for ax, (kappa, rho) in zip(axes, settings, strict=True):
         for place, name in enumerate(SOLVERS):
             (row,) = [r for r in found if (r["kappa"], r["rho"], r["solver"]) == (kappa, rho, name)]
             ax.semilogy(row["errors"], color=f"C{place}", linestyle=STYLES[place % len(STYLES)], label=name)
         ax.set(title=f"κ = {kappa:g}, ρ = {rho:g}", xlabel="sweeps")
     axes[0].set_ylabel("relative error")
     axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=100)
+    return drawn
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", action="store_true", help="store the courses as the expected ones, with a figure")
-    options = parser.parse_args(arguments)
-    start, path = time.perf_counter(), HERE / "expected.json"
-    print("| κ | ρ | rows | rate | strays, digits | sweeps to 1e-6 | last error |\n|---|---|---|---|---|---|---|")
-    found = courses(SETTINGS, SEEDS)
-    wrong = problems(found)
-    if options.store:
-        path.write_text(stored(found), encoding="utf-8")
-        draw_figure(found, HERE / "errors.png")
-    else:
-        wrong += differences(found, json.loads(path.read_text(encoding="utf-8")))
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
-
-
-def stored(found):
-    """The courses as JSON, one to a line."""
-    return "[\n" + ",\n".join(" " + json.dumps(row) for row in found) + "\n]\n"
-
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"size": 600, "settings": ((1.0, 5.0), (10.0, 5.0)), "seeds": 1},
+        "medium": {"size": 2000, "settings": SETTINGS, "seeds": 5},
+    },
+    courses,
+    problems,
+    differences,
+    figure,
+    head="κ | ρ | rows | rate | strays, digits | sweeps to 1e-6 | last error",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

@@ -1,24 +1,20 @@
-"""Sparse Walsh-Hadamard transforms in noise: ``python -m benchmarks.papers.li_2015_spright.run [--full] [--store]``.
+"""Sparse Walsh-Hadamard transforms in noise: ``python -m benchmarks.papers.li_2015_spright.run``.
 
 The framework of Li, Bradley, Pawar and Ramchandran (2015): success against the bins a coefficient (exact values),
-against
-signal-to-noise ratio, repeats and kind of vote, and values and time against n. Groups are random subspaces here.
+against signal-to-noise ratio, repeats and kind of vote, and values and time against n. Groups are random subspaces.
 """
 
-import argparse
-import json
 import math
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
 from benchmarks.bench_sparse_wht import planted, stored
+from benchmarks.papers.study import Study
 from lowrank_la.transforms.sparse_load import left_over
 
-HERE = Path(__file__).parent
 LOADS = (0.36, 0.41, 0.45, 0.5, 0.6)
 NOTES = {  # shares of exact answers that a careful implementation has
     "load 64": (0.0, 0.37, 0.83, 0.93, 0.93),
@@ -31,6 +27,8 @@ NOTES = {  # shares of exact answers that a careful implementation has
     "vote 5": (1.0, 0.87),
 }
 RATIOS = (-5.0, 0.0, 5.0)
+GROWTH = (*((n, 64, 64) for n in (14, 20, 30, 40, 50, 60)), (22, 1706, 1024))
+"""Bits, coefficients and bins of the problems whose values and time are counted."""
 
 
 def function(rows, values):
@@ -69,8 +67,18 @@ def noisy_share(snr, repeats, vote, trials, noise=None, n=14, count=10):
     return right / trials
 
 
+def measured(trials, settings):
+    """Shares of success, and what growing problems cost."""
+    found, grown = curves(trials), growth(settings)
+    for name, shares in found.items():
+        print(f"| {name} | " + " | ".join(f"{share:.2f}" for share in shares) + " |")
+    for row in grown:
+        print("| " + " | ".join(f"{key} {value}" for key, value in row.items()) + " |")
+    return {"trials": trials, "shares": found, "growth": grown}
+
+
 def curves(trials):
-    """All shares: a name, the settings, the shares found."""
+    """All shares: a name, and the shares found in its settings."""
     found = {"evolution": [left_over([load] * 3) == 0.0 for load in (1.0, 2.0, 3.0)]}
     for bins in (64, 256):
         found[f"load {bins}"] = [exact_share(bins, load, trials) for load in LOADS]
@@ -88,12 +96,9 @@ def curves(trials):
     return found
 
 
-def growth(full):
-    """Values and seconds without those of the function: n at 64 coefficients, then coefficients at 0.6 bins each."""
+def growth(settings):
+    """Values and seconds without those of the function."""
     rows = []
-    settings = (
-        [(n, 64, 64) for n in (14, 20, 30, 40, 50, 60)] + [(22, 1706, 1024)] + ([(30, 6826, 4096)] if full else [])
-    )
     for n, count, bins in settings:
         frequencies, values = planted(n, count, 7)
         f, spent, least = function(frequencies, values), [0.0], math.inf
@@ -117,9 +122,9 @@ def growth(full):
     return rows
 
 
-def problems(found, grown, trials):
+def problems(measured):
     """What contradicts the notes: shares by more than three standard deviations and a tenth."""
-    wrong = []
+    found, grown, trials, wrong = measured["shares"], measured["growth"], measured["trials"], []
     if found["evolution"] != [True, True, False]:
         wrong.append(f"density evolution: {found['evolution']}")
     for name, shares in NOTES.items():
@@ -136,36 +141,48 @@ def problems(found, grown, trials):
     return wrong
 
 
-def differences(found, expected):
+def differences(measured, stored):
+    expected = stored["shares"]
     return [
         f"{name}: {shares}, stored {expected[name]}"
-        for name, shares in found.items()
+        for name, shares in measured["shares"].items()
         if name in expected and max(abs(a - b) for a, b in zip(shares, expected[name], strict=True)) > 0.25
     ]
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="300 trials a share instead of 30, and larger problems")
-    parser.add_argument("--store", action="store_true", help="store the shares as the expected ones")
-    options = parser.parse_args(arguments)
-    start, path, trials = time.perf_counter(), HERE / "expected.json", 300 if options.full else 30
-    found, grown = curves(trials), growth(options.full)
-    for name, shares in found.items():
-        print(f"| {name} | " + " | ".join(f"{share:.2f}" for share in shares) + " |")
-    for row in grown:
-        print("| " + " | ".join(f"{key} {value}" for key, value in row.items()) + " |")
-    wrong = problems(found, grown, trials)
-    if options.store:
-        path.write_text(
-            json.dumps({"trials": trials, "shares": found, "growth": grown}, indent=1) + "\n", encoding="utf-8"
-        )
-    elif path.exists():
-        wrong += differences(found, json.loads(path.read_text(encoding="utf-8"))["shares"])
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
+def figure(measured):
+    """Success against the bins a coefficient and against the noise, and the values that growing problems read."""
+    import matplotlib.pyplot as plt
 
+    shares, grown = measured["shares"], [row for row in measured["growth"] if row["K"] == 64]
+    drawn, (left, middle, right) = plt.subplots(1, 3, figsize=(12.0, 3.2), layout="constrained")
+    for bins in (64, 256):
+        left.plot(LOADS, shares[f"load {bins}"], "o-", label=f"{bins} bins")
+    left.set(xlabel="bins a coefficient", ylabel="share of exact answers", title="exact values")
+    for repeats in (1, 3, 5, 10):
+        middle.plot(RATIOS, shares[f"snr {repeats}"], "o-", label=f"{repeats} repeats" if repeats > 1 else "no repeats")
+    middle.set(xlabel="signal to noise, dB", title="noisy values, n = 14, ten coefficients")
+    right.semilogy([row["n"] for row in grown], [row["samples"] for row in grown], "o-", label="values read")
+    right.semilogy([row["n"] for row in grown], [2.0 ** row["n"] for row in grown], "k:", label="values there are")
+    right.set(xlabel="bits n", title="64 coefficients")
+    for axes in (left, middle, right):
+        axes.legend(fontsize=8)
+    return drawn
+
+
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"trials": 6, "settings": GROWTH[:4]},
+        "medium": {"trials": 30, "settings": GROWTH},
+        "full": {"trials": 300, "settings": (*GROWTH, (30, 6826, 4096))},
+    },
+    measured,
+    problems,
+    differences,
+    figure,
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

@@ -4,20 +4,17 @@ Reproduces the comparison of Nouy and Michel (2023): the least eigenvalue of the
 Legendre polynomials at s points, 300 designs of each kind, and the error of the approximation of two functions.
 """
 
-import argparse
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 from lowrank_la import _backend as be
 from lowrank_la.sampling import designs
 from lowrank_la.sampling.proposals import PointProposals
 from lowrank_la.solve.weighted import smallest_eigenvalue
 
-HERE = Path(__file__).parent
 DESIGNS = {
     "iid": designs.independent,
     "volume_rescaled": designs.volume_rescaled,
@@ -25,6 +22,21 @@ DESIGNS = {
 }
 SETTINGS = (("Legendre", 10, 30), ("Legendre", 20, 80), ("Hermite", 10, 30))
 FUNCTIONS = {"1/(1+25x^2)": lambda x: 1.0 / (1.0 + 25.0 * x**2), "exp(x)": np.exp}
+
+
+def measured(trials, sizes):
+    """Least eigenvalues of all designs, and errors of the approximations."""
+    found = {"conditioning": conditioning(trials), "errors": errors(min(trials, 50), sizes)}
+    print("| family | d | size | design | median least eigenvalue | share above 1/2 |\n|---|---|---|---|---|---|")
+    for row in found["conditioning"]:
+        print(
+            f"| {row['family']} | {row['d']} | {row['size']} | {row['design']} | {row['median']:.3f} ± "
+            f"{row['median_error']:.3f} | {row['above_half']:.2f} |"
+        )
+    print("\n| function | size | design | error / best |\n|---|---|---|---|")
+    for row in found["errors"]:
+        print(f"| {row['function']} | {row['size']} | {row['design']} | {row['median_ratio']:.3g} |")
+    return found
 
 
 def conditioning(trials, seed=0):
@@ -49,7 +61,7 @@ def conditioning(trials, seed=0):
     return found
 
 
-def errors(trials, d=10, sizes=(10, 20, 30, 50, 100), seed=0):
+def errors(trials, sizes, d=10, seed=0):
     """Median over designs of the L2 error, over the best possible, for each function and size."""
     x, w = np.polynomial.legendre.leggauss(400)
     w, features, found = w / 2, lr.Legendre(d), []
@@ -68,9 +80,25 @@ def errors(trials, d=10, sizes=(10, 20, 30, 50, 100), seed=0):
     return found
 
 
-def check(found, expected):
+def problems(found):
+    """What in the figures contradicts the claims."""
+    wrong = []
+    for family, d, size in SETTINGS:
+        of = {row["design"]: row for row in found["conditioning"] if (row["family"], row["d"]) == (family, d)}
+        medians = [of[name]["median"] for name in ("iid", "volume_rescaled", "repeated_dpp")]
+        if medians != sorted(medians) or medians[-1] < 1.3 * medians[0]:
+            wrong.append(f"{family}, d={d}, {size} points: medians {medians} do not rise")
+    wrong += [
+        f"{row['function']}, 10 points, {row['design']}: {row['median_ratio']:.3g} times the best"
+        for row in found["errors"]
+        if row["size"] == 10 and (row["median_ratio"] < 5.0) != (row["design"] != "iid")
+    ]
+    return wrong
+
+
+def differences(found, expected):
     """Differences to the expected table beyond four standard errors."""
-    pairs = zip(found, expected, strict=True)
+    pairs = zip(found["conditioning"], expected["conditioning"], strict=True)
     return [
         f"{a['family']} d={a['d']} s={a['size']} {a['design']}: {a['median']:.3f}, expected {b['median']:.3f}"
         for a, b in pairs
@@ -78,30 +106,38 @@ def check(found, expected):
     ]
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=300)
-    parser.add_argument("--store", action="store_true", help="store what was found as what is expected")
-    options = parser.parse_args(arguments)
-    found = {"conditioning": conditioning(options.trials), "errors": errors(min(options.trials, 50))}
-    print("| family | d | size | design | median least eigenvalue | share above 1/2 |\n|---|---|---|---|---|---|")
-    for row in found["conditioning"]:
-        print(
-            f"| {row['family']} | {row['d']} | {row['size']} | {row['design']} | {row['median']:.3f} ± "
-            f"{row['median_error']:.3f} | {row['above_half']:.2f} |"
-        )
-    print("\n| function | size | design | error / best |\n|---|---|---|---|")
-    for row in found["errors"]:
-        print(f"| {row['function']} | {row['size']} | {row['design']} | {row['median_ratio']:.3g} |")
-    path = HERE / "expected.json"
-    if options.store:
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    else:
-        wrong = check(found["conditioning"], json.loads(path.read_text(encoding="utf-8"))["conditioning"])
-        print("\nas expected" if not wrong else "\nnot as expected:\n" + "\n".join(wrong))
-        return 1 if wrong else 0
-    return 0
+def figure(found):
+    """Medians of the least eigenvalue, and the error of the approximations against the number of points."""
+    import matplotlib.pyplot as plt
 
+    drawn, (left, *others) = plt.subplots(1, 3, figsize=(12.0, 3.2), layout="constrained")
+    for place, name in enumerate(DESIGNS):
+        rows = [row for row in found["conditioning"] if row["design"] == name]
+        labels = [f"{row['family']}\n{row['d']} at {row['size']}" for row in rows]
+        at, spread = np.arange(len(rows)) + 0.1 * (place - 1), [row["median_error"] for row in rows]
+        left.errorbar(at, [row["median"] for row in rows], spread, fmt="o", color=f"C{place}", label=name)
+    left.set_xticks(range(len(labels)), labels, fontsize=8)
+    left.set(ylabel="least eigenvalue, median", ylim=(0, None))
+    left.legend(fontsize=8)
+    for axes, function in zip(others, FUNCTIONS, strict=True):
+        for place, name in enumerate(DESIGNS):
+            rows = [row for row in found["errors"] if (row["function"], row["design"]) == (function, name)]
+            sizes, ratios = [row["size"] for row in rows], [row["median_ratio"] for row in rows]
+            axes.semilogy(sizes, ratios, "o-", color=f"C{place}")
+        axes.axhline(1.0, color="k", linestyle=":")
+        axes.set(title=function, xlabel="points, ten polynomials", ylabel="error over the best possible")
+    return drawn
+
+
+STUDY = Study(
+    __file__,
+    __doc__,
+    {"quick": {"trials": 60, "sizes": (10, 30)}, "medium": {"trials": 300, "sizes": (10, 20, 30, 50, 100)}},
+    measured,
+    problems,
+    differences,
+    figure,
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

@@ -1,20 +1,15 @@
-"""Value iteration on a low-rank Q: ``python -m benchmarks.papers.shah_2020.run [--full] [--store]``.
+"""Value iteration on a low-rank Q: ``python -m benchmarks.papers.shah_2020.run``.
 
 An inverted pendulum with states on a grid of angles and speeds and a grid of torques. Each sweep of ordinary value
 iteration computes Q at all pairs of state and torque; the low-rank one at all torques of a few anchor states and all
 states of a few anchor torques, and estimates the rest with `lowrank_la.anchor_estimate` (Shah, Song, Xu and Yang 2020).
 """
 
-import argparse
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 
-HERE = Path(__file__).parent
 DISCOUNT = 0.9
 SPEED = 5.0
 TORQUE = 1.0
@@ -100,6 +95,8 @@ def experiment(side, torques):
         for noise in (0.0, 1e-3):
             errors, sampled = low_rank(task, reference, rank, 0, noise=noise * size)
             rows.append({"rank": rank, "noise": noise, "sampled": sampled, "errors": [e / size for e in errors]})
+            print(f"| {rank} | {noise:g} | {sampled:.1%} | {rows[-1]['errors'][-1]:.1e} |")
+    print(f"all pairs: {plain[-1]:.1e}")
     return {"plain": plain, "low_rank": rows}
 
 
@@ -120,11 +117,23 @@ def problems(found):
     return wrong
 
 
-def draw_figure(found, path):
+def differences(found, expected):
+    """Last errors that are not those expected, within a factor of two."""
+    pairs = [
+        (a, a["errors"][-1], b["errors"][-1]) for a, b in zip(found["low_rank"], expected["low_rank"], strict=True)
+    ]
+    return [
+        f"rank {row['rank']} ends at {last:.1e}, expected {before:.1e}"
+        for row, last, before in pairs
+        if not 0.5 < last / before < 2.0
+    ]
+
+
+def figure(found):
     """Errors against sweeps."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(5.0, 3.4), layout="constrained")
+    drawn, axes = plt.subplots(figsize=(5.0, 3.4), layout="constrained")
     axes.semilogy(found["plain"], "k--", label="all pairs")
     for row in found["low_rank"]:
         style = "-" if row["noise"] == 0.0 else ":"
@@ -132,33 +141,23 @@ def draw_figure(found, path):
         axes.semilogy(row["errors"], style, color=f"C{RANKS.index(row['rank'])}", label=label)
     axes.set(xlabel="sweeps", ylabel="largest error of Q over max|Q|", title="dotted: noise of 0.001 max|Q|")
     axes.legend()
-    figure.savefig(path, dpi=100)
+    return drawn
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="a grid of 50 × 50 states and 400 torques")
-    parser.add_argument("--store", action="store_true", help="store the errors as the expected ones, with a figure")
-    options = parser.parse_args(arguments)
-    start, path = time.perf_counter(), HERE / "expected.json"
-    found = experiment(50, 400) if options.full else experiment(30, 240)
-    print("| rank | noise | sampled | last error |\n|---|---|---|---|")
-    for row in found["low_rank"]:
-        print(f"| {row['rank']} | {row['noise']:g} | {row['sampled']:.1%} | {row['errors'][-1]:.1e} |")
-    print(f"all pairs: {found['plain'][-1]:.1e}")
-    wrong = problems(found)
-    if options.store and not options.full:
-        path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        draw_figure(found, HERE / "errors.png")
-    elif not options.full:
-        expected = json.loads(path.read_text(encoding="utf-8"))
-        for a, b in zip(found["low_rank"], expected["low_rank"], strict=True):
-            if not 0.5 < a["errors"][-1] / b["errors"][-1] < 2.0:
-                wrong.append(f"rank {a['rank']} ends at {a['errors'][-1]:.1e}, expected {b['errors'][-1]:.1e}")
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
-
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"side": 24, "torques": 200},
+        "medium": {"side": 30, "torques": 240},
+        "full": {"side": 50, "torques": 400},
+    },
+    experiment,
+    problems,
+    differences,
+    figure,
+    head="rank | noise | sampled | last error",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

@@ -6,19 +6,16 @@ that was asked for. Radio channels of users at a few places, pulses that travel 
 small networks.
 """
 
-import argparse
-import json
 import math
 import time
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 from lowrank_la.streaming.cluster_bounds import ESTIMATORS
 
-HERE = Path(__file__).parent
 METHODS, ORDERS = ("incremental", "residual", "weyl"), ("residual", "norm")
 SETTINGS = ((20, 0.05), (32, 0.2))  # rank, and the squared relative error that is allowed
 SHARP = 0.01  # by how much the incremental bound of the error may exceed the truth
@@ -70,11 +67,11 @@ def layers(_size, seed, networks=10):
     return blocks
 
 
-DATA = {
-    "channels": (channels, (64, 256), (512, 1024)),
-    "advection": (advection, (64, 256), (512, 1024)),
-    "layers": (layers, (64,), ()),
-}
+DATA = {"channels": channels, "advection": advection, "layers": layers}
+
+
+def rounded(value):
+    return float(f"{value:.8g}") if isinstance(value, float) else value
 
 
 def true_error(blocks, rank):
@@ -95,7 +92,8 @@ def bounds_along(blocks, rank):
             row = {"blocks": j + 1, "true": true_error(blocks[: j + 1], rank)}
             row |= {name: estimators[name].bounds()[1] for name in METHODS}
             row |= {"lower": estimators["incremental"].bounds()[0]}
-            found.append(row | {"residual, as published": math.sqrt(max(1.0 - pooled / residual.energy, 0.0))})
+            row |= {"residual, as published": math.sqrt(max(1.0 - pooled / residual.energy, 0.0))}
+            found.append({key: rounded(value) for key, value in row.items()})
     return found
 
 
@@ -110,14 +108,15 @@ def clustered(blocks, rank, tol, method, order):
         [b for b, label in zip(blocks, result.labels, strict=True) if label == c] for c in range(result.upper.size)
     ]
     worst = max((true_error(group, rank) for group in groups if len(group) > 1), default=0.0)
-    return {"clusters": len(groups), "worst": worst, "ratio": result.info.ratio, "seconds": seconds}
+    return {"clusters": len(groups), "worst": worst, "ratio": result.info.ratio}, seconds
 
 
-def measured(full):
+def measured(sizes):
+    """Bounds along the blocks, and clusters by every method."""
     found = []
-    for name, (make, sizes, more) in DATA.items():
-        for size in (*sizes, *more) if full else sizes:
-            blocks = make(size, 0)
+    for name, of_data in sizes.items():
+        for size in of_data:
+            blocks = DATA[name](size, 0)
             for rank, square in SETTINGS:
                 along = bounds_along(blocks, rank)
                 for method in METHODS:
@@ -130,11 +129,12 @@ def measured(full):
                             "method": method,
                             "order": order,
                         }
-                        row |= clustered(blocks, rank, math.sqrt(square), method, order)
+                        figures, seconds = clustered(blocks, rank, math.sqrt(square), method, order)
+                        row |= {name: rounded(value) for name, value in figures.items()}
                         found.append(row | ({"along": along} if (method, order) == ("incremental", "residual") else {}))
                         print(
                             f"| {name} {size} | {rank} | {square} | {method} | {order} | {row['clusters']} | "
-                            f"{row['worst'] ** 2:.4f} | {row['ratio']:.2f} | {row['seconds']:.2f} |",
+                            f"{row['worst'] ** 2:.4f} | {row['ratio']:.2f} | {seconds:.2f} |",
                             flush=True,
                         )
     return found
@@ -172,33 +172,37 @@ def differences(found, expected):
     return wrong
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="matrices with up to 1024 rows")
-    parser.add_argument("--store", action="store_true", help="store the measurements as the expected ones")
-    options = parser.parse_args(arguments)
-    start, path, kind = time.perf_counter(), HERE / "expected.json", "full" if options.full else "quick"
-    print(
-        "| data | rank | squared error allowed | method | order | clusters | largest | ratio | s |\n" + "|---" * 9 + "|"
-    )
-    found = measured(options.full)
-    wrong = problems(found)
-    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if options.store:
-        stored[kind] = [{key: rounded(value) for key, value in row.items() if key != "seconds"} for row in found]
-        path.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
-    else:
-        wrong += differences(found, stored.get(kind, []))
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
+def figure(found):
+    """Bounds while blocks are added, one panel a data set at its first rank."""
+    import matplotlib.pyplot as plt
+
+    rows = {(row["data"], row["size"]): row for row in reversed(found) if "along" in row}
+    largest = {name: rows[name, max(size for data, size in rows if data == name)] for name, _ in sorted(rows)}
+    drawn, panels = plt.subplots(1, len(largest), figsize=(4.0 * len(largest), 3.2), layout="constrained")
+    for axes, (name, row) in zip(panels, largest.items(), strict=True):
+        blocks = [step["blocks"] for step in row["along"]]
+        for bound, style in (("lower", ":"), ("true", "k-"), ("incremental", "o"), ("residual", "--"), ("weyl", "-.")):
+            axes.plot(blocks, [step[bound] for step in row["along"]], style, label=bound)
+        axes.set(xlabel="blocks side by side", title=f"{name}, {row['size']} rows, rank {row['rank']}")
+    panels[0].set_ylabel("relative error")
+    panels[0].legend(fontsize=8)
+    return drawn
 
 
-def rounded(value):
-    if isinstance(value, list):
-        return [{key: rounded(number) for key, number in row.items()} for row in value]
-    return float(f"{value:.5g}") if isinstance(value, float) else value
-
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"sizes": {"channels": (64,), "advection": (64,), "layers": (64,)}},
+        "medium": {"sizes": {"channels": (64, 256), "advection": (64, 256), "layers": (64,)}},
+        "full": {"sizes": {"channels": (64, 256, 512, 1024), "advection": (64, 256, 512, 1024), "layers": (64,)}},
+    },
+    measured,
+    problems,
+    differences,
+    figure,
+    head="data | rank | squared error allowed | method | order | clusters | largest | ratio | s",
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

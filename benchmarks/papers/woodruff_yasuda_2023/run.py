@@ -6,31 +6,23 @@ sampling misses. Expected: uniform sampling fails until nearly all heavy rows ar
 root of the size; the total sensitivity stays below d for p < 2 and far below d^(p/2) for p > 2.
 """
 
-import argparse
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 
-HERE = Path(__file__).parent
 METHODS = ("uniform", "leverage", "root_leverage", "sensitivity", "sensitivity_leverage", "lewis")
-POWERS = (1.0, 1.5, 3.0)
-SIZES = (150, 400, 1000)
-ROWS, COLUMNS = 20_000, 6
+COLUMNS = 6
 DIRECTIONS = 200
-DRAWS = 2
 
 
-def data(rng=0):
+def data(rows, rng=0):
     """Heavy-tailed rows, most of them in half of the coordinates, a few of which carry the last one alone."""
     generator = np.random.default_rng(rng)
-    A = generator.standard_t(2.5, (ROWS, COLUMNS))
-    A[: 3 * ROWS // 4, COLUMNS // 2 :] = 0.0
+    A = generator.standard_t(2.5, (rows, COLUMNS))
+    A[: 3 * rows // 4, COLUMNS // 2 :] = 0.0
     A[:, -1] = 0.0
-    A[generator.choice(ROWS, 40, replace=False), -1] = generator.standard_normal(40)
+    A[generator.choice(rows, 40, replace=False), -1] = generator.standard_normal(40)
     return A
 
 
@@ -42,25 +34,25 @@ def random_distortion(A, indices, weights, p, generator):
     return float(np.max(np.abs(sampled / whole - 1.0)))
 
 
-def measure(A, p, method, size, draw):
+def measure(A, p, method, size, draw, starts):
     """Largest ``|‖S A x‖_p / ‖A x‖_p - 1|`` in maximised and in random directions, and the total sensitivity."""
     sample = lr.sample_rows(A, size, p=p, method=method, rng=draw)
     indices, weights, _ = sample
-    found = lr.embedding_distortion(A, indices, weights, p=p, starts=8, rng=draw)
+    found = lr.embedding_distortion(A, indices, weights, p=p, starts=starts, rng=draw)
     worst = max(found.high - 1.0, 1.0 - found.low)
     average = random_distortion(A, indices, weights, p, np.random.default_rng(draw))
     return worst, average, sample.info.total_sensitivity
 
 
-def curves(A, draws=DRAWS):
+def measured(rows, powers, sizes, draws, starts):
     """Mean distortions for every power, method and size."""
-    found = []
-    for p in POWERS:
+    found, A = [], data(rows)
+    for p in powers:
         for method in METHODS:
             if method == "root_leverage" and p > 2:
                 continue
-            for size in SIZES:
-                runs = [measure(A, p, method, size, draw) for draw in range(draws)]
+            for size in sizes:
+                runs = [measure(A, p, method, size, draw, starts) for draw in range(draws)]
                 worst, average = np.mean([run[:2] for run in runs], axis=0)
                 row = {"p": p, "method": method, "size": size, "worst": float(worst), "random": float(average)}
                 found.append(row | {"total_sensitivity": runs[0][2]})
@@ -75,10 +67,11 @@ def problems(found):
         if not total <= 0.9 * COLUMNS ** max(1.0, p / 2):
             wrong.append(f"p={p:g}: total sensitivity {total:.2f} is not below d^max(1, p/2)")
         worst = {(row["method"], row["size"]): row["worst"] for row in found if row["p"] == p}
-        for method in {method for method, _ in worst} - {"uniform"}:
-            if not worst[method, SIZES[0]] < 0.5 * worst["uniform", SIZES[0]]:
+        fewest, most = (end(size for _, size in worst) for end in (min, max))
+        for method in sorted({method for method, _ in worst} - {"uniform"}):
+            if not worst[method, fewest] < 0.5 * worst["uniform", fewest]:
                 wrong.append(f"p={p:g}: {method} is no better than uniform")
-            if not worst[method, SIZES[-1]] < worst[method, SIZES[0]]:
+            if not worst[method, most] < worst[method, fewest]:
                 wrong.append(f"p={p:g}: {method} doesn't improve with its size")
     return wrong
 
@@ -93,41 +86,38 @@ def differences(found, expected):
     ]
 
 
-def draw_figure(found, path):
+def figure(found):
     """One panel a power: distortion in the worst directions against the number of rows."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(POWERS), figsize=(4 * len(POWERS), 3.6), sharey=True, constrained_layout=True)
-    for ax, p in zip(axes, POWERS, strict=True):
+    powers, sizes = (sorted({row[key] for row in found}) for key in ("p", "size"))
+    drawn, axes = plt.subplots(1, len(powers), figsize=(4 * len(powers), 3.6), sharey=True, layout="constrained")
+    for ax, p in zip(axes, powers, strict=True):
         for place, method in enumerate(METHODS):
             rows = [row for row in found if row["p"] == p and row["method"] == method]
             style = {"label": method.replace("_", " "), "color": f"C{place}", "marker": "osv^Dx"[place]}
             if rows:
                 ax.loglog([r["size"] for r in rows], [r["worst"] for r in rows], **style)
-        ax.set_xticks(SIZES, [str(size) for size in SIZES])
+        ax.set_xticks(sizes, [str(size) for size in sizes])
         ax.minorticks_off()
         ax.set(title=f"p = {p:g}", xlabel="rows kept")
     axes[0].set_ylabel("largest distortion found")
     axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=120)
+    return drawn
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--store", action="store_true", help="store the curves as the expected ones, with a figure")
-    options = parser.parse_args(arguments)
-    start = time.perf_counter()
-    found, path = curves(data()), HERE / "expected.json"
-    wrong = problems(found)
-    if options.store:
-        path.write_text(json.dumps(found, indent=1) + "\n")
-        draw_figure(found, HERE / "distortion.png")
-    else:
-        wrong += differences(found, json.loads(path.read_text()))
-    print(f"{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
-
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"rows": 4000, "powers": (1.0, 3.0), "sizes": (150, 1000), "draws": 2, "starts": 2},
+        "medium": {"rows": 20_000, "powers": (1.0, 1.5, 3.0), "sizes": (150, 400, 1000), "draws": 2, "starts": 8},
+    },
+    measured,
+    problems,
+    differences,
+    figure,
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())

@@ -5,17 +5,12 @@ slow, the squared loss falls like 1/T²; two factors from starts of different si
 proportion to the square of the initial scale; and rebalancing them once makes the rate independent of it.
 """
 
-import argparse
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 
 import lowrank_la as lr
+from benchmarks.papers.study import Study
 
-HERE = Path(__file__).parent
-SIDE, RANK, COLUMNS, COUNT, STEP = 20, 3, 5, 2000, 0.1
+SIDE, RANK, COLUMNS = 20, 3, 5
 SCALES = (1e-3, 1e-2, 1e-1, 1.0)
 IMBALANCED = (0.3, 0.4, 0.5, 0.6)
 GOAL = 1e-24
@@ -23,28 +18,38 @@ LIMIT = 800
 SPREAD = 1.25  # by which the steps from different scales may differ
 
 
-def problem(spectrum, symmetric, seed):
+def problem(spectrum, symmetric, seed, count):
     generator = np.random.default_rng(seed)
     U, V = (np.linalg.qr(generator.standard_normal((SIDE, RANK)))[0] for _ in range(2))
     X = (U * np.asarray(spectrum)) @ (U if symmetric else V).T
-    A = generator.standard_normal((COUNT, SIDE, SIDE))
-    return A, A.reshape(COUNT, -1) @ X.ravel()
+    A = generator.standard_normal((count, SIDE, SIDE))
+    return A, A.reshape(count, -1) @ X.ravel()
 
 
-def losses(spectrum, seed, steps, columns=COLUMNS, symmetric=False, **options):
+def losses(spectrum, seed, steps, count, symmetric=False, **options):
     """``‖A(X) - y‖² / N`` before each step."""
-    A, y = problem(spectrum, symmetric, seed)
+    A, y = problem(spectrum, symmetric, seed, count)
     result = lr.recover(
-        A, y, (SIDE, SIDE), columns, loss="l2", symmetric=symmetric, tol=0.0, maxiter=steps, rng=seed, **options
+        A, y, (SIDE, SIDE), COLUMNS, loss="l2", symmetric=symmetric, tol=0.0, maxiter=steps, rng=seed, **options
     )
-    return np.asarray(result.info.history) ** 2 * float(y @ y) / COUNT
+    return np.asarray(result.info.history) ** 2 * float(y @ y) / count
 
 
-def one_factor(seeds, steps):
+def measured(seeds, steps, imbalanced, scales, count):
+    """Courses of the loss, for each of the claims."""
+    return {
+        "one factor": one_factor(seeds, steps, count),
+        "two factors": two_factors(seeds, imbalanced, count),
+        "rebalanced, κ = 1": rebalanced(seeds, scales, count, (1.0,) * RANK, LIMIT),
+        "rebalanced, κ = 10": rebalanced(seeds, scales, count, (1.0, 0.5, 0.1), 12_000),
+    }
+
+
+def one_factor(seeds, steps, count):
     """Slope of the logarithm of the loss against that of the steps, over the last half of them."""
     found = []
     for seed in range(seeds):
-        course = losses((1.0,) * RANK, seed, steps, symmetric=True, rebalance=False, init_scale=0.1)
+        course = losses((1.0,) * RANK, seed, steps, count, symmetric=True, rebalance=False, init_scale=0.1)
         found.append({"steps": steps, "slopes": [slope(course, end) for end in (steps // 4, steps // 2, steps)]})
         print(f"| one factor | seed {seed} | slopes {', '.join(f'{x:.2f}' for x in found[-1]['slopes'])} |", flush=True)
         found[-1]["course"] = thinned(course)
@@ -56,12 +61,12 @@ def slope(course, end):
     return float(np.polyfit(np.log(steps[end // 2 :]), np.log(course[end // 2 : end]), 1)[0])
 
 
-def two_factors(seeds, steps=4000):
+def two_factors(seeds, scales, count, steps=4000):
     """Rates over the square of the initial scale."""
     found = []
-    for scale in IMBALANCED:
+    for scale in scales:
         for seed in range(seeds):
-            course = losses((1.0,) * RANK, seed, steps, rebalance=False, init_scale=scale)
+            course = losses((1.0,) * RANK, seed, steps, count, rebalance=False, init_scale=scale)
             inside = np.flatnonzero((course < 1e-5) & (course > 1e-22))
             rate = -float(np.polyfit(inside, np.log(course[inside]), 1)[0])
             found.append({"scale": scale, "rate": rate, "ratio": rate / scale**2, "course": thinned(course)})
@@ -69,13 +74,13 @@ def two_factors(seeds, steps=4000):
     return found
 
 
-def rebalanced(seeds, spectrum, steps):
+def rebalanced(seeds, scales, measurements, spectrum, steps):
     """Steps to the goal from each scale."""
     found = []
-    for scale in SCALES:
+    for scale in scales:
         for seed in range(seeds):
             for symmetric in (False, True):
-                course = losses(spectrum, seed, steps, symmetric=symmetric, init_scale=scale)
+                course = losses(spectrum, seed, steps, measurements, symmetric=symmetric, init_scale=scale)
                 below = np.flatnonzero(course < GOAL)
                 count = int(below[0]) if below.size else None
                 found.append({"scale": scale, "symmetric": symmetric, "seed": seed, "steps": count})
@@ -126,11 +131,11 @@ def differences(found, expected):
     ]
 
 
-def draw_figure(found, path):
+def figure(found):
     """One panel a claim: squared loss against steps."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 4, figsize=(13.0, 3.2), layout="constrained")
+    drawn, axes = plt.subplots(1, 4, figsize=(13.0, 3.2), layout="constrained")
     for ax, (name, rows) in zip(axes, found.items(), strict=True):
         for row in rows:
             if row.get("symmetric") or row.get("seed", 0):
@@ -139,31 +144,22 @@ def draw_figure(found, path):
         ax.set(title=name, xlabel="steps", yscale="log")
         ax.legend(fontsize=8)
     axes[0].set(xscale="log", ylabel="squared loss")
-    figure.savefig(path, dpi=100)
+    return drawn
 
 
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="three seeds instead of one")
-    parser.add_argument("--store", action="store_true", help="store the courses as the expected ones, with a figure")
-    options = parser.parse_args(arguments)
-    start, path, seeds = time.perf_counter(), HERE / "expected.json", 3 if options.full else 1
-    found = {
-        "one factor": one_factor(seeds, 10_000),
-        "two factors": two_factors(seeds),
-        "rebalanced, κ = 1": rebalanced(seeds, (1.0,) * RANK, LIMIT),
-        "rebalanced, κ = 10": rebalanced(seeds, (1.0, 0.5, 0.1), 12_000),
-    }
-    wrong = problems(found)
-    if options.store:
-        path.write_text(json.dumps(found) + "\n", encoding="utf-8")
-        draw_figure(found, HERE / "losses.png")
-    else:
-        wrong += differences(found, json.loads(path.read_text(encoding="utf-8")))
-    print(f"\n{time.perf_counter() - start:.0f} s")
-    print("as expected" if not wrong else "not as expected:\n" + "\n".join(wrong))
-    return 1 if wrong else 0
-
+STUDY = Study(
+    __file__,
+    __doc__,
+    {
+        "quick": {"seeds": 1, "steps": 4000, "imbalanced": (0.4, 0.6), "scales": (1e-3, 1e-1), "count": 500},
+        "medium": {"seeds": 1, "steps": 10_000, "imbalanced": IMBALANCED, "scales": SCALES, "count": 2000},
+        "full": {"seeds": 3, "steps": 10_000, "imbalanced": IMBALANCED, "scales": SCALES, "count": 2000},
+    },
+    measured,
+    problems,
+    differences,
+    figure,
+)
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(STUDY.main())
