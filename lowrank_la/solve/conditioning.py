@@ -8,7 +8,7 @@ from .. import _backend as be
 from ..factor.triangular import SMALL, estimated_condition
 from .columns import as_row, column_norms, on_host
 
-CUTOFF = 16.0
+CUTOFF = 32.0
 """Singular values below so many units of eps, relative to the largest, count as zero."""
 
 

@@ -122,7 +122,7 @@ def lstsq(
     ``[A, b]`` in the widest dtype, one for each residual, which is two in all unless a refinement pays. Others take
     "lsqr" with two reads a step.
 
-    Columns are brought to norm one before the rank is decided: singular values below 16 eps of the largest count as
+    Columns are brought to norm one before the rank is decided: singular values below 32 eps of the largest count as
     zero. Where their norms differ by more than ten, refinement aims at the backward error of that matrix as well.
     Half precision is solved in float32. Tensors that record gradients are refused.
 

