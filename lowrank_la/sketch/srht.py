@@ -84,7 +84,8 @@ class SRHT(Sketch):
             return xp.zeros((self.shape[0], 0) if axis == 0 else (0, self.shape[0]), dtype=A.dtype, device=be.device(A))
         signs = self._signs(xp, be.real_dtype(xp, A.dtype), be.device(A))
         spread = (self.shape[0] - 1).bit_length()
-        if be.is_plain(A) and (axis == 1 or lines == 1) and _GATHERED << spread <= _BLOCK:
+        in_line = lines == 1 or (axis == 1 and n >= _SMALL)
+        if be.is_plain(A) and in_line and _GATHERED << spread <= _BLOCK:
             size = min(self.order, max(_GATHERED << spread, _SMALL))
             found = be.walsh_sampled(A.reshape(lines, n), signs, self._rows, size) * self.shape[0] ** -0.5
             return found.reshape(-1, 1) if axis == 0 else found

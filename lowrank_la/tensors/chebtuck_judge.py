@@ -8,6 +8,7 @@ import numpy as np
 from .. import _backend as be
 from . import chebyshev
 from .chebtuck_lines import FIRST
+from .modes import expand_all
 from .multilinear import at_points, truncate
 
 _SHARES = (0.25, 0.05, 0.01)  # of the tolerance that truncation may take
@@ -63,13 +64,19 @@ class Judge:
         """The largest deviation where coordinate k of the point `here` is the cosine of `angles`, and its place."""
         points = np.tile(here, (len(angles), 1))
         points[:, k] = np.cos(angles)
-        return _largest(self._gaps(core, factors, points, self.sampler(points)))
+        fixed = [chebyshev.clenshaw(c, chebyshev.like(x, core)) for c, x in zip(factors, here[:, None], strict=True)]
+        on_line = expand_all(core, [None if j == k else row for j, row in enumerate(fixed)])
+        series = be.matmul(factors[k], be.namespace(core).reshape(on_line, (-1, 1)))
+        values = chebyshev.clenshaw(series, chebyshev.like(points[:, k], core))[:, 0]
+        return _largest(self._relative(values, self.sampler(points)))
 
     def _gaps(self, core, factors, points, truth):
-        xp = be.namespace(core)
         columns = [chebyshev.like(column, core) for column in points.T]
         values = at_points(core, [chebyshev.clenshaw(c, x) for c, x in zip(factors, columns, strict=True)])
-        gaps = be.to_numpy(xp.abs(values - truth)).astype(float)
+        return self._relative(values, truth)
+
+    def _relative(self, values, truth):
+        gaps = be.to_numpy(be.namespace(values).abs(values - truth)).astype(float)
         return gaps / self.sampler.largest if self.sampler.largest > 0 else gaps
 
 

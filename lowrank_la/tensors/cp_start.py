@@ -8,7 +8,8 @@ from .norms import safely_scaled
 from .pairs import kruskal_pair
 
 STARTS = ("auto", "svd", "random")
-_MOST = 2e9  # multiplications that the Gram matrices of all unfoldings may cost where nobody asked for them
+_MOST = 2e9  # multiplications that singular vectors of all unfoldings may cost where nobody asked for them
+_EIGH = 4  # multiplications of an eigendecomposition, over the cube of its order, at the rate of a product
 
 
 def starting_factors(tensor, rank, init, key, *, nonneg=False):
@@ -43,7 +44,8 @@ def starting_factors(tensor, rank, init, key, *, nonneg=False):
 
 
 def _is_cheap(tensor):
-    return not tensor.is_sparse and math.prod(tensor.shape) * float(sum(tensor.shape)) <= _MOST
+    of_grams = math.prod(tensor.shape) * float(sum(tensor.shape))
+    return not tensor.is_sparse and of_grams + _EIGH * float(sum(n**3 for n in tensor.shape)) <= _MOST
 
 
 def _random(tensor, rank, k, key):

@@ -11,6 +11,7 @@ from .kruskal import khatri_rao
 from .losses import Loss
 
 _HOST_SLAB, _DEVICE_SLAB = 1 << 15, 1 << 22  # entries whose losses are formed at a time: a host's stay in the cache
+_TASK = 1 << 19  # entries of a thread's task, whose slabs add to one gradient
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,23 +34,28 @@ class DenseObjective:
         turned = left.shape[0] > right.shape[0]
         short, long, rows = (right, left, X) if turned else (left, right, X.mT)
 
-        def slab(part):
-            data, model = rows[part, :], be.matmul(long[part, :], short.mT)
-            slope = self.loss.slope(data, model)
-            return _total(self.loss.value(data, model)), be.matmul(slope, short), be.matmul(slope.mT, long[part, :])
-
         host = be.kind(xp) == "numpy"
-        at_once = _HOST_SLAB if host else _DEVICE_SLAB
-        parts = be.fixed_partition(long.shape[0], max(1, at_once // short.shape[0]))
-        found = be.map_blocks(slab, parts) if host else [slab(part) for part in parts]
-        along, across = (
-            xp.concat([part[1] for part in found], axis=0),
-            reduce(lambda a, b: a + b, (p[2] for p in found)),
-        )
+        at_once = max(short.shape[1], (_HOST_SLAB if host else _DEVICE_SLAB) // short.shape[0])
+
+        def task(whole):
+            values, along, across = [], [], xp.zeros_like(short)
+            for start in range(whole.start, whole.stop, at_once):
+                part = slice(start, min(start + at_once, whole.stop))
+                data, model = rows[part, :], be.matmul(long[part, :], short.mT)
+                slope = self.loss.slope(data, model)
+                values.append(_total(self.loss.value(data, model)))
+                along.append(be.matmul(slope, short))
+                across = across + be.matmul(slope.mT, long[part, :])
+            return values, along, across
+
+        tasks = be.fixed_partition(long.shape[0], max(at_once, _TASK // short.shape[0]) if host else long.shape[0])
+        found = be.map_blocks(task, tasks) if host else [task(whole) for whole in tasks]
+        along = xp.concat([part for _, of_task, _ in found for part in of_task], axis=0)
+        across = reduce(lambda a, b: a + b, (of_task for _, _, of_task in found))
         of_left, of_right = (along, across) if turned else (across, along)
         gradients = [_contracted(of_left, factors[:split], k) for k in range(split)]
         gradients += [_contracted(of_right, factors[split:], k) for k in range(len(shape) - split)]
-        return math.fsum(part[0] for part in found), gradients
+        return math.fsum(value for values, _, _ in found for value in values), gradients
 
 
 @dataclass(frozen=True, eq=False)

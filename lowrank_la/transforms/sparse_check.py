@@ -29,23 +29,13 @@ def dimension_for(count):
     return _DIMENSION if count >= CHECKS else _SMALLER
 
 
-def chance_to_miss(share, count):
-    """Bound on the probability that no point is among a `share` of all points, whatever set that is.
-
-    Points of one subspace are uniform and pairwise independent. So m of them hit the set N times with E N = m p and
-    E N² = m p (1 - p) + (m p)², and the inequality of Cauchy and Schwarz, (E N)² ≤ P(N > 0) E N², gives P(N = 0) ≤
-    (1 - p) / (1 - p + m p). Subspaces are independent of each other; the last one may have fewer points.
-    """
-    whole, rest = divmod(count, 1 << dimension_for(count))
-    of_one, of_rest = ((1.0 - share) / (1.0 - share + m * share) for m in (1 << dimension_for(count), rest))
-    return of_one**whole * of_rest
-
-
 class RandomSubspaces:
     """Values of a function on independent random affine subspaces, which no decoding has seen.
 
-    The points of a subspace are uniform and pairwise independent, and an expansion is evaluated on all of them at the
-    price of a few.
+    An expansion is evaluated on all points of a subspace at the price of a few. They are uniform and pairwise
+    independent: m of them hit a set that holds a share p of all points N times, with E N = m p and E N² =
+    m p (1 - p) + (m p)². So the inequality of Cauchy and Schwarz, (E N)² ≤ P(N > 0) E N², bounds the probability that
+    all of them miss it by ``(1 - p) / (1 - p + m p)``, and those of independent subspaces are multiplied.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def search(sampler, plan):
         groups = groups + sampler.groups(wanted, repeats)
         noise, found = _judged(groups, sampler, plan)
         if plan.repeats is None and plan.noise is not None:
-            groups, noise, found = _with_repeats(groups, noise, found, sampler, plan)
+            groups, noise, found = _with_repeats(groups, noise, found, sampler, plan, points)
         if groups is None:
             return None
         repeats, doubt = max(group.repeats for group in groups), None
@@ -136,7 +136,7 @@ def probe(sampler, plan, bits):
         cost = (1 + sampler.verify) << bits
         if _whole_is_cheaper(sampler, plan, cost):
             return groups, None
-        if not _within(sampler, plan, cost, None):
+        if not _within(sampler, plan, cost + _cost([0] * plan.groups, plan.repeats or 1, sampler), None):
             return groups, 1 << bits
         group = sampler.groups([bits], 0, 1 + sampler.verify)[0]
         groups.append(group)
@@ -190,7 +190,7 @@ def _variance_left(groups, found, parts):
     return float(np.median(found.energies * (sizes / medians)[found.group_of]))
 
 
-def _with_repeats(groups, noise, found, sampler, plan):
+def _with_repeats(groups, noise, found, sampler, plan, points):
     """More repeats where votes on single bits are too uncertain for coefficients of the mean size.
 
     They are also added where less than half of the coefficients that the caller expects has shown.
@@ -204,7 +204,7 @@ def _with_repeats(groups, noise, found, sampler, plan):
         cost = sum(more * sampler.code.length * group.size for group in groups)
         if _whole_is_cheaper(sampler, plan, cost):
             return None, noise, found
-        if sampler.oracle.samples + cost > plan.samples:
+        if not _within(sampler, plan, cost, points):
             break
         groups, repeats = sampler.repeated(groups, more), repeats + more
         noise, found = _judged(groups, sampler, plan)

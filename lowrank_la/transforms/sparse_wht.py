@@ -112,7 +112,7 @@ def sparse_wht(
         Values that are not passed. By default 2**24, and more where `sparsity` or `bins` ask for it.
     checks : int, optional
         Random points that are compared with an answer before it is certified: 2144, or ``0.6 sparsity (1 + n +
-        verify)`` where `sparsity` is at least 64 and that is less.
+        verify)`` where `sparsity` is at least 64 and that is less. With 0 a certificate speaks of the bins alone.
     rng : None, int, generator or Key
     on_failure : {"warn", "raise"}
         Whether an answer without certificate warns or raises `ConvergenceError`.
@@ -174,7 +174,9 @@ def sparse_wht(
     a small group is added to those that stay. Frequencies that form a subspace share bins far more often, and each
     further attempt doubles the bins: 32 to 128 of them take 4 to 7 ``sparsity (1 + n + verify)`` values on average, and
     33 at worst seen. Time is linear in the number of values; memory is 8 bytes a value, twice.
-    What counts as exact follows from the precision of the numbers that `f` returns.
+    What counts as exact follows from the precision ε of the numbers that `f` returns and their root mean square r: a
+    bin of rounding holds up to ``ε**(2/3) r`` a value (4e-11 r in double precision), and at a random point a
+    difference up to ``8 ε**(2/3) r √b`` passes, b the bins of the largest group.
 
     References
     ----------

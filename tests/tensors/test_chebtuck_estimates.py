@@ -5,6 +5,8 @@ import pytest
 from tensors.chebtuck_cases import random_points
 
 import lowrank_la as lr
+from lowrank_la.tensors.chebtuck_function import Sampler
+from lowrank_la.tensors.chebtuck_judge import Judge
 
 KINKS = {
     "one variable": (1, 400, lambda x: np.abs(x[:, 0] - 0.123)),
@@ -77,3 +79,17 @@ def test_degrees_found_without_being_asked_for_are_bounded(monkeypatch):
     assert max(g.degrees) == 63
     with pytest.raises(ValueError, match="give lower degrees with degree="):
         lr.ChebTuck.fit(lambda x: np.sum(x, axis=1), [(-1.0, 1.0)] * 25)
+
+
+@pytest.mark.parametrize("k", [0, 1, 2])
+def test_along_a_line_the_whole_approximation_is_looked_at(k):
+    f = lambda x: np.abs(x[:, 0] - 0.3 * x[:, 1] - 0.1 * x[:, 2])  # noqa: E731
+    box, here, angles = np.array([[-1.0, 1.0]] * 3), np.array([0.3, -0.7, 0.1]), np.linspace(0.0, 3.0, 50)
+    g = lr.ChebTuck.fit(f, box, degree=30, tol=1e-1, rng=0)
+    judge = Judge(None, None, Sampler(f, box, g.core, True, largest=2.0), 1e-1)
+    points = np.tile(here, (50, 1))
+    points[:, k] = np.cos(angles)
+    gaps = np.abs(g(points) - f(points)) / 2.0
+    error, place = judge._along(g.core, g.factors, here, k, angles)
+    assert error == pytest.approx(np.max(gaps), rel=1e-10)
+    assert place == np.argmax(gaps)

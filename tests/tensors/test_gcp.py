@@ -1,5 +1,7 @@
 """Generalised CP: losses, gradients, and what is recovered."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -105,10 +107,22 @@ def test_an_objective_in_slabs_is_that_in_one_piece(monkeypatch):
     objective = DenseObjective(as_tensor(x), loss_called("gaussian"))
     whole = objective(factors)
     monkeypatch.setattr(gcp_objectives, "_HOST_SLAB", 8)
+    monkeypatch.setattr(gcp_objectives, "_TASK", 40)
     parts = objective(factors)
     assert parts[0] == pytest.approx(whole[0], rel=1e-13)
     for one, two in zip(parts[1], whole[1], strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-11)
+
+
+def test_an_objective_of_many_modes_keeps_less_than_the_data():
+    x, factors = np.ones((40,) * 4), positive_factors((40,) * 4)
+    objective = DenseObjective(as_tensor(x), loss_called("poisson"))
+    objective(factors)
+    tracemalloc.start()
+    objective(factors)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak <= x.nbytes / 2
 
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name not in ("bernoulli", "bernoulli_logit")])

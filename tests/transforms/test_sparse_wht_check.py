@@ -12,9 +12,16 @@ import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la import _kernels
 from lowrank_la.transforms import sparse_check
-from lowrank_la.transforms.sparse_check import CHECKS, RandomSubspaces, chance_to_miss, checks_for
+from lowrank_la.transforms.sparse_check import CHECKS, RandomSubspaces, checks_for, dimension_for
 from lowrank_la.transforms.sparse_groups import Sampler, code_of, packed, unpacked
 from lowrank_la.transforms.sparse_oracle import oracle_of
+
+
+def chance_to_miss(share, count):
+    """The bound of the notes on the probability that no point is in a set; the last subspace may have fewer points."""
+    whole, rest = divmod(count, 1 << dimension_for(count))
+    of_one, of_rest = ((1.0 - share) / (1.0 - share + m * share) for m in (1 << dimension_for(count), rest))
+    return of_one**whole * of_rest
 
 
 def drawn_values(f, n, count, seed):

@@ -1,5 +1,8 @@
 """sparse_wht: wrong arguments, values that are refused, degrees and limits."""
 
+import re
+import warnings
+
 import numpy as np
 import pytest
 from transforms.sparse_cases import function, is_right, planted, stored
@@ -135,3 +138,15 @@ def test_values_stay_below_the_limit_that_is_given():
     with pytest.warns(lr.ConvergenceWarning):
         result = lr.sparse_wht(function(rows, values), 30, 300, max_samples=5000, rng=0)
     assert result.info.samples <= 5000
+
+
+@pytest.mark.parametrize("n", [8, 20, 40])
+@pytest.mark.parametrize("options", [{}, {"groups": 5}, {"checks": 0}, {"bins": 16}, {"noise": 0.1, "repeats": 3}])
+def test_as_many_values_as_a_message_asks_for_suffice(n, options):
+    f = function(*planted(n, 4, seed=1))
+    with pytest.raises(ValueError, match="max_samples must be at least") as told:
+        lr.sparse_wht(f, n, max_samples=5, rng=0, **options)
+    least = int(re.search(r"at least (\d+)", str(told.value)).group(1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", lr.ConvergenceWarning)
+        assert lr.sparse_wht(f, n, max_samples=least, rng=0, **options).info.samples <= least

@@ -288,3 +288,11 @@ def test_ninety_nine_of_a_hundred_succeed_with_retries(count):
     tries = 100 if count < 1000 else 10
     right = [is_right(lr.sparse_wht(x, n, count, rng=seed), rows, values) for seed in range(tries)]
     assert sum(right) >= math.ceil(0.99 * tries)
+
+
+@pytest.mark.parametrize("most", [35_500, 37_000])
+def test_repeats_leave_room_for_the_checks(most):
+    f = function(*planted(30, 5, seed=1), 4.0)
+    with pytest.warns(lr.ConvergenceWarning):
+        result = lr.sparse_wht(f, 30, 5, noise=4.0, max_samples=most, rng=0)
+    assert result.info.samples <= most
