@@ -212,5 +212,5 @@ class Sampler:
 
 
 def _energy(bins):
-    flat = bins.reshape(-1)
-    return float(np.vdot(flat, flat).real)
+    flat = bins.reshape(-1).view(bins.real.dtype)
+    return float(np.einsum("i,i->", flat, flat))

@@ -14,7 +14,7 @@ _SAFE = 2.0**300
 _EPS = 2.0**-52
 _LARGEST_INTEGER = 2.0**53
 _TOO_WIDE = ("float128", "float96", "complex256", "complex192")
-_PARALLEL_FROM = 1 << 14  # points of a stored vector
+_PARALLEL_FROM = 1 << 15  # points of a stored vector
 _TASK = 1 << 13  # of them that one thread reads at once
 _DIRECT = ("float32", "float64", "complex64", "complex128")
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from ._jit import jit
 from .bch import places_of_syndrome
-from .words import bin_of, odd, sign_at, tables_of
+from .words import bin_of, odd_bits, sign_at, tables_of
 
+_ONE = np.uint64(1)
 START, FIRST_BIN, BITS, VERIFY, REPEATS, FIRST_SHIFT = 0, 1, 2, 3, 4, 5
 
 
@@ -26,70 +27,62 @@ def _stencil_signs(key, stencil, z):
             z[q] = 1.0 - 2.0 * float((key[q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1))
 
 
-@jit
+@jit(inline=True)
+def _odd_row(shifts, row, key):
+    """`odd` of a row of `shifts`, without a view of it."""
+    x = np.uint64(0)
+    for w in range(key.size):
+        x ^= shifts[row, w] & key[w]
+    return odd_bits(x)
+
+
+@jit(inline=True)
 def _group_signs(key, z, layout, shifts, c, signs):
     """Signs of a character at the offsets of group `c`; gives their number."""
     verify, repeats, row = layout[c, VERIFY], layout[c, REPEATS], layout[c, FIRST_SHIFT]
     for i in range(verify):
-        signs[i] = sign_at(shifts[row + i], key)
-    at = verify
+        signs[i] = -1.0 if _odd_row(shifts, row + i, key) else 1.0
+    at = np.uint64(verify)
     for p in range(repeats):
-        sign = sign_at(shifts[row + verify + p], key)
+        sign = -1.0 if _odd_row(shifts, row + verify + p, key) else 1.0
         signs[at] = sign
-        part = signs[at + 1 : at + 1 + z.size]
+        at += _ONE
         for i in range(z.size):
-            part[i] = sign * z[i]
-        at += 1 + z.size
-    return at
+            signs[at + np.uint64(i)] = sign * z[i]
+        at += np.uint64(z.size)
+    return np.int64(at)
 
 
-@jit
+@jit(inline=True)
 def _width(layout, c, m):
     return layout[c, VERIFY] + layout[c, REPEATS] * (1 + m)
 
 
-@jit
+@jit(reorder=True)
 def _energy(u):
-    e0, e1, e2, e3 = 0.0, 0.0, 0.0, 0.0
-    for i in range(0, u.size - 3, 4):
-        e0 += u[i].real * u[i].real + u[i].imag * u[i].imag
-        e1 += u[i + 1].real * u[i + 1].real + u[i + 1].imag * u[i + 1].imag
-        e2 += u[i + 2].real * u[i + 2].real + u[i + 2].imag * u[i + 2].imag
-        e3 += u[i + 3].real * u[i + 3].real + u[i + 3].imag * u[i + 3].imag
-    for i in range(u.size & ~3, u.size):
-        e0 += u[i].real * u[i].real + u[i].imag * u[i].imag
-    return (e0 + e1) + (e2 + e3)
+    energy = 0.0
+    for i in range(u.size):
+        energy += u[i].real * u[i].real + u[i].imag * u[i].imag
+    return energy
 
 
-@jit
+@jit(reorder=True)
 def _along(u, signs):
     """Sum of the values of a bin with signs."""
-    a0, a1, a2, a3 = 0.0 * u[0], 0.0 * u[0], 0.0 * u[0], 0.0 * u[0]
-    for i in range(0, u.size - 3, 4):
-        a0 += u[i] * signs[i]
-        a1 += u[i + 1] * signs[i + 1]
-        a2 += u[i + 2] * signs[i + 2]
-        a3 += u[i + 3] * signs[i + 3]
-    for i in range(u.size & ~3, u.size):
-        a0 += u[i] * signs[i]
-    return (a0 + a1) + (a2 + a3)
+    total = 0.0 * u[0]
+    for i in range(u.size):
+        total += u[i] * signs[i]
+    return total
 
 
-@jit
+@jit(reorder=True)
 def _left(u, signs, a):
     """Energy that a single coefficient of value `a` leaves."""
-    e0, e1, e2, e3 = 0.0, 0.0, 0.0, 0.0
-    for i in range(0, u.size - 3, 4):
-        x0, x1 = u[i] - a * signs[i], u[i + 1] - a * signs[i + 1]
-        x2, x3 = u[i + 2] - a * signs[i + 2], u[i + 3] - a * signs[i + 3]
-        e0 += x0.real * x0.real + x0.imag * x0.imag
-        e1 += x1.real * x1.real + x1.imag * x1.imag
-        e2 += x2.real * x2.real + x2.imag * x2.imag
-        e3 += x3.real * x3.real + x3.imag * x3.imag
-    for i in range(u.size & ~3, u.size):
+    energy = 0.0
+    for i in range(u.size):
         x = u[i] - a * signs[i]
-        e0 += x.real * x.real + x.imag * x.imag
-    return (e0 + e1) + (e2 + e3)
+        energy += x.real * x.real + x.imag * x.imag
+    return energy
 
 
 @jit
@@ -98,39 +91,55 @@ def _subtract(u, signs, a):
         u[i] -= a * signs[i]
 
 
-@jit
-def _take_out(u, key, z, group, shifts, a):
-    """Subtract a coefficient from the values of its bin."""
-    verify, row = group[VERIFY], group[FIRST_SHIFT]
+@jit(inline=True)
+def _take_out(U, at, key, z, layout, d, shifts, a):
+    """Subtract a coefficient from the values of its bin in group `d`, which start at place `at`."""
+    verify, row, at = layout[d, VERIFY], layout[d, FIRST_SHIFT], np.uint64(at)
     for i in range(verify):
-        u[i] -= -a if odd(shifts[row + i], key) else a
-    for p in range(group[REPEATS]):
-        own = -a if odd(shifts[row + verify + p], key) else a
-        at = verify + p * (1 + z.size)
-        u[at] -= own
-        part = u[at + 1 : at + 1 + z.size]
+        U[at] -= -a if _odd_row(shifts, row + i, key) else a
+        at += _ONE
+    for p in range(layout[d, REPEATS]):
+        own = -a if _odd_row(shifts, row + verify + p, key) else a
+        U[at] -= own
+        at += _ONE
         for i in range(z.size):
-            part[i] -= own * z[i]
+            U[at + np.uint64(i)] -= own * z[i]
+        at += np.uint64(z.size)
 
 
-@jit
+@jit(inline=True)
+def _no_single(U, start, width, most):
+    """Whether values differ too much in size for a single coefficient to leave an energy of `most`.
+
+    Whatever it is, two values of moduli x and y leave at least ``(x - y)² / 2``.
+    """
+    size, limit = abs(U[start]), 2.0 * most
+    for i in range(start + 1, start + min(width, 6)):
+        gap = abs(U[i]) - size
+        if gap * gap > limit:
+            return True
+    return False
+
+
+@jit(inline=True)
 def _vote(u, verify, repeats, soft, z):
     """Signs relative to the unshifted value of each repeat, by weight or by majority."""
-    z[:] = 0.0
+    at = np.uint64(verify)
     for p in range(repeats):
-        own = u[verify + p * (1 + z.size)]
-        others = u[verify + p * (1 + z.size) + 1 : verify + (p + 1) * (1 + z.size)]
-        if soft:
-            for i in range(z.size):
-                z[i] += own.real * others[i].real + own.imag * others[i].imag
-        else:
-            for i in range(z.size):
-                z[i] += -1.0 if own.real * others[i].real + own.imag * others[i].imag < 0.0 else 1.0
+        own = u[at]
+        at += _ONE
+        if p == 0:
+            z[:] = 0.0
+        for i in range(z.size):
+            other = u[at + np.uint64(i)]
+            told = own.real * other.real + own.imag * other.imag
+            z[i] += told if soft else (-1.0 if told < 0.0 else 1.0)
+        at += np.uint64(z.size)
     for i in range(z.size):
         z[i] = -1.0 if z[i] < 0.0 else 1.0
 
 
-@jit
+@jit(inline=True)
 def _key_of(z, coded, degree, exps, logs, n, key):
     """The frequency with these stencil signs in `key`; False where there is none."""
     if coded:
@@ -146,7 +155,7 @@ def _key_of(z, coded, degree, exps, logs, n, key):
     return degree < 0 or weight <= np.uint64(degree)
 
 
-@jit
+@jit(inline=True)
 def _slot(key, keys, table):
     """Place in the hash table of `key`, or of the gap where it belongs."""
     h = np.uint64(0x9E3779B97F4A7C15)
@@ -167,7 +176,7 @@ def _slot(key, keys, table):
     return at
 
 
-@jit
+@jit(inline=True)
 def _room_of(key, keys, values, found, table):
     """Slot of a frequency, with room made where it is new, and how many there are; -1 where there is no room."""
     slot = _slot(key, keys, table)
@@ -181,7 +190,7 @@ def _room_of(key, keys, values, found, table):
     return np.int64(table[slot]), found
 
 
-@jit
+@jit(inline=True)
 def _take_everywhere(U, key, z, signs, a, layout, tables, shifts, g, peeled, queue, waiting, tail, length):
     """Take a coefficient out of its bin in every group and queue those bins but `g`; gives the length of the queue."""
     bins = queue.size
@@ -190,9 +199,10 @@ def _take_everywhere(U, key, z, signs, a, layout, tables, shifts, g, peeled, que
         other, start = layout[d, FIRST_BIN] + place, layout[d, START] + place * width
         peeled[other] += 1
         if other == g:
-            _subtract(U[start : start + width], signs[:width], a)
+            for i in range(width):
+                U[start + i] -= a * signs[i]
             continue
-        _take_out(U[start : start + width], key, z, layout[d], shifts, a)
+        _take_out(U, start, key, z, layout, d, shifts, a)
         if not waiting[other]:
             waiting[other] = 1
             at = tail + length
@@ -260,8 +270,10 @@ def peel(
         c = group_of[g]
         width, j = _width(layout, c, m), g - layout[c, FIRST_BIN]
         start, slack = layout[c, START] + j * width, 1.0 + growth[c] * peeled[g]
+        if layout[c, REPEATS] == 0 or _no_single(U, start, width, single[c] * slack):
+            continue
         u = U[start : start + width]
-        if layout[c, REPEATS] == 0 or _energy(u) <= zero[c] * slack:
+        if _energy(u) <= zero[c] * slack:
             continue
         _vote(u, layout[c, VERIFY], layout[c, REPEATS], soft, z)
         if not _key_of(z, coded, degree, exps, logs, n, key) or (check and bin_of(key, tables, c) != j):

@@ -51,7 +51,7 @@ def tables_of(hashes):
     return tables
 
 
-@jit
+@jit(inline=True)
 def bin_of(key, tables, c):
     """Bin of a coefficient in group `c`."""
     place = np.uint64(0)
