@@ -8,6 +8,15 @@ class CountSketch(SparseSign):
 
     An embedding of a k-dimensional subspace takes d of the order k²; as a range finder use `SparseSign`.
 
+    Parameters
+    ----------
+    d, n : int
+        Rows of the sketch, and length of the vectors that it takes.
+    rng : optional
+        Seed, generator or `Key`.
+    dtype : optional
+        Accepted for symmetry with the other sketches; the entries are real.
+
     References
     ----------
     .. [1] charikar_chen_farach_colton_2002

@@ -7,6 +7,15 @@ from .base import DenseSketch
 class Rademacher(DenseSketch):
     """Independent entries ±1/√d, for complex dtypes (±1 ± i)/√(2d): as good as Gaussian and cheaper to draw.
 
+    Parameters
+    ----------
+    d, n : int
+        Rows of the sketch, and length of the vectors that it takes.
+    rng : optional
+        Seed, generator or `Key`.
+    dtype : optional
+        A complex dtype makes the entries complex.
+
     References
     ----------
     .. [1] achlioptas_2003

@@ -15,9 +15,11 @@ class SparseSign(Sketch):
     Parameters
     ----------
     d, n : int
+        Rows of the sketch, and length of the vectors that it takes.
     rng : optional
-    nnz : int
-        Entries a column, at most d; a smaller d lowers the default.
+        Seed, generator or `Key`.
+    nnz : int, optional
+        Entries a column, at most d; min(8, d) by default.
     dtype : optional
         Accepted for symmetry with the other sketches.
 

@@ -9,7 +9,14 @@ import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la.sampling import leverage
 
-CLASSES = [lr.sketch.Gaussian, lr.sketch.Rademacher, lr.sketch.SparseSign, lr.sketch.SRHT, lr.sketch.Fastfood]
+CLASSES = [
+    lr.sketch.Gaussian,
+    lr.sketch.Rademacher,
+    lr.sketch.SparseSign,
+    lr.sketch.SRHT,
+    lr.sketch.Fastfood,
+    lr.sketch.KhatriRao,
+]
 
 
 def coherent(m, n, rng=0):
@@ -105,6 +112,11 @@ def test_backends_agree(backend):
 
 BAD = {
     "an instance": (lambda A: lr.qb(A, 2, sketch=lr.sketch.SRHT(2, 5, 0)), TypeError, "sketch must be a class"),
+    "an instance of many factors": (
+        lambda A: lr.qb(A, 2, sketch=lr.sketch.KhatriRao(2, (5, 1), 0)),
+        TypeError,
+        "sketch must be a class",
+    ),
     "a word": (lambda A: lr.lstsq(A, A[:, 0], method="spir", sketch="srht"), TypeError, "sketch must be a class"),
     "the base class": (lambda A: lr.qb(A, 2, sketch=lr.sketch.Sketch), TypeError, "got 'Sketch'"),
     "another class": (lambda A: lr.qb(A, 2, sketch=dict), TypeError, "got 'dict'"),
