@@ -31,11 +31,14 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "download_all_examples": False,
     "show_memory": False,
+    "capture_repr": (),
+    "thumbnail_size": (720, 240),
 }
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 default_role = "code"
+smartquotes = False  # quotes stand in code and in options, which are copied
 autosummary_generate = True
 autodoc_typehints = "none"
 numpydoc_show_class_members = False
@@ -43,7 +46,7 @@ numpydoc_show_class_members = False
 html_theme = "pydata_sphinx_theme"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
-html_sidebars = {page: [] for page in ("index", "api", "benchmarks", "papers", "contributing")}
+html_sidebars = {page: [] for page in ("index", "api", "backends", "benchmarks", "papers", "contributing")}
 html_title = "lowrank_la"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 

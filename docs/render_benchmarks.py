@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import benchmark_tables as tables
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
 README = ROOT / "README.md"
@@ -23,34 +25,17 @@ ROOMS = {
     "transforms": "Walsh-Hadamard transforms",
     "sparse_wht": "Sparse Walsh-Hadamard transforms",
 }
-FIGURES = {
-    "setting": ("setting", str),
-    "error": ("error", "{:.1e}".format),
-    "error_over_best": ("error over the best possible", "{:.3f}".format),
-    "rmse": ("error of a rating", "{:.4f}".format),
-    "over_products": ("over the fastest two products", "{:.2f}".format),
-    "nanoseconds": ("an entry and column", "{:.2f} ns".format),
-    "columns": ("columns", "{:.0f}".format),
-    "law_p_value": ("p value of its law", "{:.2f}".format),
-    "prepare_seconds": ("preparation", "{:.3g} s".format),
-    "extra_megabytes": ("extra memory", "{:.0f} MB".format),
-    "rows_per_second": ("rows a second", "{:,.0f}".format),
-    "angle": ("angle", "{:.1e}".format),
-    "reads": ("reads", "{:.0f}".format),
-    "times_peer": ("times as fast as the peer's default", "{:.2f}".format),
-    "share_of_smaller": ("of the smaller of reading and multiplying", "{:.0%}".format),
-    "anonymous_megabytes": ("anonymous memory", "{:.0f} MB".format),
-    "delta": ("bound over ‖A‖²", "{:.1e}".format),
-    "true": ("true over ‖A‖²", "{:.1e}".format),
-    "waiting_kilobytes": ("rows that may wait", "{:.0f} kB".format),
-    "ns_a_number": ("a number", "{:.3f} ns".format),
-    "ns_in_c": ("in hand-written C", "{:.3f} ns".format),
-    "ns_copying": ("copying", "{:.3f} ns".format),
-    "over_dense": ("over the dense transform", "{:.2f}".format),
-    "over_c": ("over hand-written C", "{:.2f}".format),
-    "right": ("right", str),
-    "samples": ("values", "{:,.0f}".format),
-    "values_over_least": ("values / K(n + 3)", "{:.2f}".format),
+_FULL = ("largest σ error", "time", "95 % interval", "first call", "extra memory", "ratio")
+EXTRAS = {
+    "import_time": "import, seconds",
+    "cold_start": "cold start, seconds",
+    "overhead": "one call of a 50×40 matrix, microseconds",
+    "centred_pca": "centred PCA, seconds (error of the values)",
+    "axes": "another axis: time over that of rows that lie together",
+    "blocks_over_copy": "rotation in blocks: time over that of a copy",
+    "threads": "times as fast with two threads",
+    "microseconds_a_call": "microseconds of a call on 16 numbers",
+    "trimmed_over_full": "SRHT that forms only the rows it keeps: time over that of the whole transform",
 }
 NOT_YET = "No benchmark results are stored yet; `python -m benchmarks.bench_factor` measures and stores them."
 
@@ -60,11 +45,12 @@ def summary(payload):
     lines = [
         f"Time until every singular value is right to {payload['target']:g} (relative), median of alternated runs.",
         "",
-        "| | problem | rank | lowrank_la | method | fastest accurate peer | peer's time | ratio |",
-        "|---|---|---|---|---|---|---|---|",
+        *tables.headed(
+            "", "problem", ">rank", ">lowrank_la", "method", "fastest accurate peer", ">peer's time", ">ratio"
+        ),
     ]
     for letter, problem in payload["problems"].items():
-        own, peer = _fastest(problem, ours=True), _fastest(problem, ours=False)
+        own, peer = _fastest_of_ours(problem), tables.fastest_peer(problem["rows"])
         method = (problem.get("ours") or {}).get("method", "")
         ratio = f"{own['seconds'] / peer['seconds']:.2f}" if own and peer else "–"
         lines.append(
@@ -86,8 +72,7 @@ def full(payload):
         parts += [
             f"### ({letter}) {problem['title']}, rank {problem['rank']}",
             "",
-            "| contender | setting | largest σ error | time | 95 % interval | first call | extra memory | ratio |",
-            "|---|---|---|---|---|---|---|---|",
+            *tables.headed("contender", "setting", *(f">{name}" for name in _FULL)),
             *(_line(row) for row in sorted(problem["rows"], key=_order)),
             "",
         ]
@@ -95,24 +80,28 @@ def full(payload):
 
 
 def extras(payload):
-    """Measurements beside the problems: tall QR, memory, overhead, import."""
+    """Measurements beside the problems: tall QR, memory, overhead, import; axes, threads and blocks of a transform."""
+    found = payload.get("extras") or {}
+    groups = {name: figures for name, figures in found.items() if isinstance(figures, dict)}
+    single = {EXTRAS.get(name, name): value for name, value in found.items() if not isinstance(value, dict)}
+    groups |= {"other figures": single} if single else {}
     parts = []
-    for name, found in (payload.get("extras") or {}).items():
-        rows = (f"| {label} | {_value(value)} |" for label, value in found.items())
-        parts += [f"### {name.replace('_', ' ')}", "", "| | |", "|---|---|", *rows, ""]
+    for name, figures in groups.items():
+        rows = (f"| {label} | {tables.number(value)} |" for label, value in figures.items())
+        parts += [f"### {EXTRAS.get(name, name.replace('_', ' '))}", "", *tables.headed("", "> "), *rows, ""]
     return "\n".join(parts)
 
 
 def overview():
     """One row a problem that has a peer: our time beside that of the fastest accurate one, wins and losses alike."""
-    head = ("", "problem", "lowrank_la", "time", "fastest accurate peer", "time", "ratio")
-    lines, ratios = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"], []
+    head = ("", "problem", "lowrank_la", ">time", "fastest accurate peer", ">time", ">ratio")
+    lines, ratios = tables.headed(*head), []
     for room, title in ROOMS.items():
         for key, problem in ((load(room) or {}).get("problems") or {}).items():
-            own, peer = _first(problem), _fastest(problem, ours=False)
+            own, peer = _first(problem), tables.fastest_peer(problem["rows"])
             if own and peer:
-                ratios.append(own["seconds"] / peer["seconds"])
-                cells = [problem.get("title", key), own["contender"], _time(own), peer["contender"], _time(peer)]
+                ratios.append(tables.cost(own) / tables.cost(peer))
+                cells = [problem.get("title", key), own["contender"], _pace(own), peer["contender"], _pace(peer)]
                 shown = f"{ratios[-1]:.2g}" if ratios[-1] < 1.0 else f"**{ratios[-1]:.2g}**"
                 lines.append(f"| [{title}](#{_anchor(title)}) | {' | '.join(cells)} | {shown} |")
     slower = sum(ratio >= 1.0 for ratio in ratios)
@@ -127,7 +116,8 @@ def overview():
 
 def _first(problem):
     """Our default contender, or our first that is accurate."""
-    rows = [row for row in problem["rows"] if row["ours"] and row.get("accurate", True) and row.get("seconds")]
+    rows = [row for row in problem["rows"] if row["ours"] and not tables.is_limit(row)]
+    rows = [row for row in rows if row.get("accurate", True) and tables.cost(row)]
     return next((row for row in rows if row.get("default")), rows[0] if rows else None)
 
 
@@ -149,9 +139,10 @@ def rooms():
             parts += [
                 f"### {problem.get('title', key)}",
                 "",
-                *_table(problem["rows"], problem.get("ordered", False)),
+                *tables.table(problem["rows"], ordered=problem.get("ordered", False)),
                 "",
             ]
+        parts += [extras(payload)]
     return "\n".join(parts)
 
 
@@ -171,41 +162,8 @@ def fill_readme():
     README.write_text(f"{head}{START}\n{table}\n{END}{tail}", encoding="utf-8")
 
 
-def _table(rows, ordered):
-    """Lines of a table with the figures that any of the rows has; ours and the fastest first unless in order."""
-    rows = [row | _ratios(row) for row in rows]
-    figures = [key for key in FIGURES if any(row.get(key) not in (None, "") for row in rows)]
-    head = ["contender", "time", "95 % interval", *(FIGURES[key][0] for key in figures)]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    rows = rows if ordered else sorted(rows, key=lambda row: (not row["ours"], row.get("seconds") or float("inf")))
-    for row in rows:
-        name = f"**{row['contender']}**" if row["ours"] else row["contender"]
-        cells = [name, *_times(row)]
-        cells += ["–" if row.get(key) in (None, "") else FIGURES[key][1](row[key]) for key in figures]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def _ratios(row):
-    """Ratios of two figures of one row."""
-    found = {}
-    if row.get("dense"):
-        found["over_dense"] = row["seconds"] / row["dense"]
-    if row.get("ns_in_c"):
-        found["over_c"] = row["ns_a_number"] / row["ns_in_c"]
-    return found
-
-
-def _times(row):
-    if not row.get("seconds"):
-        return row.get("note") or row.get("failure") or "–", ""
-    low, high = (row.get(f"seconds_{end}") for end in ("low", "high"))
-    interval = f"{_milliseconds(low)} to {_milliseconds(high)}" if low and high else "one run"
-    return _milliseconds(row["seconds"]), interval
-
-
-def _fastest(problem, *, ours):
-    rows = [row for row in problem["rows"] if row["ours"] == ours and row.get("accurate", True) and row.get("seconds")]
+def _fastest_of_ours(problem):
+    rows = [row for row in problem["rows"] if row["ours"] and row.get("accurate", True) and row.get("seconds")]
     return min(rows, key=lambda row: row["seconds"], default=None)
 
 
@@ -217,19 +175,15 @@ def _line(row):
     error = "–" if row["error"] is None else f"{row['error']:.0e}"
     if not row["seconds"]:
         return f"| {row['contender']} | {row['setting']} | {error} | {row['note']} | | | | |"
-    interval = f"{_milliseconds(row['seconds_low'])} to {_milliseconds(row['seconds_high'])}"
+    _, interval = tables.times(row)
     memory = "–" if row["extra_megabytes"] is None else f"{row['extra_megabytes']:.0f} MB"
     ratio = "–" if row["ratio_to_best_peer"] is None else f"{row['ratio_to_best_peer']:.2f}"
     name = f"**{row['contender']}**" if row["ours"] else row["contender"]
     error = error if row["accurate"] else f"({error})"
     return (
         f"| {name} | {row['setting']} | {error} | {_time(row)} | {interval} "
-        f"| {_milliseconds(row['cold_seconds'])} | {memory} | {ratio} |"
+        f"| {tables.seconds(row['cold_seconds'])} | {memory} | {ratio} |"
     )
-
-
-def _value(value):
-    return f"{value:.3g}" if isinstance(value, float) else "–" if value is None else str(value)
 
 
 def _who(row):
@@ -241,11 +195,12 @@ def _setting(row):
 
 
 def _time(row):
-    return _milliseconds(row["seconds"]) if row else "not reached"
+    return tables.seconds(row["seconds"]) if row else "not reached"
 
 
-def _milliseconds(seconds):
-    return "–" if seconds is None else f"{1e3 * seconds:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"
+def _pace(row):
+    """The time of a row, or its rate where that was measured."""
+    return _time(row) if row.get("seconds") else f"{row['rows_per_second']:,.0f} rows/s"
 
 
 def _machine(machine):

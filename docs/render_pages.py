@@ -71,8 +71,8 @@ def benchmarks():
     if payload is None:
         return render_benchmarks.NOT_YET.replace("`", "``") + "\n"
     sections = {
-        "Every contender": render_benchmarks.full(payload),
-        "Other measurements": render_benchmarks.extras(payload),
+        "Decompositions: every contender": render_benchmarks.full(payload),
+        "Decompositions: other measurements": render_benchmarks.extras(payload),
     }
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections.items() if text)
     parts = (

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _SUBMODULES = frozenset({"datasets", "plot", "sketch", "testing"})
+_BESIDE = frozenset({"blocks", "estimators"})  # packages of their own: reached by name, not part of a star import
 _HOME = {
     "CapabilityError": "exceptions",
     "ChebTuck": "tensors.chebtuck",
@@ -226,7 +227,7 @@ __all__ = [  # noqa: RUF022  in the order of the alphabet, classes in capitals t
 
 
 def __getattr__(name: str):
-    if name in _SUBMODULES:
+    if name in _SUBMODULES | _BESIDE:
         return _import_module(f"{__name__}.{name}")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -236,4 +237,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, *_BESIDE} - {"TYPE_CHECKING", "annotations"})

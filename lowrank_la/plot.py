@@ -99,7 +99,7 @@ def factors(result: Any, count: int = 4) -> Any:
 
     Parameters
     ----------
-    result : result with `factors`, or with `U` and `Vh`
+    result : result with `factors`, or with `U` and `Vh` or `V`
     count : int
         Columns drawn.
 
@@ -124,8 +124,10 @@ def factors(result: Any, count: int = 4) -> Any:
         matrices = [to_host(factor) for factor in result.factors]
     elif hasattr(result, "U") and hasattr(result, "Vh"):
         matrices = [to_host(result.U), to_host(result.Vh).conj().T]
+    elif hasattr(result, "U") and hasattr(result, "V"):
+        matrices = [to_host(factor) for factor in (result.U, result.V) if factor is not None]
     else:
-        raise TypeError(f"factors needs a result with factors, or with U and Vh, got {type(result).__name__}")
+        raise TypeError(f"factors needs a result with factors, or with U and Vh or V, got {type(result).__name__}")
     panels = _figure(width=4.0 * len(matrices)).subplots(1, len(matrices), squeeze=False)[0]
     for mode, (ax, matrix) in enumerate(zip(panels, matrices, strict=True)):
         ax.plot(np.real(matrix[:, :count]), linewidth=1.0)
@@ -168,6 +170,8 @@ def phase_diagram(x: Any, y: Any, share: Any, ax: Any = None) -> Any:
     mesh = ax.pcolormesh(np.asarray(x), np.asarray(y), share, cmap="gray", vmin=0.0, vmax=1.0, shading="nearest")
     if min(share.shape) > 1 and share.min() < 0.5 < share.max():
         ax.contour(np.asarray(x), np.asarray(y), share, levels=[0.5], colors="tab:red")
+        ax.plot([], [], color="tab:red", label="half of them succeed")
+        ax.legend()
     ax.figure.colorbar(mesh, ax=ax, label="share of successes")
     return ax
 

@@ -8,7 +8,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 _PACKAGES = (
-    *("lowrank_la", "numpy", "scipy", "array-api-compat", "numba", "threadpoolctl"),
+    *("numpy", "scipy", "array-api-compat", "numba", "threadpoolctl"),
     *("torch", "cupy", "cupy-cuda12x", "cupy-cuda13x", "dask", "scikit-learn", "matplotlib"),
     *("h5py", "zarr", "pyarrow", "pillow"),
 )
@@ -21,6 +21,7 @@ def show_versions() -> None:
     --------
     >>> import lowrank_la as lr
     >>> lr.show_versions()  # doctest: +ELLIPSIS
+    lowrank_la ...
     python ...
     """
     width = max(map(len, _PACKAGES))
@@ -30,7 +31,9 @@ def show_versions() -> None:
 
 def versions() -> dict[str, str]:
     """Return versions by package name; packages that are not installed are left out."""
-    found = {"python": sys.version.split()[0], "platform": platform.platform(), "cpus": str(os.cpu_count())}
+    own = __name__.partition(".")[0]
+    found = {own: sys.modules[own].__version__, "python": sys.version.split()[0]}
+    found |= {"platform": platform.platform(), "cpus": str(os.cpu_count())}
     for name in _PACKAGES:
         try:
             found[name] = version(name)

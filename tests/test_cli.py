@@ -212,7 +212,6 @@ def test_the_version_and_the_help_are_printed(run):
 
 BAD_OPTIONS = [
     ([], "give --rank K or --tol T"),
-    (["--rank", 3, "--tol", 0.1], "not both"),
     (["--rank", 0], "rank"),
     (["--rank", -2], "rank"),
     (["--rank", 26], "25"),
@@ -242,6 +241,24 @@ def test_wrong_options_end_in_one_line(options, message, file, failure):
 
 def test_an_unknown_command_ends_in_one_line(failure):
     assert "qvd" in failure("qvd")
+
+
+@pytest.mark.filterwarnings("ignore::lowrank_la.exceptions.ConvergenceWarning")
+def test_of_rank_and_tolerance_the_first_that_is_reached_ends_it(A, file, report):
+    for options in ({"rank": 3, "tol": 1e-6}, {"rank": 20, "tol": 0.1}):
+        found = report(file, *(part for name, value in options.items() for part in (f"--{name}", value)))
+        assert found["rank"] == lr.svd(A, **options, rng=0, on_failure="warn").s.size < 20
+
+
+@pytest.mark.parametrize("arguments", [["svd", "--colour"], ["cp", "x.npy"], ["svd", "x.npy", "--rank", "x"]])
+def test_a_wrong_option_points_to_the_help_of_its_command(arguments, failure):
+    assert failure(*arguments).rstrip().endswith(f"see lowrank-la {arguments[0]} --help")
+
+
+@pytest.mark.parametrize("name", ["out.csv", "out.npy", "OUT.CSV"])
+def test_factors_are_not_written_under_the_name_of_another_format(name, file, failure):
+    assert f"{name}: what is written here is an .npz file" in failure("svd", file, "--rank", 1, "-o", name)
+    assert not Path(name).exists()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -1,6 +1,9 @@
 """The other commands give what the functions give, in the same options and files."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -74,6 +77,7 @@ def test_rpca_takes_out_the_errors(report):
     assert found["outliers"] == lr.load("parts.npz").S.nnz >= wrong.sum()
     np.testing.assert_allclose(np.load("clean.npy"), truth, rtol=0, atol=1e-5)
     assert lr.load("parts.npz").S.shape == truth.shape
+    assert report("info", "parts.npz")["parts"]["S"] == [60, 50]
 
 
 def test_sample_gives_rows_and_weights(A, report):
@@ -102,6 +106,7 @@ def test_info_tells_a_result_from_a_matrix(A, report, capsys):
     np.save("a.npy", A)
     found = report("info", "a.npy")
     assert (found["matrix"], found["shape"], found["missing"]) == ("dense", [60, 16], 1)
+    assert found["least_magnitude"] == np.nanmin(np.abs(A))
     assert found["frobenius_norm"] == pytest.approx(np.sqrt(np.nansum(A**2)))
 
 
@@ -115,7 +120,10 @@ def test_text_answers_hold_the_same_figures(A, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pca", "a.npy"], "give rank"),
+        (["pca", "a.npy"], "give --rank K or --tol T"),
+        (["tucker", "a.npy"], "give --ranks R,R,R or --tol T"),
+        (["complete", "a.npy", "--rank", "2", "--fill", "full.csv"], "full.csv: what is written here is an .npy file"),
+        (["wht", "a.npy", "-o", "t.npz"], "t.npz: what is written here is an .npy file"),
         (["complete", "none.npy", "--rank", "2"], "no such file"),
         (["sample", "a.npy", "--size", "2", "--by", "luck"], "must be leverage or pivots, got 'luck'"),
         (["rpca", "a.npy", "--rank", "99"], "rank must be at most"),
@@ -136,8 +144,22 @@ def test_failures_are_one_line_and_status_two(A, arguments, message, capsys):
 def test_every_command_teaches_with_an_example(command):
     text = CliRunner().invoke(cli.app, [command, "--help"]).stdout
     assert "--json" in text
-    if command != "svd":
-        assert f"Example: lowrank-la {command}" in " ".join(text.split())
+    assert f"Example: lowrank-la {command}" in " ".join(text.split())
+
+
+def test_the_shell_completes_the_commands():
+    request = {"_LOWRANK_LA_COMPLETE": "complete_bash", "COMP_WORDS": "lowrank-la c", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "lowrank_la"], capture_output=True, text=True, check=False, env=os.environ | request
+    )
+    assert set(done.stdout.split()) == {"complete", "cp"}
+
+
+def test_the_list_of_commands_is_in_order_and_whole():
+    text = CliRunner().invoke(cli.app, ["--help"]).stdout.partition("Commands:")[2]
+    names = ["svd", "pca", "complete", "rpca", "cp", "tucker", "sample", "wht", "info"]
+    assert [line.split()[0] for line in text.strip().splitlines()] == names
+    assert "..." not in text
 
 
 @pytest.fixture

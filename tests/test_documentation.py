@@ -4,6 +4,7 @@ import inspect
 import re
 from pathlib import Path
 
+import benchmark_tables
 import pytest
 import render_benchmarks
 import render_pages
@@ -172,3 +173,35 @@ def test_losses_are_counted_and_shown_bold(monkeypatch):
     page = render_benchmarks.overview()
     assert "Faster on 0 problems, slower on 1 (in bold)" in page
     assert "| peer | 200 ms | **2** |" in page
+
+
+def test_a_limit_is_no_peer():
+    peer = ROW | {"contender": "peer", "ours": False, "seconds": 0.2}
+    rows = [ROW, peer, peer | {"contender": "limit: reading", "seconds": 0.01}]
+    assert benchmark_tables.fastest_peer(rows) is peer
+    lines = benchmark_tables.table([row | {"ratio_to_best_peer": None} for row in rows])
+    assert any(line.startswith("| **lowrank_la svd** | 100 ms |") and line.endswith("| 0.5 |") for line in lines)
+    assert any(line.startswith("| limit: reading | 10 ms |") and line.endswith("| – |") for line in lines)
+
+
+def test_a_rate_counts_where_no_time_was_measured():
+    rows = [
+        {"contender": name, "ours": name == "own", "rows_per_second": rate} for name, rate in (("own", 2.0), ("p", 4.0))
+    ]
+    lines = benchmark_tables.table(rows)
+    assert lines[0] == "| contender | rows a second | over the best peer |"
+    assert lines[2:] == ["| **own** | 2 | 2 |", "| p | 4 | 1 |"]
+
+
+def test_an_aim_that_was_missed_is_said():
+    row = {"contender": "C: seconds", "ours": True, "found": "0.5", "aim": "≤ 0.3", "met": False}
+    assert benchmark_tables.table([row])[2] == "| C: seconds | 0.5 | ≤ 0.3 | **missed** |"
+
+
+def test_an_error_that_is_too_large_is_in_brackets():
+    lines = benchmark_tables.table([ROW, ROW | {"contender": "wrong", "ours": False, "accurate": False, "error": 0.1}])
+    assert any("| wrong |" in line and "| (1.0e-01) |" in line for line in lines)
+
+
+def test_numbers_are_aligned_and_words_are_not():
+    assert benchmark_tables.headed("name", ">time") == ["| name | time |", "|---|---:|"]

@@ -43,6 +43,13 @@ def test_the_public_names_are_listed_once_and_in_order():
     assert set(lr.__all__) <= set(dir(lr))
 
 
+def test_the_packages_beside_the_public_names_load_by_name():
+    done = run("import lowrank_la as lr; print(lr.estimators.PCA.__name__, lr.blocks.plan.__name__)")
+    assert (done.stdout.split(), done.stderr) == (["PCA", "plan"], "")
+    assert {"blocks", "estimators"} <= set(dir(lr))
+    assert not {"TYPE_CHECKING", "annotations"} & set(dir(lr))
+
+
 def test_the_lazy_names_are_those_that_type_checkers_see():
     source = importlib.util.find_spec("lowrank_la").loader.get_source("lowrank_la")
     block = source.partition("if TYPE_CHECKING:")[2].partition("__version__ =")[0]
@@ -72,6 +79,8 @@ def test_the_installed_version_is_that_of_the_package():
 def test_show_versions_names_python_and_numpy(capsys):
     lr.show_versions()
     printed = capsys.readouterr().out
+    assert printed.startswith("lowrank_la ")
+    assert lr.__version__ in printed.splitlines()[0]
     assert "python" in printed
     assert "numpy" in printed
     assert "array-api-compat" in printed

@@ -116,11 +116,21 @@ def test_the_columns_of_both_factors_are_drawn(A):
     np.testing.assert_array_equal(right.lines[1].get_ydata(), result.Vh[1])
     with pytest.raises(TypeError, match="factors"):
         lr.plot.factors(lr.leverage_scores(A))
+    with pytest.raises(TypeError, match="LeverageResult has no picture"):
+        lr.leverage_scores(A).plot()
+
+
+def test_the_factors_of_a_completed_matrix_are_drawn(A):
+    result = lr.complete(A[:, :2] @ A[:2], 2, rng=0)
+    left, right = result.plot()
+    np.testing.assert_array_equal(left.lines[0].get_ydata(), result.U[:, 0])
+    np.testing.assert_array_equal(right.lines[1].get_ydata(), result.V[:, 1])
 
 
 def test_a_phase_diagram_shows_the_line_of_one_half():
     share = np.linspace(0, 1, 12).reshape(3, 4)
     ax = lr.plot.phase_diagram([1, 2, 3, 4], [0.1, 0.2, 0.3], share)
     assert len(ax.collections) == 2
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["half of them succeed"]
     with pytest.raises(ValueError, match=r"shape .*\(2, 4\), got \(3, 4\)"):
         lr.plot.phase_diagram([1, 2, 3, 4], [0.1, 0.2], share)

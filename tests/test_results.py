@@ -31,6 +31,23 @@ def test_results_unpack_and_index_like_tuples():
     assert result.shape == (12, 8)
 
 
+@pytest.mark.parametrize(
+    ("make", "shown"),
+    [
+        (lambda A: lr.FrequentDirections(4).partial_fit(A).result(), "B: (4, 8), delta: "),
+        (lambda A: lr.strongest_columns(A, 3), "indices: (3,), coefficients: (12, 3)"),
+        (lambda A: lr.split_half(A.reshape(12, 4, 2), 1, splits=1, rng=0), "scores: (1,)"),
+        (lambda A: lr.lstsq(A, A[:, 0]), "x: (8,)"),
+    ],
+    ids=["frequent directions", "strongest columns", "split half", "least squares"],
+)
+def test_a_representation_shows_shapes_and_numbers_but_no_arrays(make, shown):
+    text = repr(make(random_array((12, 8), "float64", 1)))
+    assert shown in text
+    assert "array" not in text
+    assert "\n" not in text
+
+
 def test_results_and_info_are_frozen():
     _, result = decompose()
     with pytest.raises(dataclasses.FrozenInstanceError):

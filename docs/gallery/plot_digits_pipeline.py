@@ -27,6 +27,6 @@ shares = search.param_grid["pca__n_components"]
 left.plot(shares, search.cv_results_["mean_test_score"], "o-")
 left.set(xlabel="share of the variance kept", ylabel="accuracy, three folds")
 Z = PCA(2).fit_transform(X)
-points = right.scatter(*Z.T, c=y, s=6, cmap="tab10")
+points = right.scatter(*Z.T, c=y, s=6, cmap="tab10", vmin=-0.5, vmax=9.5)
 right.set(title="two components", xticks=[], yticks=[])
 figure.colorbar(points, ax=right, ticks=range(10))

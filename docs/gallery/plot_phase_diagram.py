@@ -25,7 +25,9 @@ with warnings.catch_warnings():
                 seen = generator.random(A.shape) < share
                 result = lr.complete((A, seen), int(rank), method="altmin", maxiter=60, holdout=0.0, rng=seed)
                 won[i, j] += np.linalg.norm(result.U @ result.V.T - A) < 1e-3 * np.linalg.norm(A)
-ax = lr.plot.phase_diagram(ranks, shares, won / trials, plt.figure(figsize=(6, 4)).subplots())
-ax.plot(ranks, ranks * (80 - ranks) / 1600, "b:", label="as many entries as parameters")
+ax = lr.plot.phase_diagram(ranks, shares, won / trials, plt.figure(figsize=(7, 4), layout="constrained").subplots())
+ax.plot(
+    ranks, ranks * (80 - ranks) / 1600, ":", color="deepskyblue", linewidth=2, label="as many entries as parameters"
+)
 ax.set(xlabel="rank", ylabel="share of entries observed", ylim=(0.05, 0.75))
-ax.legend()
+ax.legend(loc="upper left")

@@ -17,6 +17,6 @@ for axes, (tol, result) in zip(panels, results.items(), strict=False):
     axes.imshow(result.U * result.s @ result.Vh, cmap="gray", vmin=0, vmax=1)
     axes.set(title=f"tol={tol}: rank {result.s.size}", xticks=[], yticks=[])
 lr.plot.error_against_rank(results[0.05], panels[3])
-panels[3].set_title("relative error")
+panels[3].set_title("of every smaller rank")
 for tol, result in results.items():
     print(f"tol={tol}: rank {result.s.size}, error {result.info.error:.4f} ({result.info.error_kind})")

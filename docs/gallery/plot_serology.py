@@ -32,8 +32,8 @@ figure, panels = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained", wid
 order = np.argsort(samples[:, 0])
 panels[0].plot(samples[order, 1], ".", color="C1", markersize=3, label="second pattern")
 panels[0].plot(samples[order, 0], color="C0", linewidth=2, label="first pattern")
-panels[0].legend()
-panels[0].set(title="samples, ordered by the first pattern", xlabel="sample")
+panels[0].legend(loc="upper center", ncols=2, fontsize=9)
+panels[0].set(title="samples, ordered by the first pattern", xlabel="sample", ylim=(-0.09, 0.11))
 for axes, factor, names, title in (
     (panels[1], antigens, data.ticks[1], "antigens"),
     (panels[2], receptors, data.ticks[2], "receptors"),

@@ -35,5 +35,7 @@ for j in np.argsort(-np.hypot(Vh[1], Vh[2]))[:20]:
     if all(abs(place[0] - x) > 0.25 or abs(place[1] - y) > 0.06 for x, y in written):
         left.annotate(words[j], place, color="tab:red")
         written.append(place)
-left.set(xlabel="second vector", ylabel="third vector", title="documents, and the words that place them")
+left.set(
+    xlabel="second vector", ylabel="third vector", title="documents, and the words that place them", xlim=(None, 0.95)
+)
 lr.plot.spectrum(result, right)

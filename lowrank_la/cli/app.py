@@ -8,13 +8,26 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 import lowrank_la as lr
 
 _PROGRAM = "lowrank-la"
 _INTERRUPTED = 130
 
-app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
+_ORDER = ("svd", "pca", "complete", "rpca", "cp", "tucker", "sample", "wht", "info")
+
+
+class _InOrder(typer.core.TyperGroup):
+    """A group that lists its commands as the documentation does, not as the files are read."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(
+            super().list_commands(ctx), key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER)
+        )
+
+
+app = typer.Typer(cls=_InOrder, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,7 +60,9 @@ def _say(kind: str, message: Any) -> None:
 
 def _reason(error: Exception) -> str:
     if hasattr(error, "format_message"):
-        return error.format_message()
+        context = getattr(error, "ctx", None)
+        told = error.format_message()
+        return f"{told.rstrip('.')}; see {context.command_path} --help" if context else told
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__

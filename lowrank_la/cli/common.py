@@ -16,6 +16,8 @@ import typer
 from lowrank_la.reading import read_matrix
 from lowrank_la.results import is_writable, replacing
 
+_FORMATS = (".npy", ".npz", ".mtx", ".csv", ".tsv", ".parquet", ".h5", ".hdf5", ".zarr", ".png", ".jpg", ".txt")
+
 
 def integer(text: str) -> int:
     """The integer that an option gives."""
@@ -25,12 +27,18 @@ def integer(text: str) -> int:
         raise typer.BadParameter(f"{text!r} is not an integer") from None
 
 
-File = Annotated[Path, typer.Argument(help="Matrix: .npy .npz .mtx .csv .tsv .parquet .h5 .zarr or an image.")]
-Rank = Annotated[int | None, typer.Option(parser=integer, metavar="K", help="Rank of the answer.")]
+def written(parts: str) -> Any:
+    """The option that writes an answer; its help says what the file holds."""
+    return typer.Option("--output", "-o", metavar="X.npz", help=f"Write {parts} to this .npz file.")
+
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Matrix: .npy .npz .mtx .csv .tsv .parquet .h5 .zarr or an image.")
+]
+Rank = Annotated[int | None, typer.Option(parser=integer, metavar="K", help="Rank of the answer, at most.")]
 Tol = Annotated[float | None, typer.Option(metavar="T", help="Relative Frobenius error to reach, in (0, 1).")]
 Seed = Annotated[int, typer.Option(parser=integer, metavar="S", help="Seed of what is random.")]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer to this .npz file.")]
-Key = Annotated[str | None, typer.Option(help="Name of the matrix inside an .npz, HDF5 or Zarr file.")]
+Key = Annotated[str | None, typer.Option(metavar="NAME", help="Name of the matrix inside an .npz, HDF5 or Zarr file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -41,11 +49,23 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - started
 
 
-def opened(file: Path, key: str | None, *outputs: Path | None, read: Callable[..., Any] = read_matrix) -> Any:
-    """The data of a file, read once it is known that the answer can be written."""
-    for path in outputs:
-        check_writable(path)
+def opened(
+    file: Path,
+    key: str | None,
+    output: Path | None = None,
+    array: Path | None = None,
+    read: Callable[..., Any] = read_matrix,
+) -> Any:
+    """The data of a file, read once it is known that the answer can be written: a result, and perhaps an array."""
+    check_writable(output)
+    check_writable(array, ".npy")
     return read(file, key=key)
+
+
+def check_asked(rank: Any, tol: float | None, name: str = "--rank K") -> None:
+    """Refuse a command that is asked for neither a rank nor a tolerance."""
+    if rank is None and tol is None:
+        raise ValueError(f"give {name} or --tol T, or both: then whichever comes first")
 
 
 def solved(data: Any, size: Callable[[Any], Any], work: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
@@ -77,10 +97,12 @@ def show_progress(as_json: bool) -> bool:
     return sys.stderr.isatty() and not as_json
 
 
-def check_writable(path: Path | None) -> None:
-    """Refuse an output that can't be written before the work, not after it."""
+def check_writable(path: Path | None, ending: str = ".npz") -> None:
+    """Refuse an output that can't be written, or is named as another format, before the work and not after it."""
     if path is None:
         return
+    if path.suffix != ending and path.suffix.lower() in _FORMATS:
+        raise ValueError(f"{path}: what is written here is an {ending} file; give a name that ends in {ending}")
     if path.is_dir():
         raise ValueError(f"{path}: is a folder, a file to write was expected")
     if not path.parent.is_dir():
@@ -119,12 +141,12 @@ def answer(report: dict[str, Any], as_json: bool) -> None:
     for name in ("shape", "ranks"):
         if name in shown:
             shown[name] = " × ".join(map(str, shown[name]))
-    typer.echo("\n".join(f"{name.replace('_', ' '):<16} {_listed(value)}" for name, value in shown.items()))
+    width = max(16, *map(len, shown))
+    typer.echo("\n".join(f"{name.replace('_', ' '):<{width}} {_listed(value)}" for name, value in shown.items()))
 
 
 def _listed(value: Any) -> Any:
-    """The first entries of a list, numbers with six digits."""
-    if not isinstance(value, list):
-        return value
-    parts = [f"{entry:.6g}" if isinstance(entry, float) else str(entry) for entry in value[:6]]
-    return ", ".join(parts) + (", …" if len(value) > 6 else "")
+    """A value, or the first entries of a list, numbers with six digits."""
+    if isinstance(value, list):
+        return ", ".join(str(_listed(entry)) for entry in value[:6]) + (", …" if len(value) > 6 else "")
+    return f"{value:.6g}" if isinstance(value, float) else value

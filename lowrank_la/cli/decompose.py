@@ -25,10 +25,10 @@ from .common import (
     AsJson,
     File,
     Key,
-    Output,
     Rank,
     Seed,
     Tol,
+    check_asked,
     check_writable,
     finish,
     finite,
@@ -36,6 +36,7 @@ from .common import (
     opened,
     show_progress,
     solved,
+    written,
 )
 
 _PHOTOGRAPH_RANK = 40
@@ -43,36 +44,40 @@ _REPEATS = 7
 _PATIENCE = 0.3
 
 
-@app.command("svd")
+@app.command("svd", short_help="Singular values and vectors.")
 def _svd(
     file: Annotated[
-        Path | None, typer.Argument(help="Matrix to decompose; the photograph that ships if left out.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="Matrix to decompose; the photograph that ships if left out."),
     ] = None,
-    rank: Annotated[int | None, typer.Option(parser=integer, metavar="K", help="Number of singular triplets.")] = None,
-    tol: Annotated[
-        float | None, typer.Option(metavar="T", help="Relative Frobenius error to reach, in (0, 1).")
+    rank: Annotated[
+        int | None, typer.Option(parser=integer, metavar="K", help="Number of singular triplets, at most.")
     ] = None,
+    tol: Tol = None,
     center: Annotated[bool, typer.Option("--center", help="Subtract the mean of the rows first.")] = False,
-    method: Annotated[str, typer.Option(help="auto, or one that lowrank_la.svd offers.")] = "auto",
-    seed: Annotated[int, typer.Option(parser=integer, metavar="S", help="Seed of the random start.")] = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write U, s, Vh to this .npz file.")] = None,
-    key: Annotated[str | None, typer.Option(help="Name of the matrix inside an .npz, HDF5 or Zarr file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, dense, gram, krylov, fused, hermitian or subspace.")
+    ] = "auto",
+    seed: Seed = 0,
+    output: Annotated[Path | None, written("U, s, Vh")] = None,
+    key: Key = None,
+    as_json: AsJson = False,
     picture: Annotated[bool | None, typer.Option(help="Write a .png beside the factors.", show_default=False)] = None,
 ):
     """Truncated singular value decomposition of the matrix in FILE, to a rank or to a tolerance.
 
     Reads .npy .npz .mtx .mtx.gz .csv .tsv .parquet .h5 .zarr and images. Without FILE, decomposes the photograph that
     ships with the package, compares with dense LAPACK and writes the factors to photograph-svd.npz.
+
+    Example: lowrank-la svd data.csv --tol 0.05 --center -o factors.npz
     """
     demo = file is None
     rank = _PHOTOGRAPH_RANK if demo and rank is None and tol is None else rank
-    if (rank is None) == (tol is None):
-        raise ValueError("give either --rank K or --tol T, not both" if tol is not None else "give --rank K or --tol T")
+    check_asked(rank, tol)
     output = Path("photograph-svd.npz") if demo and output is None else output
     drawing = _picture_path(picture, demo, file, output)
-    for path in (output, drawing):
-        check_writable(path)
+    check_writable(output)
+    check_writable(drawing, ".png")
 
     A = datasets.photograph() if file is None else read_matrix(file, key=key)
     options = {"tol": tol, "center": center, "method": method, "rng": seed}
@@ -190,13 +195,13 @@ def _time_text(report: dict[str, Any]) -> str:
     return f"{1e3 * own:.1f} ms; dense LAPACK takes {1e3 * lapack:.1f} ms (ratio {lapack / own:.1f})"
 
 
-@app.command("pca")
+@app.command("pca", short_help="Principal components; rows are samples.")
 def _pca(
     file: File,
     rank: Rank = None,
     tol: Tol = None,
     seed: Seed = 0,
-    output: Output = None,
+    output: Annotated[Path | None, written("U, s, Vh and the mean")] = None,
     key: Key = None,
     as_json: AsJson = False,
 ):
@@ -204,6 +209,7 @@ def _pca(
 
     Example: lowrank-la pca table.csv --rank 3 -o components.npz
     """
+    check_asked(rank, tol)
     A = opened(file, key, output)
     options = {"tol": tol, "center": True, "rng": seed, "progress": show_progress(as_json)}
     result, report = solved(A, lambda found: len(found.s), lambda: lr.svd(A, rank, **options))

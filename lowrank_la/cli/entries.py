@@ -13,18 +13,20 @@ import lowrank_la as lr
 from lowrank_la.results import to_host
 
 from .app import app
-from .common import AsJson, File, Key, Output, Rank, Seed, finish, opened, show_progress, solved, write_array
+from .common import AsJson, File, Key, Rank, Seed, finish, opened, show_progress, solved, write_array, written
 
 
-@app.command("complete")
+@app.command("complete", short_help="What is missing, from a low-rank matrix.")
 def _complete(
     file: File,
     rank: Rank = None,
     tol: Annotated[float, typer.Option(metavar="T", help="Relative residual on the known entries.")] = 1e-6,
     regularization: Annotated[float, typer.Option(metavar="L", help="Penalty of the factors, for noisy data.")] = 0.0,
     seed: Seed = 0,
-    output: Output = None,
-    fill: Annotated[Path | None, typer.Option(help="Write the completed matrix to this .npy file.")] = None,
+    output: Annotated[Path | None, written("the factors U, V")] = None,
+    fill: Annotated[
+        Path | None, typer.Option(metavar="X.npy", help="Write the completed matrix to this .npy file.")
+    ] = None,
     key: Key = None,
     as_json: AsJson = False,
 ):
@@ -41,14 +43,18 @@ def _complete(
     finish(result, report, output, as_json)
 
 
-@app.command("rpca")
+@app.command("rpca", short_help="Low rank, and gross errors of some entries.")
 def _rpca(
     file: File,
     rank: Rank = None,
-    method: Annotated[str, typer.Option(help="auto, or one that lowrank_la.robust_pca offers.")] = "auto",
+    method: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, accaltproj, ircur, scaled_gd, pcp or godec.")
+    ] = "auto",
     seed: Seed = 0,
-    output: Output = None,
-    fill: Annotated[Path | None, typer.Option(help="Write the matrix without the errors to this .npy file.")] = None,
+    output: Annotated[Path | None, written("U, s, Vh and the sparse errors S")] = None,
+    fill: Annotated[
+        Path | None, typer.Option(metavar="X.npy", help="Write the matrix without the errors to this .npy file.")
+    ] = None,
     key: Key = None,
     as_json: AsJson = False,
 ):

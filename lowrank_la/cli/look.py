@@ -15,7 +15,7 @@ from .app import app
 from .common import AsJson, File, Key, account, answer
 
 
-@app.command("info")
+@app.command("info", short_help="What a file holds, and where it came from.")
 def _info(file: File, key: Key = None, as_json: AsJson = False):
     """What FILE holds: a result that lowrank-la or the library saved, with its provenance, or a matrix.
 
@@ -31,7 +31,7 @@ def _info(file: File, key: Key = None, as_json: AsJson = False):
     if as_json:
         answer(report, True)
     else:
-        shapes = ", ".join(f"{name} {shape}" for name, shape in parts.items())
+        shapes = ", ".join(f"{name} {_text(shape)}" for name, shape in parts.items())
         typer.echo(f"{'result':<10} {type(result).__name__}: {shapes}\n{result.info.provenance()}")
 
 
@@ -46,7 +46,16 @@ def _saved(file: Any) -> Any:
 
 
 def _shape(part: Any) -> Any:
-    return [list(to_host(x).shape) for x in part] if isinstance(part, tuple) else list(to_host(part).shape)
+    if isinstance(part, (tuple, list)):
+        return [_shape(each) for each in part]
+    return list(part.shape) if hasattr(part, "shape") else list(np.shape(to_host(part)))
+
+
+def _text(shape: Any) -> str:
+    """Sizes as they are read aloud; one after the other for a list of factors."""
+    if shape and isinstance(shape[0], list):
+        return " and ".join(map(_text, shape))
+    return "×".join(map(str, shape)) if shape else "a number"
 
 
 def _of_matrix(A: Any) -> dict[str, Any]:
@@ -60,8 +69,8 @@ def _of_matrix(A: Any) -> dict[str, Any]:
         "dtype": str(A.dtype),
         "nonzeros": int(np.count_nonzero(values)),
         "missing": missing,
-        "least": float(np.abs(known).min()) if known.size else None,
-        "largest": float(np.abs(known).max()) if known.size else None,
+        "least_magnitude": float(np.abs(known).min()) if known.size else None,
+        "largest_magnitude": float(np.abs(known).max()) if known.size else None,
         "frobenius_norm": float(
             np.linalg.norm(known.astype(np.complex128 if known.dtype.kind == "c" else float).ravel())
         ),

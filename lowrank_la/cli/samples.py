@@ -12,18 +12,20 @@ import lowrank_la as lr
 from lowrank_la.results import to_host
 
 from .app import app
-from .common import AsJson, File, Key, Output, Seed, answer, finish, integer, opened, timed, write_array
+from .common import AsJson, File, Key, Seed, answer, finish, integer, opened, timed, write_array, written
 
 
-@app.command("sample")
+@app.command("sample", short_help="Rows that stand for all.")
 def _sample(
     file: File,
-    size: Annotated[int, typer.Option(parser=integer, metavar="K", help="Number of rows.")],
+    size: Annotated[
+        int, typer.Option(parser=integer, metavar="K", help="Number of rows; in expectation, where they are drawn.")
+    ],
     by: Annotated[
-        str, typer.Option(help="leverage (random, with weights) or pivots (the rows that span best).")
+        str, typer.Option(metavar="NAME", help="leverage (random, with weights) or pivots (the rows that span best).")
     ] = "leverage",
     seed: Seed = 0,
-    output: Output = None,
+    output: Annotated[Path | None, written("indices and weights, or coefficients,")] = None,
     key: Key = None,
     as_json: AsJson = False,
 ):
@@ -46,13 +48,15 @@ def _sample(
     finish(result, report, output, as_json)
 
 
-@app.command("wht")
+@app.command("wht", short_help="Walsh-Hadamard transform of rows or columns.")
 def _wht(
     file: File,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Write the transform to this .npy file.")],
-    order: Annotated[str, typer.Option(help="natural, sequency or dyadic.")] = "natural",
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="X.npy", help="Write the transform to this .npy file.")
+    ],
+    order: Annotated[str, typer.Option(metavar="NAME", help="natural, sequency or dyadic.")] = "natural",
     ortho: Annotated[bool, typer.Option("--ortho", help="Divide by the root of the length.")] = False,
-    axis: Annotated[int, typer.Option(parser=integer, help="0 transforms columns, 1 rows.")] = 1,
+    axis: Annotated[int, typer.Option(parser=integer, metavar="A", help="0 transforms columns, 1 rows.")] = 1,
     key: Key = None,
     as_json: AsJson = False,
 ):
@@ -60,7 +64,7 @@ def _wht(
 
     Example: lowrank-la wht signals.npy -o spectrum.npy --order sequency
     """
-    A = opened(file, key, output)
+    A = opened(file, key, array=output)
     A = A if isinstance(A, np.ndarray) else A.toarray()
     transformed, seconds = timed(lambda: lr.fwht(A, axis, order=order, norm="ortho" if ortho else None))
     report = {"shape": list(A.shape), "order": order, "seconds": seconds}

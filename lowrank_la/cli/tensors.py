@@ -14,19 +14,19 @@ from lowrank_la.reading import read_array
 from lowrank_la.results import to_host
 
 from .app import app
-from .common import AsJson, Key, Output, Seed, Tol, finish, integer, opened, show_progress, solved
+from .common import AsJson, Key, Seed, Tol, check_asked, finish, integer, opened, show_progress, solved, written
 
-Tensor = Annotated[Path, typer.Argument(help="Tensor: .npy .npz .h5 .zarr, or a matrix in any format.")]
+Tensor = Annotated[Path, typer.Argument(metavar="FILE", help="Tensor: .npy .npz .h5 .zarr, or a matrix in any format.")]
 
 
-@app.command("cp")
+@app.command("cp", short_help="A tensor as a sum of rank-one terms.")
 def _cp(
     file: Tensor,
     rank: Annotated[int, typer.Option(parser=integer, metavar="R", help="Number of terms.")],
     nonneg: Annotated[bool, typer.Option("--nonneg", help="Factors without negative numbers.")] = False,
-    method: Annotated[str, typer.Option(help="als, or another that lowrank_la.cp offers.")] = "als",
+    method: Annotated[str, typer.Option(metavar="NAME", help="als, gauss_newton, leverage or random.")] = "als",
     seed: Seed = 0,
-    output: Output = None,
+    output: Annotated[Path | None, written("weights and factors")] = None,
     key: Key = None,
     as_json: AsJson = False,
 ):
@@ -44,14 +44,14 @@ def _cp(
     finish(result, report, output, as_json)
 
 
-@app.command("tucker")
+@app.command("tucker", short_help="A tensor as a core and orthonormal factors.")
 def _tucker(
     file: Tensor,
     ranks: Annotated[str | None, typer.Option(metavar="R,R,R", help="Rank of every mode, or one for all.")] = None,
     tol: Tol = None,
-    method: Annotated[str, typer.Option(help="auto, or another that lowrank_la.tucker offers.")] = "auto",
+    method: Annotated[str, typer.Option(metavar="NAME", help="auto, st_hosvd, hooi or randomized.")] = "auto",
     seed: Seed = 0,
-    output: Output = None,
+    output: Annotated[Path | None, written("core and factors")] = None,
     key: Key = None,
     as_json: AsJson = False,
 ):
@@ -59,6 +59,7 @@ def _tucker(
 
     Example: lowrank-la tucker cube.npy --tol 0.01 -o small.npz
     """
+    check_asked(ranks, tol, "--ranks R,R,R")
     X = opened(file, key, output, read=read_array)
     options = {"tol": tol, "method": method, "rng": seed, "progress": show_progress(as_json)}
     work = partial(lr.tucker, X, _ranks(ranks, X.ndim), **options)

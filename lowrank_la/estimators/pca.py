@@ -141,7 +141,7 @@ class PCA(Principal):
 
     def _fit(self, X):
         X = read(self, X, reset=True, least_samples=2)
-        found = leading_triplets(self, X, self.svd_solver, center=True)
+        found = leading_triplets(self, X, "svd_solver", center=True)
         self.n_samples_ = X.shape[0]
         self._remember(found, X.shape[0], total_variance(X, found.mean) * X.shape[0] / (X.shape[0] - 1))
         return found

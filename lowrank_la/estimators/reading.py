@@ -9,6 +9,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .. import _backend as be
 from ..factor.svd import svd
 
+_SOLVERS = ("auto", "krylov", "fused", "subspace", "gram", "dense")
+
 _SPARSE = ("csr", "csc")
 
 
@@ -72,10 +74,12 @@ def rank_and_tol(value, largest, *, name="n_components"):
     raise ValueError(f"{name} must be a positive integer, a share in (0, 1) or None, got {value!r}")
 
 
-def leading_triplets(estimator, X, method, **options):
-    """`svd` of `X` with the parameters that the estimator names."""
+def leading_triplets(estimator, X, solver, **options):
+    """`svd` of `X` with the parameters that the estimator names; its method is the one called `solver`."""
     rank, tol = rank_and_tol(estimator.n_components, min(X.shape))
-    accuracy, oversample, rng = estimator.accuracy, estimator.n_oversamples, seed_of(estimator.random_state)
+    method = be.check_option(solver, getattr(estimator, solver), _SOLVERS)
+    oversample = be.check_count("n_oversamples", estimator.n_oversamples, 0)
+    accuracy, rng = estimator.accuracy, seed_of(estimator.random_state)
     return svd(X, rank, tol=tol, method=method, accuracy=accuracy, oversample=oversample, rng=rng, **options)
 
 

@@ -64,7 +64,7 @@ class TruncatedSVD(Components):
 
     def _fit(self, X):
         X = read(self, X, reset=True)
-        found = leading_triplets(self, X, self.algorithm)
+        found = leading_triplets(self, X, "algorithm")
         self.components_, self.singular_values_, self.info_ = found.Vh, found.s, found.info
         coordinates = found.U * found.s[None, :]
         self.explained_variance_, total = variances(coordinates, X)

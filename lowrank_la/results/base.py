@@ -78,11 +78,18 @@ class Result:
         Returns
         -------
         matplotlib.axes.Axes, or one for every factor
+
+        Raises
+        ------
+        TypeError
+            If the result has neither a spectrum nor factors.
         """
         plot = importlib.import_module(f"{__name__.partition('.')[0]}.plot")
         if hasattr(self, "s") or hasattr(self, "w"):
             return plot.spectrum(self, ax)
-        return plot.factors(self)
+        if hasattr(self, "factors") or (hasattr(self, "U") and (hasattr(self, "Vh") or hasattr(self, "V"))):
+            return plot.factors(self)
+        raise TypeError(f"{type(self).__name__} has no picture: results with a spectrum or with factors have one")
 
     def __repr__(self):
         parts = [f"{name}: {_shapes(getattr(self, name))}" for name in self._unpack]
@@ -93,6 +100,16 @@ class Result:
 
 def load(path):
     """Result written by `Result.save`, with NumPy arrays.
+
+    Parameters
+    ----------
+    path : str or path
+        File that `save` or a command wrote; nothing in it is unpickled.
+
+    Returns
+    -------
+    Result
+        Of the class that was saved.
 
     Raises
     ------
@@ -169,7 +186,12 @@ def _is_tuple_of_arrays(x):
 
 
 def _shapes(x):
-    return tuple(tuple(member.shape) for member in x) if _is_tuple_of_arrays(x) else tuple(x.shape)
+    """Shapes of arrays as a representation shows them; numbers and what else an answer holds as they are."""
+    if _is_tuple_of_arrays(x):
+        return tuple(tuple(member.shape) for member in x)
+    if getattr(x, "shape", ()):
+        return tuple(x.shape)
+    return f"{float(x):.6g}" if isinstance(x, float) or (_is_array(x) and "float" in str(x.dtype)) else repr(x)
 
 
 def _is_array(x):

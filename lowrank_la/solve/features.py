@@ -23,8 +23,8 @@ class _Polynomials:
 
     _interval: tuple[float, float]
 
-    def __init__(self, count):
-        self.count = be.check_count("d", count)
+    def __init__(self, d):
+        self.count = be.check_count("d", d)
         self._prepare()
 
     def _prepare(self):

@@ -12,7 +12,7 @@ from .congruence import factor_match_score
 from .cp import decomposed
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SplitHalfResult(Result):
     """Agreement of the decompositions of two halves, a NumPy array with one number for each random split."""
 

@@ -11,7 +11,7 @@ from .fwht import fwht
 _BASES = ("dct", "hadamard")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class StrongestColumnsResult(Result):
     """``indices, coefficients`` with ``A ≈ coefficients @ C[:, indices]ᵀ`` for the orthonormal basis C.
 
