@@ -83,6 +83,7 @@ from .linalg import (
     solve_upper,
     top_eigh,
 )
+from .losses import loss_gradients, losses_compiled, residual_products
 from .namespace import (
     dense_array,
     device,
@@ -109,7 +110,7 @@ from .products import (
     vdot_real,
 )
 from .rng import Key, NativeKey, gaussian, integers, kernel_words, rademacher, resolve_rng, uniform
-from .segment import segment_sum
+from .segment import placed, segment_sum
 from .sparse import CSR, csr_of, is_sparse, sparse_kind, sparse_take, stored_entries, to_csr
 from .state_space import filter_states, smooth_states
 from .supports import SUPPORT, Support, supports
@@ -195,6 +196,8 @@ __all__ = [
     "kernel_words",
     "kind",
     "line_numbers",
+    "loss_gradients",
+    "losses_compiled",
     "mH",
     "map_blocks",
     "map_row_panels",
@@ -203,6 +206,7 @@ __all__ = [
     "namespace",
     "on_accelerator",
     "order_of",
+    "placed",
     "places_without",
     "products_twin",
     "rademacher",
@@ -212,6 +216,7 @@ __all__ = [
     "require_finite",
     "require_untracked",
     "require_writable",
+    "residual_products",
     "resolve_rng",
     "right_solve_upper",
     "rows_twin",

@@ -24,6 +24,7 @@ _SORTED_FROM = 1 << 14
 _GATHERED = 1 << 21  # numbers held at once by the portable forms
 _LINE = 1 << 18  # numbers of a line held at once by the kernel of row solves
 ROWS = 1 << 20  # numbers of the Khatri-Rao product held at once by a worker of row solves
+_LEAST, _PARTS = 1 << 15, 32  # such numbers of a part, at least, and parts that there are, about, at most
 _LANES = 4
 _LONG = 1.5  # entries a fibre from which on fibres are worth a loop of their own
 
@@ -204,20 +205,19 @@ def fibre_row_solves(tree, values, roots, F, first, rank, damping):
             np.zeros((1, 2)), 0, 0, lines.stop - lines.start,
         )  # fmt: skip
 
-    map_blocks(run, _line_parts(tree, pointers, width))
+    map_blocks(run, _line_parts(pointers, width))
     return np.ascontiguousarray(target[:, :rank])
 
 
-def _line_parts(tree, pointers, width):
-    """The parts of the tree, cut where the rows of their entries are many."""
-    parts = []
-    for part in tree.parts:
-        low = part.start
-        while low < part.stop:
-            high = int(np.searchsorted(pointers, pointers[low] + ROWS // width, side="right")) - 1
-            high = min(max(high, low + 1), part.stop)
-            parts.append(slice(low, high))
-            low = high
+def _line_parts(pointers, width):
+    """Slices of lines whose entries have rows of about as many numbers together, not too few nor too many."""
+    lines, total = pointers.shape[0] - 1, int(pointers[-1])
+    step = min(ROWS, max(_LEAST, total * width // _PARTS)) // width
+    parts, low = [], 0
+    while low < lines:
+        high = int(np.searchsorted(pointers, pointers[low] + step, side="right")) - 1
+        parts.append(slice(low, min(max(high, low + 1), lines)))
+        low = parts[-1].stop
     return parts
 
 

@@ -30,6 +30,16 @@ def segment_sum(values, ids, n, xp=None):
     return _SUMS.get(kind(xp), _by_selection)(values, ids, n, xp)
 
 
+def placed(values, ids, n, xp=None):
+    """An array of `n` zeros with `values` (k,) at the distinct places `ids` (k,)."""
+    xp = namespace(values, ids) if xp is None else xp
+    if kind(xp) not in ("numpy", "torch", "cupy"):
+        return segment_sum(values, ids, n, xp)
+    out = xp.zeros((n,), dtype=values.dtype, device=device(values))
+    out[ids] = values
+    return out
+
+
 def _numpy(values, ids, n, _):
     from scipy.sparse import csc_array
 

@@ -54,6 +54,8 @@ _NUMPY_KERNELS = {
     "walsh_exact": "walsh",
     "walsh_sampled": "walsh_sampled",
     "als_update": "als_update",
+    "loss_sums": "losses",
+    "residual_products": "residuals",
 }
 
 

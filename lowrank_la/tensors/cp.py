@@ -107,6 +107,10 @@ def cp(
     `method`, `init`, `maxiter` and `callback` then do nothing. Singular vectors of data with symmetries can be a saddle
     point, which sweeps never leave: compare with ``init="random"`` or further `starts`.
 
+    With `mask` or `weights` each row has normal equations of its own. Where three entries of ten or more are observed
+    (real data, small rank), the Gram matrices of all rows are products of the array of weights with pairs of columns,
+    and three more arrays of the size of `X` are held; elsewhere the observed entries are gone through one by one.
+
     References
     ----------
     .. [1] phan_tichavsky_cichocki_2013

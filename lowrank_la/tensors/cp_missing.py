@@ -2,25 +2,26 @@
 
 import math
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from .. import _backend as be
 from ..factor.iteration import Watch
 from .cp_als import Fitted
+from .filled_entries import filled_entries
 from .kruskal import balanced
-from .row_solves import solve_rows
+from .row_solves import ListedEntries
 
 _EXTRAPOLATED_FROM = 3
 _FARTHEST = 50.0  # multiples of the last step that are tried
 _PATIENCE = 2
 _TRIALS = 4  # random starts besides the spectral one
 _TRIAL_SWEEPS = 10
+_SETTLED = 1e-4  # change of a trial's residual, relative to itself, that a further sweep is not taken for
 _SPECTRAL_UP_TO = 1 << 11  # length of a mode whose Gram matrix is formed for the start
 
 
-def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True):
+def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True, settled=0.0, entries=None):
     """CP factors that minimise ``Σ w |x - model|²`` over the observed entries, from the starting `factors`.
 
     Parameters
@@ -32,9 +33,14 @@ def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True):
         Change of the relative residual in a sweep, twice in a row, that ends the iteration.
     watch : Watch
     accelerate : bool
-        Go along the step of each sweep to where the residual is least: it is a polynomial of the length.
+        Go along the step of a sweep to where the residual is least: it is a polynomial of the length. A sweep that is
+        to confirm that the residual stands still is taken as it is.
     means : bool
         Give rows without observed entries the mean of the others.
+    settled : float
+        Change relative to the residual itself that ends the iteration as well.
+    entries : FilledEntries or ListedEntries, optional
+        What `entries_of` gives.
 
     Returns
     -------
@@ -51,19 +57,20 @@ def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True):
         fitted.factors = [factor * 0 for factor in fitted.factors]
         fitted.errors, fitted.converged, fitted.reason = [0.0], True, "all observed entries are zero"
         return fitted
-    gap: Any = None
+    entries = entries or entries_of(observed, factors[0].shape[1])
     waited = 0
     floor = 8 * be.eps(observed.tensor.dtype)
     while True:
-        old, old_gap = fitted.factors, gap
-        fitted.factors = _swept(observed, old)
-        gap = _gap(observed, fitted.factors)
-        if accelerate and old_gap is not None and len(fitted.errors) >= _EXTRAPOLATED_FROM:
-            fitted.factors, gap = _extrapolated(observed, old, old_gap, fitted.factors, gap)
-        error = observed.weighted_norm(gap) / observed.norm
+        old, new = fitted.factors, _swept(entries, fitted.factors, fitted.errors[-1] if fitted.errors else math.inf)
+        fitted.factors, square = (
+            _extrapolated(entries, old, new)
+            if accelerate and len(fitted.errors) >= _EXTRAPOLATED_FROM and not waited
+            else (new, entries.products([new])[0, 0])
+        )
+        error = math.sqrt(square) / observed.norm
         change = abs(fitted.errors[-1] - error) if fitted.errors else math.inf
         fitted.errors.append(error)
-        waited = waited + 1 if change < tol else 0
+        waited = waited + 1 if change < max(tol, settled * error) else 0
         over = watch.tick(error=error)
         fitted.converged = waited >= _PATIENCE or error <= floor
         if fitted.converged or over:
@@ -75,37 +82,42 @@ def fit_observed(observed, factors, tol, watch, *, accelerate=True, means=True):
     return fitted
 
 
-def relative_error(observed, weights, factors):
+def entries_of(observed, rank):
+    """The observed entries in the form in which sums over them cost least for models of `rank` terms."""
+    return filled_entries(observed, rank) or ListedEntries(observed)
+
+
+def relative_error(observed, entries, weights, factors):
     """``(error, "exact")`` of weights and factors at the observed entries."""
     if observed.norm == 0.0:
         return 0.0, "exact"
-    gap = observed.tensor.values - observed.tensor.entries(weights / observed.scale, factors)
-    return observed.weighted_norm(gap) / observed.norm, "exact"
+    weights = observed.tensor.xp.astype(weights / observed.scale, factors[0].dtype)
+    scaled = [factors[0] * weights[None, :], *factors[1:]]
+    return math.sqrt(entries.products([scaled])[0, 0]) / observed.norm, "exact"
 
 
-def gradient(observed, factors):
+def gradient(observed, entries, factors):
     """‖∇‖ of half the squared error, weights spread over the modes, over ``‖X‖^(2 - 1/N)`` of the observed entries."""
     if observed.norm == 0.0:
         return 0.0
-    tensor, share = observed.tensor, observed.norm ** (-1.0 / len(factors))
-    factors = [factor * share for factor in balanced(factors)]
-    gap = tensor.entries(None, factors) - tensor.values / observed.norm
-    if observed.weights is not None:
-        gap = gap * tensor.xp.astype(observed.weights, gap.dtype)
-    return math.sqrt(sum(be.vdot_real(part) for _, part in tensor.with_values(gap).mttkrps(factors)))
+    squares = sum(be.vdot_real(part) for part in entries.pulls(balanced(factors)))
+    return math.sqrt(squares) / observed.norm ** (2.0 - 1.0 / len(factors))
 
 
-def starting_factors(observed, rank, key):
+def starting_factors(observed, rank, key, entries=None):
     """Where to start: the best of some starts after a few sweeps each.
 
     One start has the leading singular vectors of the unfoldings with zeros in place of what is missing, and Gaussian
     columns beyond them and for long modes; the others are Gaussian. The singular vectors alone often lead astray.
     """
+    entries = entries or entries_of(observed, rank)
     spectral = _spectral(observed, rank, key.child("spectral"))
     best, least = None, math.inf
     for trial in range(_TRIALS + 1):
         factors = spectral if trial == 0 and spectral is not None else _gaussian(observed, rank, key.child(trial))
-        found = fit_observed(observed, factors, 1e-12, Watch(_TRIAL_SWEEPS), means=False)
+        found = fit_observed(
+            observed, factors, 1e-12, Watch(_TRIAL_SWEEPS), means=False, settled=_SETTLED, entries=entries
+        )
         if found.errors[-1] < least:
             best, least = found.factors, found.errors[-1]
     return best
@@ -131,19 +143,15 @@ def _spectral(observed, rank, key):
     return factors
 
 
-def _swept(observed, factors):
+def _swept(entries, factors, error):
     factors = balanced(factors)
     for k in range(len(factors)):
-        factors[k] = solve_rows(observed, factors, k)
+        factors[k] = entries.solve_rows(factors, k, error)
     return factors
 
 
-def _gap(observed, factors):
-    return observed.tensor.values - observed.tensor.entries(None, factors)
-
-
-def _extrapolated(observed, old, old_gap, new, gap):
-    """Factors and residual at the best length of the step from `old` to `new`, which counts as one.
+def _extrapolated(entries, old, new):
+    """Factors at the best length of the step from `old` to `new`, which counts as one, and their squared residual.
 
     The residual of each entry is a polynomial of degree N in the length, known from its values at 0, 1, …, N.
     """
@@ -153,24 +161,14 @@ def _extrapolated(observed, old, old_gap, new, gap):
         return [a + length * d for a, d in zip(old, steps, strict=True)]
 
     nodes = np.arange(len(old) + 1.0)
-    gaps = [old_gap, gap, *(_gap(observed, at(float(node))) for node in nodes[2:])]
-    length = best_length(nodes, _inner_products(observed, gaps))
-    if length is None:
-        return new, gap
-    moved = at(length)
-    moved_gap = _gap(observed, moved)
-    if observed.weighted_norm(moved_gap) < observed.weighted_norm(gap):
-        return moved, moved_gap
-    return new, gap
-
-
-def _inner_products(observed, gaps):
-    """Real parts of the weighted inner products of residuals, a host matrix."""
-    xp, weights = observed.tensor.xp, observed.weights
-    stack = xp.stack(gaps, axis=1)
-    if weights is not None:
-        stack = stack * xp.astype(xp.sqrt(weights), stack.dtype)[:, None]
-    return np.real(be.to_numpy(be.gram(stack))).astype(np.float64)
+    products = entries.products([old, new, *(at(float(node)) for node in nodes[2:])])
+    length = best_length(nodes, products)
+    if length is not None:
+        moved = at(length)
+        square = entries.products([moved])[0, 0]
+        if square < products[1, 1]:
+            return moved, square
+    return new, products[1, 1]
 
 
 def best_length(nodes, products):

@@ -64,17 +64,20 @@ def fit_tensor(tensor, options, watches):
 def fit_observed_entries(observed, options, watches):
     """`CPResult` of the observed entries of a tensor."""
     tensor, best = observed.tensor, None
+    entries = cp_missing.entries_of(observed, options.rank)
     for trial, watch in enumerate(watches):
         key = options.key if trial == 0 else options.key.child(f"trial {trial}")
         if isinstance(options.init, str) or trial:
             if not trial:
                 be.check_option("init", options.init, ("auto",))
-            factors = cp_missing.starting_factors(observed, options.rank, key)
+            factors = cp_missing.starting_factors(observed, options.rank, key, entries)
         else:
             factors = given_factors(tensor, options.rank, options.init)
             factors = [*factors[:-1], factors[-1] / observed.scale]
         with watch:
-            found = cp_missing.fit_observed(observed, factors, options.tol, watch, accelerate=options.accelerate)
+            found = cp_missing.fit_observed(
+                observed, factors, options.tol, watch, accelerate=options.accelerate, entries=entries
+            )
         if best is None or found.errors[-1] < best[0].errors[-1]:
             best = found, watch
         if watch.stopped:
@@ -82,10 +85,10 @@ def fit_observed_entries(observed, options, watches):
     found, watch = best
     weights = tensor.xp.full(options.rank, observed.scale, dtype=be.real_dtype(tensor.xp, tensor.dtype),
                              device=tensor.device)  # fmt: skip
-    gradient = cp_missing.gradient(observed, found.factors)
+    gradient = cp_missing.gradient(observed, entries, found.factors)
     details = {"observed": tensor.count, "unseen": observed.unseen, "gradient": gradient}
     found = Fitted(weights, found.factors, found.errors, found.converged, found.reason, details)
-    measure = partial(cp_missing.relative_error, observed)
+    measure = partial(cp_missing.relative_error, observed, entries)
     return _answer(tensor, options, found, "als of observed entries", watch, measure)
 
 

@@ -111,7 +111,8 @@ def gcp(
 
     Where m ≥ 0 all factors are non-negative. "lbfgs" is the bounded quasi-Newton method of SciPy on the factors, kept
     on the host in double precision, while losses and gradients are computed where the data are: some 6 R flops an entry
-    for a step, in slabs, so that nothing of the size of `X` is made. "adam" draws stored entries and places anywhere,
+    for a step, in slabs, so that nothing of the size of `X` is made; where a mask leaves three entries of ten or more,
+    they and their weights are laid out as arrays of the shape of `X`. "adam" draws stored entries and places anywhere,
     the latter with the slope of f(0, m), the former with what is to be added to it: unbiased without a look-up [2]_.
     An epoch that raises the estimate is undone and the rate cut to a tenth.
 

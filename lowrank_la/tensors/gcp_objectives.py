@@ -7,7 +7,8 @@ from typing import Any
 
 from .. import _backend as be
 from .dimension_tree import balanced_split
-from .kruskal import khatri_rao
+from .filled_entries import filled_arrays, is_mostly_observed
+from .kruskal import khatri_rao, khatri_rao_pullback
 from .losses import Loss
 
 _HOST_SLAB, _DEVICE_SLAB = 1 << 15, 1 << 22  # entries whose losses are formed at a time: a host's stay in the cache
@@ -16,46 +17,75 @@ _TASK = 1 << 19  # entries of a thread's task, whose slabs add to one gradient
 
 @dataclass(frozen=True, eq=False)
 class DenseObjective:
-    """All entries of a dense tensor, the model formed a slab at a time."""
+    """All entries of a dense tensor, the model formed a slab at a time.
+
+    Attributes
+    ----------
+    tensor : DenseTensor
+    loss : Loss
+    weights : DenseTensor, optional
+        Factors of the losses, zeros for entries that are not observed, of which there are all but `observed`: for
+        tensors of the compiled kernel.
+    observed : int, optional
+    """
 
     tensor: Any
     loss: Loss
+    weights: Any = None
+    observed: int | None = None
 
     @property
     def count(self):
         """Number of entries in the sum."""
-        return math.prod(self.tensor.shape)
+        return math.prod(self.tensor.shape) if self.observed is None else self.observed
 
     def __call__(self, factors):
         """Sum of the losses and the gradient for each factor."""
-        tensor, shape, xp = self.tensor, self.tensor.shape, self.tensor.xp
+        tensor, shape, loss = self.tensor, self.tensor.shape, self.loss
         split = balanced_split(shape)
         X, left, right = tensor.matrix(split), khatri_rao(factors[:split]), khatri_rao(factors[split:])
-        turned = left.shape[0] > right.shape[0]
-        short, long, rows = (right, left, X) if turned else (left, right, X.mT)
+        if be.losses_compiled(math.prod(shape), tensor.dtype, tensor.xp):
+            heavy = None if self.weights is None else self.weights.matrix(split)
+            value, of_left, of_right = be.loss_gradients(loss.name, loss.parameter, X, heavy, left, right)
+        else:
+            value, of_left, of_right = _in_slabs(loss, X, left, right, tensor.xp)
+        gradients = [khatri_rao_pullback(of_left, factors[:split], k) for k in range(split)]
+        return value, gradients + [khatri_rao_pullback(of_right, factors[split:], k) for k in range(len(shape) - split)]
 
-        host = be.kind(xp) == "numpy"
-        at_once = max(short.shape[1], (_HOST_SLAB if host else _DEVICE_SLAB) // short.shape[0])
 
-        def task(whole):
-            values, along, across = [], [], xp.zeros_like(short)
-            for start in range(whole.start, whole.stop, at_once):
-                part = slice(start, min(start + at_once, whole.stop))
-                data, model = rows[part, :], be.matmul(long[part, :], short.mT)
-                slope = self.loss.slope(data, model)
-                values.append(_total(self.loss.value(data, model)))
-                along.append(be.matmul(slope, short))
-                across = across + be.matmul(slope.mT, long[part, :])
-            return values, along, across
+def _in_slabs(loss, X, left, right, xp):
+    """Sum of the losses of a matrix under ``left @ right.T``, and its gradients: the twin of the compiled kernel."""
+    turned = left.shape[0] > right.shape[0]
+    short, long, rows = (right, left, X) if turned else (left, right, X.mT)
+    host = be.kind(xp) == "numpy"
+    at_once = max(short.shape[1], (_HOST_SLAB if host else _DEVICE_SLAB) // short.shape[0])
 
-        tasks = be.fixed_partition(long.shape[0], max(at_once, _TASK // short.shape[0]) if host else long.shape[0])
-        found = be.map_blocks(task, tasks) if host else [task(whole) for whole in tasks]
-        along = xp.concat([part for _, of_task, _ in found for part in of_task], axis=0)
-        across = reduce(lambda a, b: a + b, (of_task for _, _, of_task in found))
-        of_left, of_right = (along, across) if turned else (across, along)
-        gradients = [_contracted(of_left, factors[:split], k) for k in range(split)]
-        gradients += [_contracted(of_right, factors[split:], k) for k in range(len(shape) - split)]
-        return math.fsum(value for values, _, _ in found for value in values), gradients
+    def task(whole):
+        values, along, across = [], [], xp.zeros_like(short)
+        for start in range(whole.start, whole.stop, at_once):
+            part = slice(start, min(start + at_once, whole.stop))
+            data, model = rows[part, :], be.matmul(long[part, :], short.mT)
+            slope = loss.slope(data, model)
+            values.append(_total(loss.value(data, model)))
+            along.append(be.matmul(slope, short))
+            across = across + be.matmul(slope.mT, long[part, :])
+        return values, along, across
+
+    tasks = be.fixed_partition(long.shape[0], max(at_once, _TASK // short.shape[0]) if host else long.shape[0])
+    found = be.map_blocks(task, tasks) if host else [task(whole) for whole in tasks]
+    along = xp.concat([part for _, of_task, _ in found for part in of_task], axis=0)
+    across = reduce(lambda a, b: a + b, (of_task for _, _, of_task in found))
+    value = math.fsum(value for values, _, _ in found for value in values)
+    return (value, along, across) if turned else (value, across, along)
+
+
+def observed_objective(observed, loss):
+    """The losses of the observed entries: of a filled array where most are observed and a kernel is compiled for it."""
+    tensor, size = observed.tensor, math.prod(observed.tensor.shape)
+    if not (is_mostly_observed(tensor) and be.losses_compiled(size, tensor.dtype, tensor.xp)):
+        return ObservedObjective(observed, loss)
+    values, weights = filled_arrays(observed)
+    return DenseObjective(values, loss, weights, tensor.count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,18 +153,6 @@ def _sums(factors):
 
 def _gradients(tensor, factors):
     return [part for _, part in tensor.mttkrps(list(factors))]
-
-
-def _contracted(part, factors, k):
-    """The gradient of factor `k` of a group from that of the group's Khatri-Rao product."""
-    xp, rank = be.namespace(part), part.shape[1]
-    before, after = (math.prod(factor.shape[0] for factor in group) for group in (factors[:k], factors[k + 1 :]))
-    part = xp.reshape(part, (before, factors[k].shape[0], after, rank))
-    if factors[k + 1 :]:
-        part = xp.sum(part * khatri_rao(factors[k + 1 :])[None, None, :, :], axis=2)
-    else:
-        part = part[:, :, 0, :]
-    return xp.sum(part * khatri_rao(factors[:k])[:, None, :], axis=0) if factors[:k] else part[0, :, :]
 
 
 def _product(arrays):

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import _backend as be
 from .cp_start import given_factors
-from .gcp_objectives import DenseObjective, ObservedObjective, SparseObjective
+from .gcp_objectives import DenseObjective, SparseObjective, observed_objective
 from .losses import Loss, at_scale, require_allowed
 from .observed import read_observed
 from .tensor import as_tensor
@@ -67,7 +67,7 @@ class Task:
     def objective(self):
         """Sum of the losses and its gradients, as a function of factors."""
         if self.observed is not None:
-            return ObservedObjective(self.observed, self.loss)
+            return observed_objective(self.observed, self.loss)
         return (SparseObjective if self.tensor.is_sparse else DenseObjective)(self.tensor, self.loss)
 
     def reported(self, value):

@@ -59,6 +59,21 @@ def _khatri_rao_pair(A, B):
     return be.namespace(A, B).reshape(A[:, None, :] * B[None, :, :], (A.shape[0] * B.shape[0], A.shape[1]))
 
 
+def khatri_rao_pullback(part, factors, k):
+    """Gradient of factor `k` from that of the Khatri-Rao product of `factors`, real."""
+    if len(factors) == 1:
+        return part
+    xp, rank, n = be.namespace(part), part.shape[1], factors[k].shape[0]
+    part = xp.reshape(part.mT, (rank, -1))
+    if factors[k + 1 :]:
+        after = khatri_rao(factors[k + 1 :]).mT
+        part = (xp.reshape(part, (rank, -1, after.shape[1])) @ after[:, :, None])[:, :, 0]
+    if factors[:k]:
+        before = khatri_rao(factors[:k]).mT
+        part = (before[:, None, :] @ xp.reshape(part, (rank, -1, n)))[:, 0, :]
+    return part.mT
+
+
 def full(weights, factors):
     """The dense tensor of a Kruskal tensor, in the dtype of its factors (half precision is multiplied in single)."""
     xp, given = be.namespace(*factors), factors[0].dtype

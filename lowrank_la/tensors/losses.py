@@ -35,6 +35,8 @@ class Loss:
         The same loss with a parameter over c; None where it has no parameter of the scale of the data.
     best : function, optional
         The model that an entry x by itself would have, or one next to it where that is infinite; x itself for None.
+    parameter : float
+        That of the losses that have one.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Loss:
     degree: float | None = None
     at_scale: Callable[[float], Any] | None = None
     best: Callable[[Any], Any] | None = None
+    parameter: float = 0.0
 
     def least(self, x):
         """The least loss that any model of the single entries `x` has, to rounding."""
@@ -85,7 +88,9 @@ def _huber(delta):
         xp = _xp(m)
         return 2 * xp.clip(m - x, -delta, delta)
 
-    return Loss("huber", value, slope, False, "any", True, degree=2.0, at_scale=lambda c: _huber(delta / c))
+    return Loss(
+        "huber", value, slope, False, "any", True, degree=2.0, at_scale=lambda c: _huber(delta / c), parameter=delta
+    )
 
 
 def _negative_binomial(trials):
@@ -93,7 +98,7 @@ def _negative_binomial(trials):
         "negative_binomial",
         lambda x, m: (trials + x) * _xp(m).log1p(m) - x * _log(m),
         lambda x, m: (trials + x) / (1 + m) - x / (m + _TINY),
-        True, "counts", False, best=lambda x: x / trials,
+        True, "counts", False, best=lambda x: x / trials, parameter=trials,
     )  # fmt: skip
 
 
@@ -104,7 +109,7 @@ def _beta(power):
         "beta",
         lambda x, m: (m + _TINY) ** (power - 1) * ((m + _TINY) / power - x / (power - 1)),
         lambda x, m: (m + _TINY) ** (power - 2) * (m + _TINY - x),
-        True, "positive" if power < 1.0 else "nonneg", True, degree=power,
+        True, "positive" if power < 1.0 else "nonneg", True, degree=power, parameter=power,
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class ObservedTensor:
     norm: float
     heaviest: float = 1.0
 
-    @property
+    @cached_property
     def unseen(self):
         """For each mode the lines without an observed entry, as a list."""
         return [
@@ -111,10 +112,9 @@ def _of_dense(X, mask, weights):
     seen = _host_mask(X, mask, shape, xp)
     given = None if weights is None else _host_weights(weights, shape)
     seen = seen if given is None else seen & (given > 0)
-    coords = np.stack(np.nonzero(seen), axis=1)
     index = be.index_arrays(np.flatnonzero(seen)[:, None], (math.prod(shape),), xp, be.device(X))[0]
     values = xp.take(xp.reshape(X, (-1,)), index)
-    tensor = SparseTensor(coords, values, shape)
+    tensor = SparseTensor.where(seen, values)
     if given is None:
         return tensor, None, 1.0
     heaviest, dtype = _power_of_two(given), be.real_dtype(xp, tensor.dtype)

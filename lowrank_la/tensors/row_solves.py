@@ -5,6 +5,39 @@ import numpy as np
 from .. import _backend as be
 
 
+class ListedEntries:
+    """The observed entries of `observed`, one by one."""
+
+    def __init__(self, observed):
+        self.observed = observed
+        self._known = []  # the models asked for last, with their residuals
+
+    def solve_rows(self, factors, k, _):
+        """As the function of this name."""
+        return solve_rows(self.observed, factors, k)
+
+    def pulls(self, factors):
+        """For each mode ``Σ w (x - m) conj(z)`` of all rows, z being the products of the rows of the other factors."""
+        observed, gap = self.observed, self._gap(factors)
+        if observed.weights is not None:
+            gap = gap * observed.tensor.xp.astype(observed.weights, gap.dtype)
+        return [part for _, part in observed.tensor.with_values(gap).mttkrps(list(factors))]
+
+    def products(self, models):
+        """Real parts of the weighted inner products of the residuals of some models, a host matrix."""
+        known, observed, xp = dict(self._known), self.observed, self.observed.tensor.xp
+        gaps = [known[id(factors)][1] if id(factors) in known else self._gap(factors) for factors in models]
+        fresh = [(id(factors), (factors, gap)) for factors, gap in zip(models, gaps, strict=True)]
+        self._known = fresh[:2] if len(models) > 1 else [*self._known[-1:], *fresh]
+        stack = xp.stack(gaps, axis=1)
+        if observed.weights is not None:
+            stack = stack * xp.astype(xp.sqrt(observed.weights), stack.dtype)[:, None]
+        return residual_gram(stack)
+
+    def _gap(self, factors):
+        return self.observed.tensor.values - self.observed.tensor.entries(None, factors)
+
+
 def solve_rows(observed, factors, k):
     """`factors[k]` after each of its rows has moved to the least squares solution over its observed entries.
 
@@ -20,6 +53,22 @@ def solve_rows(observed, factors, k):
     if tensor.is_compiled(factors[k].shape[1] ** 2):
         return _by_kernel(observed, factors, k)
     return _together(observed, factors, k)
+
+
+def residual_gram(stack):
+    """Real parts of the inner products of the columns of `stack` in the widest precision, a host matrix."""
+    xp = be.namespace(stack)
+    wide = xp.result_type(stack.dtype, be.widest_real(xp, be.device(stack)))
+    return np.real(be.to_numpy(be.gram(xp.astype(stack, wide, copy=False)))).astype(np.float64)
+
+
+def damped_step(factor, gram, right):
+    """``factor`` moved by the damped solutions of ``gram[i] d_i = right[i]``."""
+    xp, rank = be.namespace(factor), factor.shape[1]
+    mean = xp.linalg.trace(gram) / rank
+    penalty = xp.where(mean == 0, xp.ones_like(mean), be.eps(factor.dtype) ** 0.6 * mean)
+    eye = xp.eye(rank, dtype=gram.dtype, device=be.device(gram))
+    return factor + xp.linalg.solve(gram + penalty[:, None, None] * eye, right[:, :, None])[:, :, 0]
 
 
 def _by_kernel(observed, factors, k):
@@ -49,8 +98,4 @@ def _together(observed, factors, k):
             if gram is None
             else (gram + sums[:, : rank * rank], right + sums[:, rank * rank :])
         )
-    gram = xp.reshape(gram, (n, rank, rank))
-    mean = xp.linalg.trace(gram) / rank
-    penalty = xp.where(mean == 0, xp.ones_like(mean), be.eps(factor.dtype) ** 0.6 * mean)
-    eye = xp.eye(rank, dtype=gram.dtype, device=be.device(gram))
-    return factor + xp.linalg.solve(gram + penalty[:, None, None] * eye, right[:, :, None])[:, :, 0]
+    return damped_step(factor, xp.reshape(gram, (n, rank, rank)), right)

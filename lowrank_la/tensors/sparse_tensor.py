@@ -8,9 +8,12 @@ import numpy as np
 from .. import _backend as be
 from .kruskal import khatri_rao, model_mass, model_norm, real_inner
 from .norms import require_norm
+from .places import distinct, host_integers, keys_of, summed
+from .tensor import DenseTensor
 
 _EXACT_UP_TO = 1 << 26  # entries of a tensor whose model is formed, in slabs, where a residual has to be exact
 _SLAB = 1 << 19
+_FULL = 8  # entries for each stored one up to which Gram matrices are those of the dense tensor
 _RESOLUTION = 8.0  # multiples of the machine epsilon to which squared norms of models are known
 _DOUBT = 0.02  # share of a squared residual that rounding may be where it counts as exact
 
@@ -51,19 +54,28 @@ class SparseTensor:
     def __init__(self, coords, values, shape):
         self.shape = tuple(map(int, shape))
         self.given_dtype = values.dtype
-        coords, order, starts = _distinct(_host_integers(coords), self.shape)
+        coords, order, starts = distinct(host_integers(coords), self.shape)
         xp, place = be.namespace(values), be.device(values)
         values = xp.astype(values, be.compute_dtype(xp, values.dtype, place), copy=False)
         self.coords, self._trees, self._listed = coords, {}, {}
-        self.values = _summed(values, order, starts, coords.shape[0])
+        self.values = summed(values, order, starts, coords.shape[0])
+
+    @classmethod
+    def where(cls, seen, values):
+        """The tensor with `values` at the places where the host array `seen` is True, one after the other."""
+        made, xp = object.__new__(cls), be.namespace(values)
+        made.shape, made.given_dtype, made._trees, made._listed = tuple(map(int, seen.shape)), values.dtype, {}, {}
+        made.coords = np.stack(np.nonzero(seen), axis=1)
+        place = be.device(values)
+        made.values = xp.astype(values, be.compute_dtype(xp, values.dtype, place), copy=False)
+        return made
 
     def with_values(self, values):
         """The tensor with other numbers at the same places; what is known of the places is shared."""
         other = object.__new__(SparseTensor)
         other.shape, other.given_dtype, other.coords = self.shape, self.given_dtype, self.coords
         other._trees, other._listed, other.values = self._trees, {}, values
-        if "places" in self.__dict__:
-            other.__dict__["places"] = self.places
+        other.__dict__ |= {name: self.__dict__[name] for name in ("places", "flat_places") if name in self.__dict__}
         return other
 
     @property
@@ -181,17 +193,29 @@ class SparseTensor:
         return self if wide == self.dtype else self.with_values(self.xp.astype(self.values, wide))
 
     def unfolding_gram(self, k):
-        """``X_(k) X_(k)ᴴ``, a dense n_k×n_k matrix."""
+        """``X_(k) X_(k)ᴴ``, a dense n_k×n_k matrix; where many entries are stored, by way of the dense tensor."""
+        if math.prod(self.shape) <= _FULL * self.count:
+            return DenseTensor(self.filled(), self.given_dtype, self.norm).unfolding_gram(k)
         unfolded, xp = self.unfolding(k), self.xp
         if be.kind(xp) == "numpy":
             return (unfolded @ unfolded.conj().T).toarray()
         dense = unfolded.to_dense() if be.kind(xp) == "torch" else unfolded
         return be.matmul(dense, be.mH(dense))
 
+    @cached_property
+    def flat_places(self):
+        """Where the stored entries stand in the dense tensor in C order, an index array."""
+        place = np.ravel_multi_index(tuple(self.coords.T), self.shape)
+        return be.index_arrays(place[:, None], (math.prod(self.shape),), self.xp, self.device)[0]
+
+    def filled(self):
+        """The dense tensor, zeros in place of what is not stored."""
+        return self.xp.reshape(be.placed(self.values, self.flat_places, math.prod(self.shape), self.xp), self.shape)
+
     def unfolding(self, k):
         """Mode `k` by those columns of the unfolding that hold entries: sparse where the library has such matrices."""
         others = [mode for mode in range(len(self.shape)) if mode != k]
-        columns = np.unique(self.coords[:, others], axis=0, return_inverse=True)[1].reshape(-1)
+        columns = np.unique(keys_of(self.coords, self.shape, others), axis=0, return_inverse=True)[1].reshape(-1)
         width, n, xp = int(columns.max(initial=0)) + 1, self.shape[k], self.xp
         order = np.lexsort((columns, self.coords[:, k]))
         indptr = np.searchsorted(self.coords[order, k], np.arange(n + 1))
@@ -257,35 +281,3 @@ def _entries_of(X):
         return np.stack([np.asarray(index, np.int64) for index in entries.coords], axis=1), entries.data
     rows, columns, values, _ = be.stored_entries(X.tocoo())
     return np.stack([be.to_numpy(index).astype(np.int64) for index in (rows, columns)], axis=1), values
-
-
-def _host_integers(coords):
-    host = be.to_numpy(coords) if be.is_array(coords) else np.asarray(coords)
-    if host.ndim != 2 or not (host.size == 0 or np.issubdtype(host.dtype, np.integer)):
-        raise TypeError(f"coords must be integers of shape (nnz, modes), got {host.dtype} of shape {host.shape}")
-    return host.astype(np.int64, copy=False)
-
-
-def _distinct(coords, shape):
-    """Ascending places, the order that sorts the given ones (None: as they are) and where each place starts (None)."""
-    if coords.shape[1] != len(shape):
-        raise ValueError(f"coords must have one column for each of the {len(shape)} modes, got {coords.shape[1]}")
-    if coords.size and (coords.min() < 0 or (coords.max(axis=0) >= shape).any()):
-        raise ValueError(f"coords must lie in a tensor of shape {shape}, got places outside of it")
-    order = be.sorted_places(coords, shape)
-    coords = coords[order]
-    fresh = np.ones(coords.shape[0], bool)
-    fresh[1:] = (coords[1:] != coords[:-1]).any(axis=1)
-    if fresh.all():
-        return coords, order, None
-    return coords[fresh], order, np.cumsum(fresh) - 1
-
-
-def _summed(values, order, group, count):
-    """`values` in `order`, added up by the place they belong to."""
-    xp, place = be.namespace(values), be.device(values)
-    index = be.index_arrays(order[:, None], (values.shape[0],), xp, place)[0] if values.shape[0] else None
-    listed = values if index is None else xp.take(values, index)
-    if group is None:
-        return listed
-    return be.segment_sum(listed, be.index_arrays(group[:, None], (count,), xp, place)[0], count, xp)

@@ -6,11 +6,13 @@ import scipy.sparse as sp
 from tensors import sparse_cases as cases
 
 from lowrank_la import _backend as be
-from lowrank_la._backend import fibres
+from lowrank_la._backend import fibres, losses
 from lowrank_la.factor.iteration import Watch
-from lowrank_la.tensors import cp_missing, row_solves
-from lowrank_la.tensors.cp_missing import best_length, fit_observed, starting_factors
+from lowrank_la.tensors import cp_missing, filled_entries, row_solves
+from lowrank_la.tensors.cp_missing import best_length, entries_of, fit_observed, starting_factors
+from lowrank_la.tensors.filled_entries import FilledEntries
 from lowrank_la.tensors.observed import read_observed
+from lowrank_la.tensors.row_solves import ListedEntries
 
 SHAPE = (9, 8, 7)
 
@@ -60,6 +62,85 @@ def test_rows_move_to_the_least_squares_solution_over_their_entries(compiled, dt
             moved = row_solves.solve_rows(observed, [*factors[:k], moved, *factors[k + 1 :]], k)
         expected = by_lstsq(X / observed.scale, mask, weights, factors, k)
         np.testing.assert_allclose(moved, expected, rtol=0, atol=5e4 * be.eps(np.dtype(dtype)))
+
+
+def both_forms(observed, rank, monkeypatch, compiled=True):
+    monkeypatch.setattr(losses, "_KERNEL_FROM", 0 if compiled else 1 << 60)
+    return FilledEntries(observed, rank), ListedEntries(observed)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_sums_over_a_filled_array_are_those_over_the_entries(compiled, dtype, weighted, monkeypatch):
+    X, mask, weights = problem(dtype, weighted=weighted, noise=0.3)
+    observed, factors = read_observed(X, mask, weights), cases.factors_of(SHAPE, 3, dtype, seed=5)
+    filled, listed = both_forms(observed, 3, monkeypatch, compiled)
+    bound = 5e3 * be.eps(np.dtype(dtype))
+    for k in range(3):
+        expected = listed.solve_rows(factors, k, 1.0)
+        for error in (1.0, 0.0):
+            found = filled.solve_rows(factors, k, error)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=bound * np.abs(expected).max())
+    for one, two in zip(filled.pulls(factors), listed.pulls(factors), strict=True):
+        np.testing.assert_allclose(one, two, rtol=0, atol=bound)
+    models = [factors, cases.factors_of(SHAPE, 3, dtype, seed=6), [2 * factor for factor in factors]]
+    products = listed.products(models)
+    np.testing.assert_allclose(filled.products(models), products, rtol=0, atol=bound * products.max())
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (30, 7), (7, 30), (3, 4, 2, 5)])
+def test_a_filled_array_serves_every_library_and_order(backend, shape):
+    X, mask, _ = problem(backend.nearest("float64"), shape=shape, share=0.7, rank=2, noise=0.1)
+    factors = cases.factors_of(shape, 2, X.dtype, seed=5)
+    filled = FilledEntries(read_observed(backend.asarray(X), mask), 2)
+    listed, given = ListedEntries(read_observed(X, mask)), [backend.asarray(factor) for factor in factors]
+    bound = 1e3 * be.eps(np.dtype(X.dtype))
+    for k in range(len(shape)):
+        found = filled.solve_rows(given, k, 0.0)
+        assert backend.holds(found)
+        expected = listed.solve_rows(factors, k, 0.0)
+        np.testing.assert_allclose(be.to_numpy(found), expected, rtol=0, atol=bound * np.abs(expected).max())
+    np.testing.assert_allclose(filled.products([given, given])[1, 0], listed.products([factors])[0, 0], rtol=bound)
+
+
+def test_products_that_are_known_are_those_that_are_not():
+    X, mask, _ = problem(noise=0.3)
+    observed = read_observed(X, mask)
+    models, kept = [cases.factors_of(SHAPE, 3, seed=seed) for seed in range(4)], ListedEntries(observed)
+    for chosen in ([0], [0, 1, 2, 3], [2], [1, 2, 0], [0, 2], [3]):
+        part = [models[i] for i in chosen]
+        np.testing.assert_array_equal(kept.products(part), ListedEntries(observed).products(part))
+
+
+@pytest.mark.parametrize(
+    ("share", "rank", "dtype", "filled"),
+    [(0.8, 3, "float64", True), (0.8, 3, "complex128", False), (0.1, 3, "float64", False), (0.8, 30, "float64", False)],
+)
+def test_arrays_are_filled_where_most_is_known_and_ranks_are_small(share, rank, dtype, filled, monkeypatch):
+    monkeypatch.setattr(losses, "_KERNEL_FROM", 0)
+    X, mask, _ = problem(dtype, share=share)
+    assert isinstance(entries_of(read_observed(X, mask), rank), FilledEntries) == filled
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_both_forms_end_at_the_same_model(noise, monkeypatch):
+    X, mask, _ = problem(noise=noise)
+    observed, start = read_observed(X, mask), cases.factors_of(SHAPE, 3, seed=5)
+    filled, listed = both_forms(observed, 3, monkeypatch)
+    one, two = (fit_observed(observed, start, 1e-13, Watch(3000), entries=entries) for entries in (filled, listed))
+    assert one.converged
+    np.testing.assert_allclose(one.errors[:20], two.errors[:20], rtol=1e-7)
+    np.testing.assert_allclose(full(one), full(two), rtol=0, atol=1e-6 if noise else 1e-11)
+
+
+def test_the_residuals_of_a_filled_array_are_formed_in_slabs(monkeypatch):
+    X, mask, _ = problem(noise=0.3)
+    models = [cases.factors_of(SHAPE, 3, seed=seed) for seed in (5, 6)]
+    filled, _ = both_forms(read_observed(X, mask), 3, monkeypatch, compiled=False)
+    whole = filled.products(models)
+    monkeypatch.setattr(filled_entries, "_SLAB", 100)
+    np.testing.assert_allclose(filled.products(models), whole, rtol=1e-12)
 
 
 def test_rows_in_many_parts_are_those_in_one(monkeypatch):

@@ -10,8 +10,9 @@ from tensors import sparse_cases as cases
 
 import lowrank_la as lr
 from lowrank_la import _backend as be
+from lowrank_la._backend import losses as be_losses
 from lowrank_la.tensors import gcp_stochastic
-from lowrank_la.tensors.gcp_objectives import DenseObjective, ObservedObjective, SparseObjective
+from lowrank_la.tensors.gcp_objectives import DenseObjective, ObservedObjective, SparseObjective, observed_objective
 from lowrank_la.tensors.losses import LOSSES, loss_called
 from lowrank_la.tensors.observed import read_observed
 from lowrank_la.tensors.sparse_tensor import as_sparse_tensor
@@ -92,6 +93,24 @@ def test_objectives_and_gradients_are_those_of_the_sum_over_entries(name):
             ahead, behind = ([*factors[:k], factors[k] + s * step, *factors[k + 1 :]] for s in (1, -1))
             numeric = (direct(loss, entries, ahead, heavy) - direct(loss, entries, behind, heavy)) / 2
             assert float(np.sum(gradient * step)) == pytest.approx(numeric, rel=1e-4, abs=1e-8)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses_of_a_filled_array_are_those_of_the_observed_entries(name, weighted, monkeypatch):
+    loss, generator = loss_called(name, PARAMETERS.get(name)), np.random.default_rng(0)
+    factors = positive_factors()
+    x = data_for(name, cases.model(np.ones(2), factors), generator)
+    mask, weights = generator.random(SHAPE) < 0.6, generator.random(SHAPE) if weighted else None
+    observed = _unscaled(read_observed(np.where(mask, x, np.nan), mask, weights))
+    monkeypatch.setattr(be_losses, "_KERNEL_FROM", 0)
+    filled, listed = observed_objective(observed, loss), ObservedObjective(observed, loss)
+    assert isinstance(filled, DenseObjective)
+    assert filled.count == listed.count
+    (value, gradients), (expected, others) = filled(factors), listed(factors)
+    assert value == pytest.approx(expected, rel=1e-12)
+    for one, two in zip(gradients, others, strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-11, atol=1e-11 * np.abs(two).max())
 
 
 def _unscaled(observed):

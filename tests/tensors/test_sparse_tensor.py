@@ -8,6 +8,7 @@ from tensors import sparse_cases as cases
 import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la._backend import fibres
+from lowrank_la.tensors import sparse_tensor
 from lowrank_la.tensors.fibre_source import FibreSource
 from lowrank_la.tensors.sparse_tensor import SparseTensor, as_sparse_tensor
 
@@ -49,13 +50,32 @@ def test_products_equal_those_of_the_dense_tensor(shape, dtype, rank, form):
     close(tensor.inner(weights, factors), inner, dtype, np.linalg.norm(full) * np.linalg.norm(dense))
 
 
+@pytest.mark.parametrize("full", [0, 1 << 60])
 @pytest.mark.parametrize("shape", cases.SHAPES)
-def test_unfoldings_have_the_gram_matrices_of_the_dense_tensor(shape, backend):
+def test_unfoldings_have_the_gram_matrices_of_the_dense_tensor(shape, full, backend, monkeypatch):
+    monkeypatch.setattr(sparse_tensor, "_FULL", full)
     coords, values, dense = cases.entries(shape, "float32")
     tensor = SparseTensor(coords, backend.asarray(values), shape)
     for k in range(len(shape)):
         unfolded = np.moveaxis(dense, k, 0).reshape(shape[k], -1)
         close(tensor.unfolding_gram(k), unfolded @ unfolded.T, "float32", 100)
+
+
+def test_a_filled_tensor_is_the_dense_one(backend):
+    coords, values, dense = cases.entries((6, 5, 4), "float32")
+    tensor = SparseTensor(coords, backend.asarray(values), (6, 5, 4))
+    np.testing.assert_array_equal(be.to_numpy(tensor.filled()), dense.astype("float32"))
+    other = SparseTensor.where(dense != 0, backend.asarray(dense[dense != 0].astype("float32")))
+    np.testing.assert_array_equal(be.to_numpy(other.with_values(2 * other.values).filled()), 2 * dense)
+
+
+def test_columns_are_told_apart_where_their_number_is_beyond_integers():
+    shape, last = (4, *(2**13,) * 5), 2**13 - 1
+    coords = np.array([[0, 0, 5, 7, 1, 1], [1, 0, 5, 7, 1, 1], [2, 1, 5, 7, 1, 1], [3, 0, 0, last, 0, last]])
+    tensor = SparseTensor(coords, np.arange(1.0, 5.0), shape)
+    expected = np.diag([1.0, 4.0, 9.0, 16.0])
+    expected[0, 1] = expected[1, 0] = 2.0
+    np.testing.assert_array_equal(tensor.unfolding_gram(0), expected)
 
 
 def test_all_backends_agree(backend):
