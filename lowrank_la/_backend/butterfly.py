@@ -17,6 +17,7 @@ from .threads import fixed_partition, map_blocks
 
 _PARALLEL_FROM = 1 << 18  # numbers
 _ROW_STAGES = 16  # of a row that one task transforms as a whole: 256 or 512 KiB
+_LONGEST_ROW = 1 << _ROW_STAGES  # numbers
 _TASK = 1 << 16  # numbers, at least, of a task
 _FACTOR = 6  # stages of a matrix that is multiplied with
 
@@ -47,17 +48,22 @@ def walsh(x, scale=1.0, *, overwrite=False):
 
 def is_plain(x):
     """Whether `x` is a contiguous NumPy array in single or double precision, bytes in the order of the host."""
-    return type(x) is np.ndarray and x.dtype.char in "fd" and x.dtype.isnative and x.flags.c_contiguous
+    if type(x) is not np.ndarray:
+        return False
+    dtype = x.dtype
+    return dtype.char in "fd" and dtype.isnative and x.flags.c_contiguous
 
 
 def walsh_plain(x, view, scale):
     """`walsh` of an array that `is_plain`, looked at in the shape `view`; in its own shape, for the least overhead."""
     _, n, inner = view
-    if inner > 1 or n == 1 or n > 1 << _ROW_STAGES or not 0 < x.size < _PARALLEL_FROM or not x.flags.writeable:
+    size = x.size
+    if inner > 1 or not 1 < n <= _LONGEST_ROW or not 0 < size < _PARALLEL_FROM or not x.flags.writeable:
         return walsh_host(x.reshape(view), scale, False).reshape(x.shape)
-    result = np.empty(x.shape, x.dtype)
-    kernel = _kernels.lookup("walsh_rows", "numpy")
-    kernel(result.reshape(-1), x.reshape(-1), 0, n.bit_length() - 1, 0, x.size, x.dtype.type(scale))
+    dtype = x.dtype
+    result = np.empty(x.shape, dtype)
+    flat, source = (result, x) if x.ndim == 1 else (result.reshape(-1), x.reshape(-1))
+    _kernels.lookup("walsh_rows", "numpy")(flat, source, 0, n.bit_length() - 1, 0, size, dtype.type(scale))
     return result
 
 
@@ -125,11 +131,24 @@ def _host(target, source, stages, inner, scale):
             _high_stages(target, 1 << low, stages - low, total)
         return None
     kernel = _kernels.lookup("walsh_runs", "numpy")
-    parts = _ranges(total, inner << stages)
-    if len(parts) > 1 or total < _PARALLEL_FROM:
-        return _each(parts, lambda part: kernel(target, source, inner, stages, 0, inner, *part, scale))
-    columns = _ranges(inner, 64, max(64, inner // 8))
-    return _each(columns, lambda part: kernel(target, source, inner, stages, *part, 0, total, scale))
+    if total < _PARALLEL_FROM:
+        return kernel(target, source, inner, stages, 0, inner, 0, total, scale)
+    low = stages if total >= 8 * max(inner << stages, _TASK) else _low_stages(inner, stages)
+    parts = _ranges(total, inner << low)
+    if len(parts) > 1:
+        _each(parts, lambda part: kernel(target, source, inner, low, 0, inner, *part, scale))
+    else:
+        columns = _ranges(inner, 64, max(64, inner // 8))
+        _each(columns, lambda part: kernel(target, source, inner, low, *part, 0, total, scale))
+    if low < stages:
+        _high_stages(target, inner << low, stages - low, total)
+    return None
+
+
+def _low_stages(inner, stages):
+    """Stages that tasks on contiguous ranges do: all of them where a slab has fewer than eight such ranges."""
+    low = max(6, (_TASK // inner).bit_length() - 1)
+    return low if stages - low >= 3 else stages
 
 
 def _high_stages(target, inner, stages, total):

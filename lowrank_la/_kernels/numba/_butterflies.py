@@ -33,7 +33,20 @@ def _constant(function):
 
 lanes_of = _constant(_lanes)
 leaf_bits_of = _constant(lambda dtype: (_lanes(dtype) * _VECTORS).bit_length() - 1)
+line_of = _constant(lambda dtype: 512 // dtype.bitwidth)
 block_bits_of = _constant(lambda dtype: (131072 // dtype.bitwidth).bit_length() - 1)  # 16 KiB: half a first-level cache
+
+
+@intrinsic
+def keep(typing_context, number):
+    """Stands for a use of `number`, so that what it is computed from is not left out."""
+
+    def codegen(context, builder, signature, args):
+        use = ir.FunctionType(ir.VoidType(), [args[0].type])
+        builder.asm(use, "", "x", [args[0]], True)
+        return context.get_dummy_value()
+
+    return types.void(number), codegen
 
 
 class _Emitter:
@@ -78,6 +91,30 @@ class _Emitter:
             self.builder.fadd(self.shuffled(vector, order), self.builder.fmul(signs, vector, flags=fused), flags=fused)
             for vector in vectors
         ]
+
+    def across_rows(self, vectors, stride, inner):
+        """A stage between rows of `inner` numbers, `stride` rows apart, that lie behind each other in the vectors."""
+        result, lanes = [], range(self.lanes)
+        for k, vector in enumerate(vectors):
+            rows, columns = zip(*(divmod(k * self.lanes + lane, inner) for lane in lanes), strict=True)
+            partners = [(row ^ stride) * inner + column for row, column in zip(rows, columns, strict=True)]
+            signs = ir.Constant(self.type, [-1.0 if row & stride else 1.0 for row in rows])
+            turned = self.builder.fmul(signs, vector, flags=("contract",))
+            result.append(self.builder.fadd(self.gathered(vectors, partners), turned, flags=("contract",)))
+        return result
+
+    def gathered(self, vectors, places):
+        """The numbers at `places` of the vectors behind each other."""
+        homes = [place // self.lanes for place in places]
+        result = ir.Constant(self.type, ir.Undefined)
+        for home in sorted(set(homes)):
+            order = [
+                self.lanes + place % self.lanes if of == home else lane
+                for lane, (place, of) in enumerate(zip(places, homes, strict=True))
+            ]
+            mask = ir.Constant(ir.VectorType(ir.IntType(32), self.lanes), order)
+            result = self.builder.shuffle_vector(result, vectors[home], mask)
+        return result
 
     def across_vectors(self, vectors, stride):
         """A stage between the vectors."""
@@ -166,3 +203,26 @@ cross_2, cross_4, cross_8 = (_cross(radix) for radix in (2, 4, 8))
 carry_2, carry_4, carry_8 = (_carry(radix) for radix in (2, 4, 8))
 cross_one_2, cross_one_4, cross_one_8 = (_cross(radix, lanes=1) for radix in (2, 4, 8))
 carry_one_2, carry_one_4, carry_one_8 = (_carry(radix, lanes=1) for radix in (2, 4, 8))
+
+
+def _weave(inner):
+    """Three stages on blocks of eight rows of `inner` numbers, which vectors of eight straddle."""
+
+    @intrinsic
+    def weave(typing_context, target, source, offset, scale):
+        def codegen(context, builder, signature, args):
+            emit, eight = _Emitter(context, builder, target.dtype, 8), ir.Constant(ir.IntType(64), 8)
+            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], eight, inner)))
+            factor = emit.spread(args[3])
+            vectors = [builder.fmul(factor, vector) for vector in loaded]
+            for stride in (1, 2, 4):
+                vectors = emit.across_rows(vectors, stride, inner)
+            emit.store(vectors, emit.places(signature.args[0], args[0], args[2], eight, inner))
+            return context.get_dummy_value()
+
+        return types.void(target, source, types.int64, target.dtype), codegen
+
+    return weave
+
+
+weave_3, weave_5, weave_6, weave_7 = (_weave(inner) for inner in (3, 5, 6, 7))
