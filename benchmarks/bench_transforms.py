@@ -163,7 +163,7 @@ def calls(repeats, bystanders):
             {"contender": name, "ours": name == "lowrank_la", "seconds": t.median, "ratio_to_ours": t.median / ours}
             for name, t in timings.items()
         ]
-        title = f"{shape[0]} rows of {shape[1]}, float32, two threads"
+        title = f"{'one row' if shape[0] == 1 else f'{shape[0]} rows'} of {shape[1]}, float32, two threads"
         print(f"\n{title}")
         for row in rows:
             print(f"  {row['contender']:<26}{1e3 * row['seconds']:10.3f} ms {row['ratio_to_ours']:8.1f} times ours")
@@ -177,9 +177,11 @@ def own(repeats, bystanders):
     for dtype in DTYPES:
         for stages in (18, 20, 22):
             x = np.zeros(1 << stages, dtype)
-            runs = {"two": lambda x=x: lr.fwht(x, overwrite=True), "one": lambda x=x: _on_one(x)}
-            t = _fastest(runs, repeats, bystanders)
-            figures["threads"][f"{dtype}, 2^{stages}"] = t["one"] / t["two"]
+            runs = {"ours": partial(lr.fwht, x, overwrite=True)}
+            two = _fastest(runs, repeats, bystanders)["ours"]
+            with threadpoolctl.threadpool_limits(1):
+                one = _fastest(runs, repeats, bystanders)["ours"]
+            figures["threads"][f"{dtype}, 2^{stages}"] = one / two
         figures["axes"] |= _axes(dtype, repeats, bystanders)
         x = np.zeros((1 << 11, 1 << 11), dtype)
         target = np.empty_like(x)
@@ -207,11 +209,6 @@ def own(repeats, bystanders):
         for label, number in value.items() if isinstance(value, dict) else ():
             print(f"  {label:<40}{number:6.2f}", flush=True)
     return figures
-
-
-def _on_one(x):
-    with threadpoolctl.threadpool_limits(1):
-        return lr.fwht(x, overwrite=True)
 
 
 def _axes(dtype, repeats, bystanders):

@@ -46,7 +46,9 @@ def sweeps(shape, rank, count, most, repeats):
     rows = []
     for name, one in found.items():
         error = math.inf if one.failure else apart(one.result, found["TensorLy parafac, NumPy"].result)
-        note = one.failure or f"calls of {count} sweeps, {shares[name]:.0%} of them outside of sweeps"
+        note = one.failure or (
+            f"error: distance from plain ALS; calls of {count} sweeps, {shares[name]:.0%} of them outside of sweeps"
+        )
         rows.append(
             one.row(name, error=error, accurate=error <= 1e-8, note=note, extra_share=1e6 * one.megabytes / X.nbytes)
         )
@@ -55,7 +57,7 @@ def sweeps(shape, rank, count, most, repeats):
         aim("extra memory, share of the tensor", rows[0]["extra_share"], most=0.2),
         aim("distance from plain ALS", rows[0]["error"], most=1e-10, words="{:.1e}"),
     ]
-    words = f"CP-ALS, a sweep, {'×'.join(map(str, shape))}, rank {rank}, float64; error: distance from plain ALS"
+    words = f"CP-ALS, a sweep, {'×'.join(map(str, shape))}, rank {rank}, float64"
     return problem(words, rows + limits(X, rank, repeats), aims)
 
 

@@ -6,6 +6,10 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+import scipy.linalg  # noqa: F401 - SciPy has a BLAS of its own
 
 _PACKAGES = (
     *("numpy", "scipy", "array-api-compat", "numba", "threadpoolctl"),
@@ -15,7 +19,7 @@ _PACKAGES = (
 
 
 def show_versions() -> None:
-    """Print the versions that a bug report should hold; installed packages are looked up, not imported.
+    """Print the versions that a bug report should hold, and the BLAS; optional packages are not imported.
 
     Examples
     --------
@@ -30,7 +34,7 @@ def show_versions() -> None:
 
 
 def versions() -> dict[str, str]:
-    """Return versions by package name; packages that are not installed are left out."""
+    """Return versions by package name, and the BLAS in use; packages that are not installed are left out."""
     own = __name__.partition(".")[0]
     found = {own: sys.modules[own].__version__, "python": sys.version.split()[0]}
     found |= {"platform": platform.platform(), "cpus": str(os.cpu_count())}
@@ -39,4 +43,24 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return found | {"blas": _blas()}
+
+
+def _blas() -> str:
+    """The BLAS libraries that are loaded, or where nobody can tell that which NumPy was built with."""
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        loaded = []
+    else:
+        loaded = [pool for pool in threadpool_info() if pool.get("user_api") == "blas"]
+    if loaded:
+        told = (
+            f"{pool['internal_api']} {pool.get('version') or ''} ({pool.get('architecture') or '?'}, "
+            f"{pool['num_threads']} {'thread' if pool['num_threads'] == 1 else 'threads'})"
+            for pool in loaded
+        )
+        return "; ".join(sorted({" ".join(each.split()) for each in told}))
+    built: Any = np.show_config(mode="dicts")
+    blas = built["Build Dependencies"]["blas"]
+    return f"{blas['name']} {blas['version']} (as NumPy was built)"

@@ -1,6 +1,7 @@
 """The package is light to import and its public names are all there."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -8,6 +9,7 @@ from importlib import metadata
 import pytest
 
 import lowrank_la as lr
+from lowrank_la import versions
 
 HEAVY = ("numba", "torch", "cupy", "jax", "dask", "matplotlib", "sklearn", "scipy", "typer", "pandas")
 
@@ -84,6 +86,12 @@ def test_show_versions_names_python_and_numpy(capsys):
     assert "python" in printed
     assert "numpy" in printed
     assert "array-api-compat" in printed
+    assert re.search(r"^blas +\S", printed, re.MULTILINE)
+
+
+def test_the_blas_is_named_without_threadpoolctl(monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert "as NumPy was built" in versions.versions()["blas"]
 
 
 def test_errors_and_warnings_can_be_caught_by_builtin_classes():

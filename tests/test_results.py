@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -354,12 +355,43 @@ def test_the_provenance_names_versions_method_seed_and_error(tmp_path):
     assert Info(reason="limit", converged=False, versions=None).provenance() == "ended      limit (not converged)"
 
 
+def test_the_provenance_names_the_arrays_that_were_computed_with(backend, tmp_path):
+    module = {"strict": "array_api_strict"}.get(backend.name, backend.name)
+    version = sys.modules[module].__version__
+    for dtype in backend.dtypes:
+        _, result = decompose(backend, dtype)
+        (row,) = [row for row in result.info.provenance().splitlines() if row.startswith("arrays ")]
+        assert row.startswith(f"arrays     {module} {version}, {dtype}, ")
+        assert result.info.versions[module] == version
+        result.save(tmp_path / "a.npz")
+        assert lr.load(tmp_path / "a.npz").info.provenance() == result.info.provenance()
+
+
+def test_factors_in_tuples_name_their_library_too():
+    torch = pytest.importorskip("torch")
+    X = torch.ones(3, 4, 5)
+    for result in (lr.cp(X, 1, rng=0), lr.tucker(X, 1), lr.complete(X[0], 1, rng=0)):
+        assert result.info.arrays == f"torch {torch.__version__}, float32, cpu"
+
+
+def test_the_cost_counts_one_in_the_singular():
+    rows = Info(iterations=1, products=0, passes=1).provenance()
+    assert rows.endswith("cost       1 iteration, 0 products, 1 pass")
+    assert Info(iterations=2, products=1, passes=3).provenance().endswith("2 iterations, 1 product, 3 passes")
+
+
+def test_only_a_path_or_a_file_is_loaded():
+    with pytest.raises(TypeError, match=r"path must be .* got 3 of type int"):
+        lr.load(3)
+
+
 def test_a_file_without_versions_is_not_given_those_of_today(tmp_path):
     _, result = decompose()
     result.save(tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz") as archive:
         arrays = dict(archive)
     header = json.loads(str(arrays.pop("__header__")))
-    del header["plain"]["info."]["versions"]
+    del header["plain"]["info."]["versions"], header["plain"]["info."]["arrays"]
     np.savez(tmp_path / "b.npz", __header__=np.array(json.dumps(header)), **arrays)
     assert lr.load(tmp_path / "b.npz").info.versions is None
+    assert "arrays" not in lr.load(tmp_path / "b.npz").info.provenance()

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -6,6 +9,17 @@ from lowrank_la import testing
 from lowrank_la.operators import as_operator
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
+
+
+def test_the_dot_test_refuses_where_python_drops_assertions():
+    code = (
+        "import numpy as np, lowrank_la as lr\n"
+        "A = np.triu(np.ones((3, 3)))\n"
+        "lr.testing.dot_test(lr.operator(lambda X: A @ X, lambda Y: A @ Y, (3, 3), float))"
+    )
+    done = subprocess.run([sys.executable, "-O", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "rmatmat is not the adjoint of matmat" in done.stderr
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

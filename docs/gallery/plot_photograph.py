@@ -14,7 +14,7 @@ A = lr.datasets.photograph()
 results = {tol: lr.svd(A, tol=tol, rng=0) for tol in (0.2, 0.1, 0.05)}
 figure, panels = plt.subplots(1, 4, figsize=(12, 2.8), layout="constrained", width_ratios=(1.3, 1.3, 1.3, 1))
 for axes, (tol, result) in zip(panels, results.items(), strict=False):
-    axes.imshow(result.U * result.s @ result.Vh, cmap="gray", vmin=0, vmax=1)
+    axes.imshow(result.full(), cmap="gray", vmin=0, vmax=1)
     axes.set(title=f"tol={tol}: rank {result.s.size}", xticks=[], yticks=[])
 lr.plot.error_against_rank(results[0.05], panels[3])
 panels[3].set_title("of every smaller rank")

@@ -22,11 +22,11 @@ def check_count(name, value, low=1, high=None):
     return count
 
 
-def check_rank(rank, shape):
-    """`rank` as an int in ``1…min(shape)``."""
+def check_rank(rank, shape, name="A"):
+    """`rank` as an int in ``1…min(shape)``, for the matrix called `name`."""
     m, n = shape
     if min(m, n) == 0:
-        raise ValueError(f"a matrix of shape {m}×{n} is empty and has no factors")
+        raise ValueError(f"{name} of shape {m}×{n} is empty: it must have one row and one column at least")
     count = check_count("rank", rank)
     if count > min(m, n):
         raise ValueError(f"rank must be at most min(m, n) = {min(m, n)} for a matrix of shape {m}×{n}, got {count}")

@@ -13,6 +13,10 @@ from .source import BlockSource
 _EXECUTORS = ("serial", "threads", "dask")
 
 
+class NotInBlocks(TypeError):
+    """The data are of a kind that no source reads."""
+
+
 def block_source(data, *, rows=None, executor=None, prefetch=True):
     r"""The slabs of `data` along its first axis.
 
@@ -96,7 +100,7 @@ def _source(data, rows):
         from .iterator import IteratorSource
 
         return IteratorSource(data, rows=rows)
-    raise TypeError(
+    raise NotInBlocks(
         f"no slabs can be cut from a {type(data).__name__}; give an array, a memory map, a list of arrays, paths of "
         ".npy or Parquet files, an HDF5 dataset, a Zarr, Dask or xarray array, or an iterator of row blocks"
     )

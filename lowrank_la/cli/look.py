@@ -27,7 +27,7 @@ def _info(file: File, key: Key = None, as_json: AsJson = False):
         return
     parts = {name: _shape(getattr(result, name)) for name in result._unpack}
     report = {"result": type(result).__name__, "parts": parts, **account(result.info), "rng": result.info.rng}
-    report["versions"] = result.info.versions
+    report |= {"versions": result.info.versions, "arrays": result.info.arrays}
     if as_json:
         answer(report, True)
     else:

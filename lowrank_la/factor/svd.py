@@ -30,7 +30,7 @@ _NO_SMALLEST = (
 class SVDResult(Result):
     """``A ≈ U @ diag(s) @ Vh`` with `s` descending; an operator itself (``result @ x``).
 
-    ``mean`` (n,) is set when the decomposition is of the centred matrix ``A - 1 meanᵀ``.
+    ``mean`` (n,) is set when the decomposition is of the centred matrix ``A - 1 meanᵀ``; ``full()`` adds it again.
     """
 
     U: object

@@ -135,6 +135,12 @@ class ProductOperator(LinearOperator):
     def _normal(self, X):
         return self.right.rmatmat(self.left.normal(self.right.matmat(X)))
 
+    def todense(self):
+        """The product as an array (m, n); the right factor is formed only where it is no larger than that."""
+        if self.left.shape[1] > self.left.shape[0]:
+            return super().todense()
+        return self.xp.astype(self.left.matmat(self.right.todense()), self.dtype, copy=False)
+
     @property
     def parts(self):
         """The factors."""
@@ -162,6 +168,10 @@ class AdjointOperator(LinearOperator):
 
     def _rmatmat(self, Y):
         return self.inner.matmat(Y)
+
+    def todense(self):
+        """The conjugate transpose as an array."""
+        return be.mH(self.inner.todense())
 
     @property
     def H(self):

@@ -16,6 +16,7 @@ _CAPABILITIES = {
     "outer_gram": "the Gram matrix of its rows",
 }
 _ALWAYS = ("matmat", "rmatmat", "normal", "cost")
+_IDENTITY = 1 << 22  # numbers of the identity that `todense` holds at a time
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,27 @@ class LinearOperator:
 
     def __neg__(self):
         return self * -1.0
+
+    def todense(self):
+        """The matrix as an array.
+
+        Returns
+        -------
+        array, shape (m, n)
+            Of `dtype`. Where the operator has an `array` that one, not a copy; else its rows, or where it has products
+            alone those with the columns of the identity, a few at a time.
+        """
+        if self.has("array"):
+            return self.array
+        if self.has("take_rows"):
+            return self.xp.astype(densify(self.take_rows(range(self.shape[0]))), self.dtype, copy=False)
+        n = self.shape[1]
+        blocks = [self.xp.zeros((self.shape[0], 0), dtype=self.dtype, device=self.device)]
+        for part in be.fixed_partition(n, max(1, _IDENTITY // max(n, 1))):
+            width = part.stop - part.start
+            unit = self.xp.eye(n, width, k=-part.start, dtype=self.dtype, device=self.device)
+            blocks.append(self.matmat(unit))
+        return self.xp.concat(blocks, axis=1)
 
     @property
     def H(self):

@@ -108,6 +108,10 @@ class BlockOperator(LinearOperator):
         cols = be.index_array(indices, self.shape[1], self.xp, self.device)
         return self._read(_columns_kernel, _merge_images, cols)["rows"]
 
+    def todense(self):
+        """The matrix as an array (m, n), from one read."""
+        return self.take_cols(range(self.shape[1]))
+
     def _promoted(self, rows):
         return self.xp.astype(rows, self.dtype, copy=False)
 

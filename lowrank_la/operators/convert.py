@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _backend as be
 from ..blocks import BlockSource, block_source
+from ..blocks.sources import NotInBlocks
 from .base import LinearOperator
 from .blocks import BlockOperator
 from .dense import DenseOperator
@@ -78,9 +79,10 @@ def _source_of(A):
             raise TypeError(f"there is no file or folder {A!r}")
         return block_source(A)
     except TypeError as error:
+        reason = "" if isinstance(error, NotInBlocks) else f": {error}"
         raise TypeError(
             "a matrix was expected (array, sparse matrix, LinearOperator, nested lists or data in blocks), got "
-            f"{type(A).__name__}; wrap other data with lowrank_la.operator(matmat, rmatmat, shape, dtype): {error}"
+            f"{type(A).__name__}; wrap other data with lowrank_la.operator(matmat, rmatmat, shape, dtype){reason}"
         ) from error
 
 

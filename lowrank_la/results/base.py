@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass, fields
@@ -10,7 +11,7 @@ import numpy as np
 
 from .files import replacing
 from .host import to_host
-from .info import Info
+from .info import Info, with_arrays
 
 _FORMAT = "lowrank_la.result.1"
 
@@ -21,6 +22,11 @@ class Result:
 
     _unpack = ()
     __array_ufunc__ = None  # an array on the left leaves ``array @ result`` to the result
+
+    def __post_init__(self):
+        own = [part for value in vars(self).values() for part in (value if isinstance(value, tuple) else (value,))]
+        if "info" in vars(self):
+            object.__setattr__(self, "info", with_arrays(self.info, own))
 
     def __iter__(self):
         return (getattr(self, name) for name in self._unpack)
@@ -41,6 +47,42 @@ class Result:
     def shape(self):
         """Shape of the matrix that the factors approximate."""
         return self.__lowrank_operator__().shape
+
+    def full(self):
+        """The approximation itself, formed from the factors.
+
+        Returns
+        -------
+        array, shape (m, n)
+            In the namespace, dtype and device of the factors: ``result @ x`` for all columns x of the identity. Where a
+            decomposition is of the centred matrix, its `mean` is added to every row.
+
+        Raises
+        ------
+        TypeError
+            If the result does not stand for a matrix.
+
+        Examples
+        --------
+        >>> import lowrank_la as lr
+        >>> lr.svd([[1.0, 2.0], [3.0, 4.0]], 2, center=True).full().round(6)
+        array([[1., 2.],
+               [3., 4.]])
+        """
+        A = self.__lowrank_operator__()
+        matrix, mean = A.todense(), getattr(self, "mean", None)
+        if mean is not None:
+            matrix = matrix + A.xp.astype(mean, matrix.dtype)[None, :]
+        floating = A.xp.isdtype(A.source_dtype, ("real floating", "complex floating"))
+        return A.xp.astype(matrix, A.source_dtype, copy=False) if floating else matrix
+
+    def __array__(self, dtype=None, copy=None):
+        base, own = Result, type(self)
+        formed = own.full is not base.full or own.__lowrank_operator__ is not base.__lowrank_operator__
+        raise TypeError(
+            f"{own.__name__} is not an array: unpack it or take its fields"
+            + (", or form what it stands for by full()" if formed else "")
+        )
 
     def __lowrank_operator__(self):
         raise TypeError(f"{type(self).__name__} does not stand for a matrix")
@@ -115,6 +157,8 @@ def load(path):
     ------
     ValueError
         If the file was not written by `Result.save`.
+    TypeError
+        If `path` is neither a path nor an open file.
 
     Examples
     --------
@@ -124,6 +168,10 @@ def load(path):
     >>> float(lr.load(path).s[0])
     4.0
     """
+    if not (isinstance(path, str | os.PathLike) or hasattr(path, "read")):
+        raise TypeError(
+            f"path must be the path of a file that `save` wrote, got {path!r} of type {type(path).__name__}"
+        )
     arrays, header = _read(path)
     cls = _result_class(path, header)
     try:
@@ -135,6 +183,7 @@ def load(path):
         for name, length in header.get("tuples", {}).items():
             own[name] = tuple(own.pop(f"{name}.{k}") for k in range(length))
         groups["info."].setdefault("versions")
+        groups["info."].setdefault("arrays", "")
         return cls(**own, info=Info(**groups["info."], details=groups["details."]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} does not hold the parts of a {cls.__name__}: {error}") from None

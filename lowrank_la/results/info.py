@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 
@@ -18,6 +18,25 @@ def _versions():
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+_LIBRARIES = {name: name for name in ("numpy", "torch", "cupy", "array_api_strict")} | {"jaxlib": "jax", "jax": "jax"}
+
+
+@cache
+def _kind_of(array_type, dtype):
+    """``(library, name of the dtype)`` of arrays of real or complex floating-point numbers, None for anything else."""
+    name, library = str(dtype).rpartition(".")[2], _LIBRARIES.get(array_type.__module__.partition(".")[0])
+    return (library, name) if library and name.startswith(("float", "bfloat", "complex")) else None
+
+
+def _place(x):
+    device = getattr(x, "device", "cpu")
+    return f"cuda:{getattr(device, 'id', 0)}" if type(x).__module__.startswith("cupy") else str(device)
+
+
+def _counted(number, names):
+    return f"{number} {names.removesuffix('es' if names == 'passes' else 's') if number == 1 else names}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +66,9 @@ class Info:
         Further figures of one method, also readable as attributes.
     versions : dict
         Of Python and the packages that the answer was computed with; None in files of earlier versions.
+    arrays : str
+        Library, version, dtype and device of the arrays of the answer when it was computed; empty in files of earlier
+        versions.
     """
 
     error: float | None = None
@@ -62,9 +84,10 @@ class Info:
     backward_error: float | None = None
     details: dict = field(default_factory=dict)
     versions: dict | None = field(default_factory=lambda: dict(_versions()))
+    arrays: str | None = None
 
     def provenance(self):
-        """What the appendix of a paper needs: versions, method, seed, error and how the computation ended.
+        """What the appendix of a paper needs: versions, arrays, method, seed, error and how the computation ended.
 
         Returns
         -------
@@ -76,22 +99,25 @@ class Info:
         >>> import lowrank_la as lr
         >>> print(lr.svd([[3.0, 0.0], [0.0, 4.0]], 1, rng=7).info.provenance())  # doctest: +ELLIPSIS
         software   lowrank_la ..., python ..., numpy ...
+        arrays     numpy ..., float64, cpu
         method     dense
         seed       7
         error      0.6 (exact)
         ended      ...
         """
         counts = {name: getattr(self, name) for name in ("iterations", "products", "passes")}
+        cost = ", ".join(_counted(value, name) for name, value in counts.items() if value is not None)
         software = ", ".join(f"{name} {version}" for name, version in (self.versions or {}).items())
         error = None if self.error is None else f"{self.error:.6g} ({self.error_kind})"
         ended = None if self.reason is None else f"{self.reason}" + ("" if self.converged else " (not converged)")
         rows = {
             "software": software or None,
+            "arrays": self.arrays or None,
             "method": self.method,
             "seed": self.rng,
             "error": error,
             "ended": ended,
-            "cost": ", ".join(f"{value} {name}" for name, value in counts.items() if value is not None) or None,
+            "cost": cost or None,
         }
         return "\n".join(f"{name:<10} {value}" for name, value in rows.items() if value is not None)
 
@@ -100,3 +126,18 @@ class Info:
         if name in details:
             return details[name]
         raise AttributeError(f"info has no entry {name!r}")
+
+
+def with_arrays(info, parts):
+    """`info` of an answer that consists of `parts`, the library of its arrays written down where none was yet."""
+    found = None
+    for x in parts if info.arrays is None else ():
+        kind = _kind_of(x.__class__, x.dtype) if hasattr(x, "dtype") else None
+        if kind and (found is None or found[0] == "numpy" != kind[0]):  # numbers beside the arrays are on the host
+            found = (*kind, x)
+    if found is None:
+        return info
+    library, dtype, x = found
+    version = getattr(sys.modules.get(library), "__version__", "?")
+    versions = info.versions if info.versions is None else {**info.versions, library: version}
+    return replace(info, arrays=f"{library} {version}, {dtype}, {_place(x)}", versions=versions)

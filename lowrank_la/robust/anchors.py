@@ -99,7 +99,7 @@ def anchor_estimate(rows, cols, cross, *, rank=None, noise=None, magnitude=None,
     R, C, W, source = _read(rows, cols, cross, check_finite)
     noise = None if noise is None else be.check_positive("noise", noise, zero=True)
     magnitude = None if magnitude is None else be.check_positive("magnitude", magnitude)
-    rank = None if rank is None else be.check_rank(rank, W.shape)
+    rank = None if rank is None else be.check_rank(rank, W.shape, "cross")
     if magnitude is not None:
         _require_magnitude(magnitude, noise, rows=R, cols=C, cross=W)
     with be.single_blas():

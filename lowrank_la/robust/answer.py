@@ -25,7 +25,7 @@ _SOURCES = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RobustPCAResult(Result):
-    """``M ≈ U @ diag(s) @ Vh + S``; as an operator (``result @ x``) the low-rank part.
+    """``M ≈ U @ diag(s) @ Vh + S``; as an operator (``result @ x``) and by ``full()`` the low-rank part.
 
     ``S`` is sparse and computed on first access; `rows`, `columns` and `values` are its entries.
     """

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .. import _backend as be
 from .images import ProductImage
 from .measurements import Measurement
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RankOne:
     """Measurements ``xᵢᵀ X wᵢ``, the rows of two arrays; quadratic forms ``xᵢᵀ X xᵢ`` where there is one.
 
@@ -36,6 +38,10 @@ class RankOne:
 
     x: Any
     w: Any = None
+
+    def __repr__(self):
+        shapes = (f"{name}: {tuple(np.shape(part))}" for name, part in vars(self).items() if part is not None)
+        return f"RankOne({', '.join(shapes)})"
 
 
 @dataclass(frozen=True, eq=False)

@@ -191,7 +191,7 @@ def recover(
             raise ValueError(
                 "optimum must be 0 with quadratic forms, which are compared in pairs; leave it out otherwise"
             )
-        rank, key = be.check_rank(rank, measurement.shape), be.resolve_rng(rng)
+        rank, key = be.check_rank(rank, measurement.shape, "X"), be.resolve_rng(rng)
         measurement, y, exponent = at_safe_scale(measurement, y)
         task = Task(measurement, y, rank, options.symmetric, key, options.truncate)
         found = _run(task, options.scaled_by(y, exponent, measurement), watch)

@@ -151,8 +151,8 @@ def robust_pca(
     check_finite, key = be.check_flag("check_finite", check_finite), be.resolve_rng(rng)
     watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "robust_pca")
     matrix, known, source = read_matrix(M, mask)
-    rank = None if rank is None else be.check_rank(rank, matrix.shape)
-    be.check_rank(1, matrix.shape)
+    rank = None if rank is None else be.check_rank(rank, matrix.shape, "M")
+    be.check_rank(1, matrix.shape, "M")
     with be.single_blas(), watch:
         data, factor = at_safe_scale(matrix, known, check_finite, method == "ircur", key)
         settings = Settings(max(tol, _ROUNDING * be.eps(data.dtype)), key, factor, sparsity, incoherence)

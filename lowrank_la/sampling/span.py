@@ -34,7 +34,8 @@ def orthonormal_span(A, name):
     A = dense_columns(A, name)
     xp, (n, d) = be.namespace(A), A.shape
     if n < d or d == 0:
-        raise ValueError(f"{name} needs at least one column and no fewer rows than columns, got shape {n}×{d}")
+        way_out = "; pass the adjoint, whose columns span the rows" if d > n > 0 else ""
+        raise ValueError(f"{name} needs at least one column and no fewer rows than columns, got shape {n}×{d}{way_out}")
     sizes = column_sizes(A)
     if not all(map(math.isfinite, sizes)):
         raise ValueError(f"{name} got NaN or infinite values; clean them first")

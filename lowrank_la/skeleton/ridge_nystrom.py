@@ -84,7 +84,7 @@ def ridge_nystrom(K, ridge, *, method="recursive", budget=None, rng=None):
     """
     op = untracked_operator(K, "ridge_nystrom")
     require_square(op, "ridge_nystrom", "positive semidefinite")
-    be.check_rank(1, op.shape)
+    be.check_rank(1, op.shape, "K")
     ridge = be.check_positive("ridge", ridge)
     be.check_option("method", method, ("recursive", "bless"))
     budget = None if budget is None else be.check_positive("budget", budget)

@@ -100,7 +100,7 @@ def rpcholesky(
     """
     op = untracked_operator(K, "rpcholesky")
     require_square(op, "rpcholesky", "positive semidefinite")
-    rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)
+    rank, tol = be.check_rank(rank, op.shape, "K"), None if tol is None else be.check_tol(tol)
     block = min(max(_LEAST_BLOCK, -(-rank // 2)), _LARGEST_BLOCK) if block is None else be.check_count("block", block)
     be.check_option("on_failure", on_failure, ("warn", "raise"))
     check_finite = be.check_flag("check_finite", check_finite)

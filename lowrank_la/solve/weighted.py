@@ -96,7 +96,9 @@ def weighted_lstsq(features, f, size, *, method="volume_rescaled", delta=0.5, rn
     with be.single_blas():
         features = features if _continuous(features) else as_operator(features)
         proposals, R = _prepared(features)
-        size = be.check_count("size", size, proposals.count)
+        size = be.check_count("size", size)
+        if size < proposals.count:
+            raise ValueError(f"size must be at least {proposals.count}, the number of features, got {size}")
         places, tries = _design(proposals, size, key, method, delta)
         rows, weights = _weighted_rows(proposals, places)
         points = proposals.decode(places)

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .. import _backend as be
 from ..factor.iteration import settle
 from ..results import Info, Result
 from . import chebyshev
 from .boxes import box, centres_of, to_reference
+from .chebtuck_arguments import degrees_of, is_kruskal, like_domain
 from .chebtuck_function import fit_function
 from .chebtuck_grid import fit_grid, fit_kruskal
 from .given_arrays import numbers, real_like
@@ -111,23 +110,25 @@ class ChebTuck(Result):
         be.check_option("on_failure", on_failure, ("warn", "raise"))
         be.check_flag("check_finite", check_finite)
         with be.single_blas():
-            if _is_kruskal(f):
+            if is_kruskal(f):
                 weights, factors = f
                 if len(factors) == 0:
                     raise ValueError("f = (weights, factors) must have a factor for every variable, got none")
                 bounds = box(domain, len(factors))
-                fitted = fit_kruskal(weights, factors, tol, _degrees(degree, bounds), key, check_finite)
+                fitted = fit_kruskal(weights, factors, tol, degrees_of(degree, bounds), key, check_finite)
             elif be.is_array(f) or isinstance(f, list):
                 X = numbers(f, "f")
                 if X.ndim == 0:
                     raise ValueError("f must be an array of one mode or more, got a single number")
                 bounds = box(domain, X.ndim)
-                fitted = fit_grid(X, tol, _degrees(degree, bounds), check_finite)
+                fitted = fit_grid(X, tol, degrees_of(degree, bounds), check_finite)
             elif callable(f) and not hasattr(f, "shape"):
                 if domain is None:
                     raise ValueError("domain is needed for a function: give a pair (low, high) for every variable")
                 bounds = box(domain)
-                fitted = fit_function(f, bounds, _like_domain(domain), tol, _degrees(degree, bounds), key, check_finite)
+                fitted = fit_function(
+                    f, bounds, like_domain(domain), tol, degrees_of(degree, bounds), key, check_finite
+                )
             else:
                 raise TypeError(
                     "f must be a function of points (p, d), an array of values at the centres of cells, or a pair "
@@ -152,7 +153,16 @@ class ChebTuck(Result):
         return tuple(int(factor.shape[0]) for factor in self.factors)
 
     def __call__(self, points):
-        """Values (p,) at `points` (p, d), by Clenshaw's recurrence.
+        """Values of the approximation, by Clenshaw's recurrence.
+
+        Parameters
+        ----------
+        points : array, shape (p, d) or (d,)
+            Points of the box, or one point.
+
+        Returns
+        -------
+        array, shape (p,), or of no dimension for one point
 
         Raises
         ------
@@ -163,7 +173,17 @@ class ChebTuck(Result):
         return _first_if(single, at_points(self.core, [self._values(k, x) for k, x in enumerate(vectors)]))
 
     def grad(self, points):
-        """Gradients (p, d) of the approximation at `points` (p, d), exact up to rounding."""
+        """Gradients of the approximation, exact up to rounding.
+
+        Parameters
+        ----------
+        points : array, shape (p, d) or (d,)
+            As for a call, with its errors.
+
+        Returns
+        -------
+        array, shape (p, d) or (d,)
+        """
         vectors, single = self._reference(points)
         values = [self._values(k, x) for k, x in enumerate(vectors)]
         slopes = []
@@ -174,7 +194,18 @@ class ChebTuck(Result):
         return _first_if(single, be.namespace(self.core).stack(slopes, axis=1))
 
     def derivative(self, axis):
-        """The approximation of the partial derivative along `axis`, as a `ChebTuck` whose error is not known."""
+        """The partial derivative of the approximation.
+
+        Parameters
+        ----------
+        axis : int
+            Variable, 0…d - 1.
+
+        Returns
+        -------
+        ChebTuck
+            Its error is not known.
+        """
         axis = self._checked(axis)
         low, high = self.domain[axis].tolist()
         factors = list(self.factors)
@@ -182,7 +213,12 @@ class ChebTuck(Result):
         return type(self)(self.core, tuple(factors), self.domain, Info(method="derivative"))
 
     def integrate(self):
-        """Integral of the approximation over the box, a Python float or complex."""
+        """Integral of the approximation over the box.
+
+        Returns
+        -------
+        float or complex
+        """
         rows = []
         for factor, (low, high) in zip(self.factors, self.domain.tolist(), strict=True):
             weights = chebyshev.like(chebyshev.integrals(factor.shape[0]) * (high - low) / 2.0, factor)
@@ -191,7 +227,22 @@ class ChebTuck(Result):
         return complex(total) if be.is_complex(self.core.dtype) else float(total)
 
     def to_grid(self, n):
-        """Values at the centres of n cells a mode (`n` one int or one a mode): array (n_1, …, n_d)."""
+        """Values at the centres of equal cells.
+
+        Parameters
+        ----------
+        n : int or sequence of int
+            Cells of every mode, or of each.
+
+        Returns
+        -------
+        array, shape (n_1, …, n_d)
+
+        Raises
+        ------
+        ValueError
+            If `n` has another length than there are modes, or is below 1.
+        """
         sizes = list(n) if isinstance(n, tuple | list) else [n] * len(self.factors)
         if len(sizes) != len(self.factors):
             raise ValueError(f"n must be one int or {len(self.factors)} of them, got {n!r}")
@@ -199,12 +250,37 @@ class ChebTuck(Result):
             return expand_all(self.core, [self.on_grid(k, be.check_count("n", m)) for k, m in enumerate(sizes)])
 
     def on_grid(self, axis, n):
-        """Polynomials of one mode at the centres of `n` cells: the factor (n, r) of ``to_grid``."""
+        """Polynomials of one mode at the centres of equal cells, a factor of ``to_grid``.
+
+        Parameters
+        ----------
+        axis : int
+            Mode, 0…d - 1.
+        n : int
+            Cells.
+
+        Returns
+        -------
+        array, shape (n, r)
+        """
         factor, n = self.factors[self._checked(axis)], be.check_count("n", n)
         return chebyshev.clenshaw(factor, chebyshev.like(chebyshev.cell_centres(n), factor))
 
     def grid_points(self, axis, n):
-        """Centres (n,) of `n` cells along one mode, in the library of the factors."""
+        """Centres of equal cells along one mode.
+
+        Parameters
+        ----------
+        axis : int
+            Mode, 0…d - 1.
+        n : int
+            Cells.
+
+        Returns
+        -------
+        array, shape (n,)
+            In the library of the factors.
+        """
         return chebyshev.like(centres_of(be.check_count("n", n), self.domain[self._checked(axis)]), self.core)
 
     def _checked(self, axis):
@@ -229,27 +305,3 @@ class ChebTuck(Result):
 
 def _first_if(single, values):
     return values[0, ...] if single else values
-
-
-def _is_kruskal(f):
-    if hasattr(f, "weights") and hasattr(f, "factors"):
-        return True
-    return isinstance(f, tuple) and len(f) == 2 and isinstance(f[1], tuple | list)
-
-
-def _degrees(degree, bounds):
-    """One degree a mode, or None."""
-    if degree is None:
-        return None
-    degrees = list(degree) if isinstance(degree, tuple | list) else [degree] * len(bounds)
-    if len(degrees) != len(bounds):
-        raise ValueError(f"degree must be one int or {len(bounds)} of them, got {degree!r}")
-    return [be.check_count("degree", one, 0, chebyshev.LARGEST_DEGREE) for one in degrees]
-
-
-def _like_domain(domain):
-    """An empty real array in the library, on the device and in the precision of `domain`."""
-    if not be.is_array(domain):
-        return np.empty(0)
-    xp, place = be.namespace(domain), be.device(domain)
-    return xp.empty(0, dtype=be.compute_dtype(xp, domain.dtype, place), device=place)

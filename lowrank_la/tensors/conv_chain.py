@@ -31,6 +31,7 @@ class ConvResult(Result):
     _unpack = ("kernels",)
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "groups", tuple(self.groups))
 
     @property

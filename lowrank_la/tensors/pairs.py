@@ -14,13 +14,14 @@ def kruskal_pair(name, given):
     ValueError
         If the factors don't have the same number of columns as there are weights.
     """
+    wanted = f"{name} must be a result of cp or a pair (weights, factors), got {type(given).__name__}"
+    if not hasattr(given, "__iter__"):
+        raise TypeError(wanted)
     try:
         weights, factors = given
         factors = [be.dense_array(factor, f"a factor of {name}") for factor in factors]
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"{name} must be a result of cp or a pair (weights, factors), got {type(given).__name__}: {error}"
-        ) from None
+        raise TypeError(f"{wanted}: {error}") from None
     rank = {int(factor.shape[1]) if factor.ndim == 2 else -1 for factor in factors}
     if len(factors) < 1 or len(rank) != 1 or -1 in rank:
         raise ValueError(f"{name} must have factors of shapes (n_k, R), got {[tuple(f.shape) for f in factors]}")

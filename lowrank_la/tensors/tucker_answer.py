@@ -35,6 +35,7 @@ class TuckerResult(Result):
     _unpack = ("core", "factors")
 
     def __post_init__(self):
+        super().__post_init__()
         object.__setattr__(self, "modes", tuple(self.modes) or tuple(range(len(self.factors))))
 
     @property

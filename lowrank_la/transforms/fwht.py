@@ -8,6 +8,8 @@ from .constructions import core_matrix
 from .orders import require_order
 from .sequency import ORDERS, row_order
 
+_ADVICE = "pad or cut the data yourself, or rotate blocks of a valid length with block="
+
 
 @be.supports(sparse=False, operators=False, autograd=True)
 def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=False, block=None):
@@ -75,7 +77,7 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     if overwrite is False and be.is_plain(x):
         plan = _planned(x.shape, axis, order, norm, transpose, block)
         if plan.simple:
-            return be.walsh_plain(x, plan.view, plan.scale)
+            return be.walsh_plain(x, plan[:3], plan.scale)
     x = be.dense_array(x, "x")
     be.refuse_wrapped(x, "fwht")
     plan = _planned(tuple(x.shape), axis, order, norm, transpose, block)
@@ -87,7 +89,10 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
 
 
 class _Plan(NamedTuple):
-    """What is done along the axis; `core` is the order of the factor that is no power of two."""
+    """What is done along the axis of an array seen in the shape of the first three fields.
+
+    `core` is the order of the factor that is no power of two; `simple` plans have none and leave the natural order.
+    """
 
     outer: int
     length: int
@@ -97,6 +102,7 @@ class _Plan(NamedTuple):
     ortho: bool
     transpose: bool
     scale: float
+    simple: bool
 
     def adjoint(self):
         return self._replace(transpose=not self.transpose)
@@ -104,14 +110,6 @@ class _Plan(NamedTuple):
     @property
     def stages(self):
         return (self.length // self.core).bit_length() - 1
-
-    @property
-    def view(self):
-        return self[:3]
-
-    @property
-    def simple(self):
-        return self.core == 1 and self.order == "natural"
 
 
 def _planned(shape, *options):
@@ -136,12 +134,16 @@ def _plan(shape, axis, order, norm, transpose, block):
         if length % block:
             raise ValueError(f"block must divide the length {length} of axis {axis}, got {block}")
         length, outer = block, length // block
-    core, _ = require_order(f"the length of axis {axis}" if block is None else "block", length)
+    if block is None:
+        core, _ = require_order(f"the length of axis {axis}", length, _ADVICE)
+    else:
+        core, _ = require_order("block", length)
     if core > 1 and order != "natural":
         raise ValueError(f"order {order!r} is defined for powers of two, got length {length}: use order='natural'")
     before, behind = shape[:place], shape[place + 1 :]
     scale = length**-0.5 if norm == "ortho" else 1.0
-    return _Plan(_size(before) * outer, length, _size(behind), core, order, norm == "ortho", transpose, scale)
+    simple = core == 1 and order == "natural"
+    return _Plan(_size(before) * outer, length, _size(behind), core, order, norm == "ortho", transpose, scale, simple)
 
 
 def _size(shape):

@@ -20,11 +20,11 @@ def split_order(n):
     return None
 
 
-def require_order(name, n):
-    """`split_order`, with a ValueError that names the nearest lengths that have one."""
+def require_order(name, n, advice="take one of them"):
+    """`split_order`, with a ValueError that names the nearest lengths that have one and says what to do."""
     split = split_order(n) if n > 0 else None
     if split is None:
-        raise ValueError(f"{name} is {n}, for which no Hadamard matrix is known here; {neighbours(n)}")
+        raise ValueError(f"{name} is {n}, for which no Hadamard matrix is known here; {neighbours(n)}: {advice}")
     return split
 
 
@@ -32,5 +32,4 @@ def neighbours(n):
     """The nearest valid lengths, in words."""
     below = next((m for m in range(n - 1, max(0, n - _SEARCHED), -1) if split_order(m)), None)
     above = next(m for m in range(max(n + 1, 1), n + _SEARCHED + (1 << max(n, 1).bit_length())) if split_order(m))
-    nearest = f"the nearest valid lengths are {below} and {above}" if below else f"the nearest valid length is {above}"
-    return f"{nearest}: pad or cut the data yourself, or rotate blocks of a valid length with block="
+    return f"the nearest valid lengths are {below} and {above}" if below else f"the nearest valid length is {above}"

@@ -81,6 +81,13 @@ def test_products_with_vectors_agree_with_the_matrix(backend, cases):
             assert agrees(backend, op, Y.mT @ op, y.T, a)
 
 
+def test_the_dense_matrix_agrees(backend, cases):
+    for case in cases:
+        assert agrees(backend, case.op, case.op.todense(), case.matrix)
+        assert agrees(backend, case.op, case.op.H.todense(), case.matrix.conj().T)
+        assert agrees(backend, case.op, (case.op.H @ case.op).todense(), case.matrix.conj().T, case.matrix)
+
+
 def test_the_adjoint_passes_the_dot_test(cases):
     for case in cases:
         if case.matrix.shape[0] > 1 or np.max(np.abs(case.matrix)) > 0.01:  # one row centred is rounding noise

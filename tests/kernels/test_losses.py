@@ -96,6 +96,20 @@ def test_a_model_that_is_not_finite_gives_a_sum_that_is_not(name, wrong):
     assert np.isfinite(found) == np.isfinite(expected)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_entries_of_weight_zero_do_not_count_where_their_model_overflows(name, dtype):
+    loss, x, left, right = problem(name, (20, 300), 2, dtype)
+    weights = np.ones(x.shape, dtype)
+    weights[3] = 0.0
+    expected = be.loss_gradients(name, loss.parameter, x, weights, left, right)
+    left[3] = np.finfo(dtype).max
+    found = be.loss_gradients(name, loss.parameter, x, weights, left, right)
+    assert found[0] == expected[0]
+    np.testing.assert_array_equal(found[1], expected[1])
+    np.testing.assert_array_equal(found[2][:, :1], expected[2][:, :1])
+
+
 def test_logarithms_are_within_three_units_in_the_last_place():
     generator = np.random.default_rng(0)
     x = np.concatenate([10.0 ** generator.uniform(-300, 300, 2000), generator.uniform(0.5, 2.0, 2000),

@@ -207,3 +207,8 @@ def test_answers_are_saved(outliers, tmp_path):
         again = lr.load(tmp_path / "x.npz")
         assert len(again) == len(result) == (1 if symmetric else 2)
         assert be.is_array(again.U)
+
+
+def test_rank_one_measurements_show_their_shapes_and_no_arrays():
+    assert repr(lr.RankOne(np.ones((5, 3)))) == "RankOne(x: (5, 3))"
+    assert repr(lr.RankOne(np.ones((5, 3)), np.ones((5, 2)))) == "RankOne(x: (5, 3), w: (5, 2))"

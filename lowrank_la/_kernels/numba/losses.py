@@ -39,7 +39,7 @@ def loss_sums(kind, parameter, X, weights, left, right, along, across, rows, col
     X : array (m, n)
         In C order, real.
     weights : array of the shape of `X`, or (0, 0)
-        Factors of the losses.
+        Factors of the losses, not negative.
     left, right : arrays (m, R) and (R, n)
         In C order; ``left @ right`` is the model.
     along, across : arrays (rows, R) and (R, columns)
@@ -141,9 +141,15 @@ def _add(x, out):
 
 @jit
 def _weigh(weights, slopes, values):
+    """Times the weights; where one is zero nothing counts, a model that overflows there neither."""
+    none = slopes.dtype.type(0.0)
     for j in range(values.size):
-        slopes[j] *= weights[j]
-        values[j] *= weights[j]
+        weight = weights[j]
+        slope, value = slopes[j] * weight, values[j] * weight  # always, so that the loop runs on vectors
+        slope = slope if weight > none else none
+        value = value if weight > none else 0.0
+        slopes[j] = slope
+        values[j] = value
 
 
 @jit(reorder=True)
