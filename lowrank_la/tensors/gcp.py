@@ -55,7 +55,8 @@ def gcp(
     tol : float
         Change of the fit in five steps ("lbfgs"), or change of the loss in an epoch of 1000 steps relative to the loss
         itself ("adam"), that ends the iteration; in (0, 1). The fit is ``1 - √(D / D₀)``, D being the deviance, the
-        loss less the least one that any model of the single entries has, and D₀ that of a random start.
+        loss less the least one that any model of the single entries has, and D₀ that of a random start, or of no terms
+        where that is less and m stands for a logarithm.
     maxiter : int, optional
         Steps, 1000 by default, or epochs, 100.
     init : "auto" or (weights, factors)

@@ -97,3 +97,14 @@ def test_the_least_loss_of_all_entries_is_that_of_their_sum(weighted, monkeypatc
     task = gcp_task.read_task(X, loss_called("gamma"), None, weights, True)
     heavy = 1.0 if weights is None else weights / task.observed.heaviest
     assert task.least == pytest.approx(float(np.sum(heavy * (1 + np.log(X)))))
+
+
+@pytest.mark.filterwarnings("ignore::lowrank_la.ConvergenceWarning")
+@pytest.mark.parametrize(("seed", "dtype"), [(0, np.float64), (2, np.float64), (3, np.float64), (3, np.float32)])
+def test_large_counts_whose_exponentials_overflow_are_not_called_done_before_they_are(seed, dtype):
+    generator = np.random.default_rng(seed)
+    logarithm = np.einsum("ir,jr,kr->ijk", *(generator.standard_normal((n, 2)) for n in (40, 36, 30))) / 2
+    x = generator.poisson(10.0 ** (6 if dtype == np.float64 else 2) * np.exp(np.clip(logarithm, -3, 3))).astype(dtype)
+    result = lr.gcp(x, 3, loss="poisson_log", rng=seed, maxiter=150)
+    mean = float(x.mean())
+    assert not result.info.converged or result.info.loss < mean - mean * np.log(mean)
