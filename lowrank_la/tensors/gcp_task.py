@@ -13,6 +13,7 @@ from .observed import read_observed
 from .tensor import as_tensor
 
 _NEAR_ONE = 2.0**10  # root mean squares up to which, and from the inverse of which on, data stay as they are
+_HIGH, _SPREAD = 3.0, 0.1  # level from which on a start is near it, in exponents; and how near its first term is
 _LEAST = 1e-300
 _AT_ONCE = 1 << 19  # entries that losses are added up of at a time
 
@@ -138,7 +139,11 @@ def _over(loss, scale):
 
 
 def starting_factors(task, rank, init, key):
-    """Random factors of the scale of the data, or those given with their weights in the last one."""
+    """Random factors of the scale of the data, or those given with their weights in the last one.
+
+    Where exponentials of the model are compared with the data, whose scale says little of the model, the first term is
+    near the one number that fits best.
+    """
     source, loss = task.source, task.loss
     if not isinstance(init, str):
         factors = given_factors(source, rank, init)
@@ -147,11 +152,27 @@ def starting_factors(task, rank, init, key):
         return [*factors[:-1], factors[-1] / task.scale]
     be.check_option("init", init, ("auto",))
     draw, modes = be.uniform if loss.nonneg else be.gaussian, len(source.shape)
+    level = 0.0 if loss.same_scale or loss.nonneg else _level(task)
     size = (_aim(task) / (rank * (0.5**modes if loss.nonneg else 1.0))) ** (1.0 / modes)
-    return [
+    factors = [
         size * draw(key.child(k), slice(0, n), slice(0, rank), be.dtype_name(source.dtype), source.xp, source.device)
         for k, n in enumerate(source.shape)
     ]
+    return _around(factors, level, size) if abs(level) > _HIGH else factors
+
+
+def _around(factors, level, size):
+    """The factors with a first term whose entries are near `level`."""
+    xp, each = be.namespace(*factors), abs(level) ** (1.0 / len(factors))
+    firsts = [each * (1.0 + _SPREAD / (size * abs(level)) * factor[:, :1]) for factor in factors]
+    firsts[-1] = math.copysign(1.0, level) * firsts[-1]
+    return [xp.concat([first, factor[:, 1:]], axis=1) for first, factor in zip(firsts, factors, strict=True)]
+
+
+def _level(task):
+    """The model of exponentials that fits the mean of the data best."""
+    mean = max(task.total(task.values) / task.count, 1e-3)
+    return math.log(mean / max(1.0 - mean, 1e-3)) if task.loss.allowed == "binary" else math.log(mean)
 
 
 def _aim(task):
@@ -160,5 +181,5 @@ def _aim(task):
     if loss.name in ("bernoulli", "negative_binomial") and loss.allowed == "binary":
         mean = mean / max(1.0 - mean, 1e-3)
     if not loss.same_scale and not loss.nonneg:
-        return max(1.0, abs(math.log(max(mean, 1e-3))))
+        return max(1.0, abs(_level(task))) if abs(_level(task)) <= _HIGH else 1.0
     return mean if mean > _LEAST else 1.0
