@@ -26,7 +26,7 @@ _LIBRARIES = {name: name for name in ("numpy", "torch", "cupy", "array_api_stric
 @cache
 def _kind_of(array_type, dtype):
     """``(library, name of the dtype)`` of arrays of real or complex floating-point numbers, None for anything else."""
-    name, library = str(dtype).rpartition(".")[2], _LIBRARIES.get(array_type.__module__.partition(".")[0])
+    name, library = dtype.rpartition(".")[2], _LIBRARIES.get(array_type.__module__.partition(".")[0])
     return (library, name) if library and name.startswith(("float", "bfloat", "complex")) else None
 
 
@@ -132,7 +132,7 @@ def with_arrays(info, parts):
     """`info` of an answer that consists of `parts`, the library of its arrays written down where none was yet."""
     found = None
     for x in parts if info.arrays is None else ():
-        kind = _kind_of(x.__class__, x.dtype) if hasattr(x, "dtype") else None
+        kind = _kind_of(x.__class__, str(x.dtype)) if hasattr(x, "dtype") else None
         if kind and (found is None or found[0] == "numpy" != kind[0]):  # numbers beside the arrays are on the host
             found = (*kind, x)
     if found is None:
