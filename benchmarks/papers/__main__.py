@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from .study import SIZES
+from .study import SIZES, add_sizes
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "papers.json"
@@ -65,16 +65,7 @@ def main(arguments=None):
 def _options(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="folders; all by default")
-    choice = parser.add_mutually_exclusive_group()
-    for size in SIZES[1:]:
-        choice.add_argument(
-            f"--{size}",
-            dest="size",
-            action="store_const",
-            const=size,
-            help=f"the {size} size, where a folder has it",
-        )
-    parser.set_defaults(size="quick")
+    add_sizes(parser, SIZES[1:])
     parser.add_argument("--pictures", type=Path, default=PICTURES, metavar="FOLDER", help=f"by default {PICTURES}")
     parser.add_argument("--store", action="store_true", help="keep the table of a whole run in results/papers.json")
     options = parser.parse_args(arguments)

@@ -83,20 +83,20 @@ class Study:
 
     def _options(self, arguments):
         parser = argparse.ArgumentParser(description=self.about.splitlines()[0].partition(":")[0] + ".")
-        choice = parser.add_mutually_exclusive_group()
-        for name in SIZES[1:]:
-            if name in self.sizes:
-                choice.add_argument(
-                    f"--{name}",
-                    dest="size",
-                    action="store_const",
-                    const=name,
-                    help=f"the {name} size",
-                )
-        parser.set_defaults(size="quick")
+        add_sizes(parser, [name for name in SIZES[1:] if name in self.sizes])
         parser.add_argument("--store", action="store_true", help="store what is found in expected.json, and draw it")
         parser.add_argument("--picture", type=Path, metavar="FILE", help="draw what is found into this file")
         return parser.parse_args(arguments)
+
+
+def add_sizes(parser, sizes):
+    """Options, of which at most one is given, for sizes above the quick one."""
+    choice = parser.add_mutually_exclusive_group()
+    for size in sizes:
+        choice.add_argument(
+            f"--{size}", dest="size", action="store_const", const=size, help=f"the {size} size, where there is one"
+        )
+    parser.set_defaults(size="quick")
 
 
 def as_text(value, depth=0):

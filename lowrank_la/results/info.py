@@ -20,19 +20,12 @@ def _versions():
     return found
 
 
-_LIBRARIES = {name: name for name in ("numpy", "torch", "cupy", "array_api_strict")} | {"jaxlib": "jax", "jax": "jax"}
-
-
 @cache
 def _kind_of(array_type, dtype):
     """``(library, name of the dtype)`` of arrays of real or complex floating-point numbers, None for anything else."""
-    name, library = dtype.rpartition(".")[2], _LIBRARIES.get(array_type.__module__.partition(".")[0])
-    return (library, name) if library and name.startswith(("float", "bfloat", "complex")) else None
-
-
-def _place(x):
-    device = getattr(x, "device", "cpu")
-    return f"cuda:{getattr(device, 'id', 0)}" if type(x).__module__.startswith("cupy") else str(device)
+    name, roots = dtype.rpartition(".")[2], (base.__module__.partition(".")[0] for base in array_type.__mro__[::-1])
+    library = next(root for root in roots if root != "builtins")  # that of the first ancestor, which is the array
+    return (library, name) if name.startswith(("float", "bfloat", "complex")) else None
 
 
 def _counted(number, names):
@@ -140,4 +133,4 @@ def with_arrays(info, parts):
     library, dtype, x = found
     version = getattr(sys.modules.get(library), "__version__", "?")
     versions = info.versions if info.versions is None else {**info.versions, library: version}
-    return replace(info, arrays=f"{library} {version}, {dtype}, {_place(x)}", versions=versions)
+    return replace(info, arrays=f"{library} {version}, {dtype}, {getattr(x, 'device', 'cpu')}", versions=versions)

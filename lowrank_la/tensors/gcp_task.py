@@ -153,7 +153,7 @@ def starting_factors(task, rank, init, key):
     be.check_option("init", init, ("auto",))
     draw, modes = be.uniform if loss.nonneg else be.gaussian, len(source.shape)
     level = 0.0 if loss.same_scale or loss.nonneg else _level(task)
-    size = (_aim(task) / (rank * (0.5**modes if loss.nonneg else 1.0))) ** (1.0 / modes)
+    size = (_aim(task, level) / (rank * (0.5**modes if loss.nonneg else 1.0))) ** (1.0 / modes)
     factors = [
         size * draw(key.child(k), slice(0, n), slice(0, rank), be.dtype_name(source.dtype), source.xp, source.device)
         for k, n in enumerate(source.shape)
@@ -175,11 +175,11 @@ def _level(task):
     return math.log(mean / max(1.0 - mean, 1e-3)) if task.loss.allowed == "binary" else math.log(mean)
 
 
-def _aim(task):
+def _aim(task, level):
     """What the entries of the model are to be like at the start."""
     loss, mean = task.loss, task.total(task.source.xp.abs(task.values)) / task.count
     if loss.name in ("bernoulli", "negative_binomial") and loss.allowed == "binary":
         mean = mean / max(1.0 - mean, 1e-3)
     if not loss.same_scale and not loss.nonneg:
-        return max(1.0, abs(_level(task))) if abs(_level(task)) <= _HIGH else 1.0
+        return max(1.0, abs(level)) if abs(level) <= _HIGH else 1.0
     return mean if mean > _LEAST else 1.0

@@ -108,3 +108,16 @@ def test_large_counts_whose_exponentials_overflow_are_not_called_done_before_the
     result = lr.gcp(x, 3, loss="poisson_log", rng=seed, maxiter=150)
     mean = float(x.mean())
     assert not result.info.converged or result.info.loss < mean - mean * np.log(mean)
+
+
+@pytest.mark.filterwarnings("ignore::lowrank_la.ConvergenceWarning")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("mean", [1e3, 1e6])
+def test_losses_with_exponentials_start_near_the_level_of_the_data(mean, dtype):
+    generator = np.random.default_rng(0)
+    terms = np.einsum("ar,br,cr->abc", *(generator.random((n, 2)) for n in (14, 12, 10)))
+    logarithm = np.log(mean) + 3.0 * (terms - terms.mean())
+    x = generator.poisson(np.exp(logarithm)).astype(dtype)
+    true = np.mean(np.exp(logarithm) - x * logarithm)
+    for seed in range(4):
+        assert lr.gcp(x, 3, loss="poisson_log", rng=seed).info.loss <= true + 1e-3 * abs(true)
