@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import render_benchmarks
+import render_measured
 import render_papers
 import wrong_calls
 
@@ -22,6 +23,8 @@ def write_all(folder):
         "backends.md": backends(),
         "benchmarks.md": benchmarks(),
         "estimators.md": estimators(),
+        "frequent_directions.md": render_measured.directions(),
+        "larger_than_memory.md": render_measured.larger_than_memory(),
         "papers.md": render_papers.page(),
         "references.md": references(),
         "wrong_calls.md": wrong_calls.page(),

@@ -7,6 +7,7 @@ from pathlib import Path
 import benchmark_tables
 import pytest
 import render_benchmarks
+import render_measured
 import render_pages
 
 import lowrank_la as lr
@@ -205,3 +206,20 @@ def test_an_error_that_is_too_large_is_in_brackets():
 
 def test_numbers_are_aligned_and_words_are_not():
     assert benchmark_tables.headed("name", ">time") == ["| name | time |", "|---|---:|"]
+
+
+def test_tables_inside_of_guides_show_what_is_stored():
+    shown = render_measured.directions()
+    for row in render_benchmarks.load("streaming")["problems"]["sizes"]["rows"]:
+        assert f"| {row['contender'].split()[2]} | {row['state_kilobytes']:.0f} kB " in shown
+        assert f"| {row['delta']:.1e} | {row['true']:.1e} |" in shown
+    shown = render_measured.larger_than_memory()
+    for problem in ("map", "dask"):
+        for row in render_benchmarks.load("blocks")["problems"][problem]["rows"]:
+            assert re.search(rf"\| {row['seconds']:.{1 if problem == 'map' else 2}f} s \|", shown)
+
+
+@pytest.mark.parametrize("table", [render_measured.directions, render_measured.larger_than_memory])
+def test_a_guide_without_stored_results_names_the_command_that_stores_them(table, monkeypatch):
+    monkeypatch.setattr(render_benchmarks, "load", lambda name: None)
+    assert re.search(r"python -m benchmarks\.bench_\w+", table())
