@@ -9,7 +9,7 @@ import pytest
 from transforms.sparse_cases import function, has_right_support, is_right, planted, stored, subspace
 
 import lowrank_la as lr
-from lowrank_la.transforms import sparse_decoder, sparse_noise
+from lowrank_la.transforms import sparse_decoder, sparse_dense, sparse_noise
 from lowrank_la.transforms.sparse_load import left_over
 
 
@@ -137,12 +137,13 @@ def test_too_few_values_tell_no_noise(n):
 
 
 def test_the_whole_cube_tells_what_it_left():
-    _, x, sigma = noisy(8, 6, 0.0, 3)
+    _, x, sigma = noisy(8, 6, 6.0, 3)
     result = lr.sparse_wht(x, noise=sigma, method="dense", rng=0)
     bits = (np.arange(256)[:, None] >> np.arange(7, -1, -1)) & 1
     assert result.info.error == pytest.approx(np.linalg.norm(x - result(bits)) / np.linalg.norm(x))
 
 
+@pytest.mark.filterwarnings("ignore:.*may be noise:lowrank_la.ConvergenceWarning")
 def test_what_is_above_the_resolution_of_the_whole_cube_is_found():
     n, sizes = 12, []
     for seed in range(40):
@@ -162,7 +163,7 @@ def test_noise_far_above_the_values_is_no_overflow(noise):
 
 
 def test_the_whole_cube_keeps_what_stands_out_of_the_noise():
-    rows, x, sigma = noisy(8, 6, 0.0, 3)
+    rows, x, sigma = noisy(8, 6, 6.0, 3)
     for noise in (sigma, "unknown"):
         result = lr.sparse_wht(x, 8, noise=noise, method="dense", rng=0)
         assert result.info.certificate
@@ -259,6 +260,53 @@ def test_structure_unknown_noise_and_wrong_sparsity_make_no_certificate_false_in
 def test_a_certificate_is_never_false_in_ten_thousand_runs():
     counts = campaign(10_000, first=600)
     assert counts[True, False] == 0
+
+
+def cubes(runs, first=0):
+    """Counts of (certificate, right) for noisy cubes that are small enough to be looked at as a whole."""
+    counts = collections.Counter()
+    for seed in range(first, first + runs):
+        generator = np.random.default_rng(seed)
+        n, count = int(generator.integers(4, 11)), int(generator.choice([0, 1, 3, 6]))
+        rows, values = (
+            planted(n, count, seed, signs=bool(seed % 2)) if count else (np.zeros((0, n), np.uint8), np.ones(0))
+        )
+        x = stored(rows, values) if count else np.zeros(1 << n)
+        x = x + 0.3 * generator.standard_normal(1 << n)
+        if seed % 5 == 0:
+            x = x + 0.3j * generator.standard_normal(1 << n)
+        noise = ["unknown", 0.3 * (2**0.5 if seed % 5 == 0 else 1.0)][int(generator.integers(2))]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            result = lr.sparse_wht(x, n, noise=noise, method="dense", rng=seed)
+        counts[result.info.certificate, answers(result, rows, values)] += 1
+    return counts
+
+
+def test_a_certificate_of_a_whole_noisy_cube_is_never_false():
+    counts = cubes(1000)
+    assert counts[True, False] == 0
+    assert counts[True, True] > 300
+
+
+@pytest.mark.slow
+def test_a_certificate_of_a_whole_noisy_cube_is_never_false_in_ten_thousand_runs():
+    assert cubes(10_000, first=1000)[True, False] == 0
+
+
+def test_a_certificate_at_the_level_where_coefficients_count_is_false_at_times(monkeypatch):
+    monkeypatch.setattr(sparse_dense, "_certain", lambda count, parts, noise: 0.0)
+    assert cubes(1000)[True, False] > 0
+
+
+def test_one_value_that_is_off_takes_the_certificate_of_a_whole_cube_away():
+    X = np.zeros(1 << 12)
+    X[5] = 1.0
+    x = lr.fwht(X)
+    assert lr.sparse_wht(x, 12, 1, method="dense").info.certificate
+    x[77] += 1.34e-7
+    with pytest.warns(lr.ConvergenceWarning, match="more than rounding"):
+        assert not lr.sparse_wht(x, 12, 1, rng=0).info.certificate
 
 
 def test_without_thresholds_certificates_are_false(monkeypatch):
