@@ -353,6 +353,7 @@ def test_the_provenance_names_versions_method_seed_and_error(tmp_path):
     result.save(tmp_path / "a.npz")
     assert lr.load(tmp_path / "a.npz").info.provenance() == text
     assert Info(reason="limit", converged=False, versions=None).provenance() == "ended      limit (not converged)"
+    assert Info(reason="one pass", converged=None, versions=None).provenance() == "ended      one pass"
 
 
 def test_the_provenance_names_the_arrays_that_were_computed_with(backend, tmp_path):

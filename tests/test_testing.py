@@ -4,6 +4,7 @@ import sys
 import numpy as np
 import pytest
 
+import lowrank_la as lr
 from lowrank_la import _backend as be
 from lowrank_la import testing
 from lowrank_la.operators import as_operator
@@ -153,3 +154,43 @@ def test_the_dot_test_refuses_a_wrong_adjoint(mistake):
     A = testing.matrix(30, 20, "polynomial_one", dtype="complex128")
     with pytest.raises(AssertionError):
         testing.dot_test(_Wrong(A, mistake(A)))
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-100, 1.0, 1e100, 1e200])
+def test_the_dot_test_tells_right_from_wrong_at_every_scale(scale):
+    generator = np.random.default_rng(0)
+    A, B = generator.standard_normal((2, 6, 4))
+    right = lr.operator(lambda X: scale * A @ X, lambda Y: scale * A.T @ Y, (6, 4), float)
+    wrong = lr.operator(lambda X: scale * A @ X, lambda Y: scale * B.T @ Y, (6, 4), float)
+    assert testing.dot_test(right) <= 200 * np.finfo(float).eps
+    with pytest.raises(AssertionError, match="not the adjoint"):
+        testing.dot_test(wrong)
+
+
+def test_the_dot_test_takes_arrays_and_refuses_products_that_are_no_numbers():
+    A = np.random.default_rng(1).standard_normal((6, 4))
+    assert testing.dot_test(A) <= 200 * np.finfo(float).eps
+    with pytest.raises(AssertionError, match="rmatmat returned values that are not finite"):
+        testing.dot_test(lr.operator(lambda X: A @ X, lambda Y: np.nan * A.T @ Y, (6, 4), float))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda: testing.dot_test(np.eye(3), columns=0), ValueError, "columns must be at least 1"),
+        (lambda: testing.dot_test(np.eye(3), factor=np.inf), ValueError, "factor must be positive and finite"),
+        (lambda: testing.matrix(3, 3, [-1.0, 2.0]), ValueError, r"spectrum must be finite and not negative; got -1\.0"),
+        (lambda: testing.matrix(3, 3, [np.nan]), ValueError, "spectrum must be finite"),
+        (lambda: testing.hermitian(3, [np.inf]), ValueError, "eigenvalues must be finite; got inf"),
+        (lambda: testing.matrix(3, 3, [1.0], dtype="int64"), TypeError, "dtype must be one of float16.*'int64'"),
+        (lambda: testing.matrix(0, 3, [1.0]), ValueError, "m must be at least 1"),
+        (lambda: testing.matrix(3, 3, [1.0], rng="a"), TypeError, "rng must be an integer"),
+        (lambda: testing.heavy_row(0, 3), ValueError, "m must be at least 1"),
+        (lambda: testing.rbf_kernel(3, length=0), ValueError, "length must be positive"),
+        (lambda: testing.sparse_tfidf(30, 20, 7.5), TypeError, "nnz must be an integer"),
+        (lambda: testing.hilbert(2.5), TypeError, "n must be an integer"),
+    ],
+)
+def test_wrong_arguments_are_named(call, error, match):
+    with pytest.raises(error, match=match):
+        call()

@@ -102,7 +102,7 @@ class Info:
         cost = ", ".join(_counted(value, name) for name, value in counts.items() if value is not None)
         software = ", ".join(f"{name} {version}" for name, version in (self.versions or {}).items())
         error = None if self.error is None else f"{self.error:.6g} ({self.error_kind})"
-        ended = None if self.reason is None else f"{self.reason}" + ("" if self.converged else " (not converged)")
+        ended = self.reason if self.converged is not False or self.reason is None else f"{self.reason} (not converged)"
         rows = {
             "software": software or None,
             "arrays": self.arrays or None,

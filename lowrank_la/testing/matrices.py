@@ -8,10 +8,14 @@ import scipy.spatial.distance
 from .. import _backend as be
 from .spectra import one_to, spectrum_values
 
+_FLOATING = ("float16", "float32", "float64", "complex64", "complex128")
+
 
 def generator_of(rng):
     """The NumPy generator that a seed stands for."""
-    return rng if isinstance(rng, np.random.Generator) else np.random.Generator(np.random.Philox(rng))
+    if isinstance(rng, np.random.Generator):
+        return rng
+    return np.random.Generator(np.random.Philox(be.check_count("rng", rng, 0)))
 
 
 def _placed(host, dtype, xp, device):
@@ -20,7 +24,14 @@ def _placed(host, dtype, xp, device):
 
 
 def _dtype_name(dtype):
-    return str(np.dtype(dtype)) if isinstance(dtype, (str, type, np.dtype)) else str(dtype).rsplit(".", 1)[-1]
+    name = str(np.dtype(dtype)) if isinstance(dtype, (str, type, np.dtype)) else str(dtype).rsplit(".", 1)[-1]
+    if name not in _FLOATING:
+        raise TypeError(f"dtype must be one of {', '.join(_FLOATING)}; got {dtype!r}")
+    return name
+
+
+def _shape(m, n):
+    return be.check_count("m", m), be.check_count("n", n)
 
 
 def _phases(generator, n, is_complex):
@@ -80,11 +91,11 @@ def matrix(m, n, spectrum, *, dtype="float64", rng=0, xp=None, device=None):
     >>> bool(np.allclose(np.linalg.svd(A)[1], testing.spectra["exponential_medium"](30), atol=1e-14))
     True
     """
-    generator, name = generator_of(rng), _dtype_name(dtype)
+    (m, n), generator, name = _shape(m, n), generator_of(rng), _dtype_name(dtype)
     is_complex = name.startswith("complex")
     left = [_phases(generator, m, is_complex) for _ in range(2)]
     right = [_phases(generator, n, is_complex) for _ in range(2)]
-    M = _start(m, n, spectrum_values(spectrum, min(m, n)), is_complex)
+    M = _start(m, n, spectrum_values("spectrum", spectrum, min(m, n)), is_complex)
     return _placed(_rotate(_rotate(M, left, 0), right, 1), name, xp, device)
 
 
@@ -105,10 +116,10 @@ def hermitian(n, eigenvalues, *, dtype="float64", rng=0, xp=None, device=None):
     array, shape (n, n)
         Equal to its conjugate transpose bit for bit. The cost is that of `matrix`.
     """
-    generator, name = generator_of(rng), _dtype_name(dtype)
+    n, generator, name = be.check_count("n", n), generator_of(rng), _dtype_name(dtype)
     is_complex = name.startswith("complex")
     phases = [_phases(generator, n, is_complex) for _ in range(2)]
-    M = _start(n, n, spectrum_values(eigenvalues, n), is_complex)
+    M = _start(n, n, spectrum_values("eigenvalues", eigenvalues, n, signed=True), is_complex)
     M = _rotate(_rotate(M, phases, 0), [np.conj(phase) for phase in phases], 1)
     return _placed((M + M.conj().T) / 2, name, xp, device)
 
@@ -127,7 +138,7 @@ def kahan(n, *, angle=1.2):
     -------
     NumPy array, shape (n, n)
     """
-    scale = np.sin(angle) ** np.arange(n)
+    scale = np.sin(be.check_positive("angle", angle)) ** np.arange(be.check_count("n", n))
     return scale[:, None] * (np.eye(n) - np.cos(angle) * np.triu(np.ones((n, n)), 1))
 
 
@@ -145,7 +156,7 @@ def heavy_row(m, n, *, weight=1e4, rng=0):
     -------
     NumPy array, shape (m, n)
     """
-    generator = generator_of(rng)
+    (m, n), generator = _shape(m, n), generator_of(rng)
     A = generator.standard_normal((m, n))
     A[generator.integers(m)] *= weight
     return A
@@ -165,7 +176,7 @@ def bad_cholesky_qr(m, n, *, small=1e-8):
     -------
     NumPy array, shape (m, n)
     """
-    A = np.zeros((m, n))
+    A = np.zeros(_shape(m, n))
     A[0] = 1.0
     A[np.arange(1, min(m, n + 1)), np.arange(min(m - 1, n))] = small
     return A
@@ -183,6 +194,7 @@ def hilbert(n):
     -------
     NumPy array, shape (n, n)
     """
+    n = be.check_count("n", n)
     return 1.0 / (np.arange(n)[:, None] + np.arange(n) + 1.0)
 
 
@@ -199,7 +211,7 @@ def cauchy(m, n, *, rng=0):
     -------
     NumPy array, shape (m, n)
     """
-    generator = generator_of(rng)
+    (m, n), generator = _shape(m, n), generator_of(rng)
     return 1.0 / (generator.uniform(1e-3, 1.0, m)[:, None] + generator.uniform(1e-3, 1.0, n))
 
 
@@ -220,9 +232,8 @@ def sparse_tfidf(m, n, nnz, rng=0):
         Terms follow Zipf's law; counts are weighted by the inverse document frequency and every row has norm 1
         (or is empty).
     """
-    if not 0 <= nnz <= m * n // 4:
-        raise ValueError(f"nnz must be between 0 and m * n // 4 = {m * n // 4}; got {nnz}")
-    generator = generator_of(rng)
+    m, n = _shape(m, n)
+    nnz, generator = be.check_count("nnz", nnz, 0, m * n // 4), generator_of(rng)
     law = np.cumsum(1.0 / one_to(n))
     tokens = np.empty(0, dtype=np.int64)
     first = tokens
@@ -256,7 +267,8 @@ def rbf_kernel(n, *, dim=3, length=0.25, rng=0):
     -------
     NumPy array, shape (n, n)
     """
-    X = generator_of(rng).random((n, dim))
+    length = be.check_positive("length", length)
+    X = generator_of(rng).random((be.check_count("n", n), be.check_count("dim", dim)))
     K = scipy.spatial.distance.cdist(X, X, "sqeuclidean")
     K *= -0.5 / length**2
     return np.exp(K, out=K)

@@ -66,13 +66,16 @@ Polynomial i^(-1/2), i^-1, i^-2; exponential 10^(-q i) with q = 0.01, 0.1, 0.5; 
 """
 
 
-def spectrum_values(spectrum, n):
-    """At most `n` values: those given, or the standard spectrum of that name."""
+def spectrum_values(name, spectrum, n, *, signed=False):
+    """At most `n` values: those given for the argument `name`, or the standard spectrum of that name."""
     if isinstance(spectrum, str):
         if spectrum not in spectra:
-            raise ValueError(f"spectrum must be an array or one of {', '.join(spectra)}; got {spectrum!r}")
+            raise ValueError(f"{name} must be an array or one of {', '.join(spectra)}; got {spectrum!r}")
         return spectra[spectrum](n)
     values = np.asarray(spectrum, dtype=np.float64)
     if values.ndim != 1 or values.size > n:
-        raise ValueError(f"spectrum must be one-dimensional with at most {n} values; got shape {values.shape}")
+        raise ValueError(f"{name} must be one-dimensional with at most {n} values; got shape {values.shape}")
+    wrong = ~np.isfinite(values) | ((values < 0.0) & (not signed))
+    if np.any(wrong):
+        raise ValueError(f"{name} must be finite{'' if signed else ' and not negative'}; got {values[wrong][0]}")
     return values
