@@ -9,7 +9,7 @@ from ..results import Info, Result
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ConvResult(Result):
-    """Kernels of convolutions that follow each other, in place of one.
+    """Kernels of convolutions that follow each other, in place of one; unpacks to them.
 
     Attributes
     ----------
@@ -33,6 +33,12 @@ class ConvResult(Result):
     def __post_init__(self):
         super().__post_init__()
         object.__setattr__(self, "groups", tuple(self.groups))
+
+    def __iter__(self):
+        return iter(self.kernels)
+
+    def __len__(self):
+        return len(self.kernels)
 
     @property
     def parameters(self):

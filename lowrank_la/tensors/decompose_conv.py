@@ -87,8 +87,9 @@ def decompose_conv(
     --------
     >>> import numpy as np, lowrank_la as lr
     >>> W = np.random.default_rng(0).standard_normal((16, 8, 3, 3))
-    >>> [kernel.shape for kernel in lr.decompose_conv(W, rank=(6, 4)).kernels]
-    [(4, 8, 1, 1), (6, 4, 3, 3), (16, 6, 1, 1)]
+    >>> first, middle, last = lr.decompose_conv(W, rank=(6, 4))
+    >>> first.shape, middle.shape, last.shape
+    ((4, 8, 1, 1), (6, 4, 3, 3), (16, 6, 1, 1))
     """
     be.check_option("method", method, _METHODS)
     be.check_option("on_failure", on_failure, ("warn", "raise"))

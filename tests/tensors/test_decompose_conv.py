@@ -204,3 +204,11 @@ def test_arguments_that_no_convolution_takes_are_refused(options, error, match):
 def test_weights_of_no_numbers_are_named(W):
     with pytest.raises(TypeError, match="W must hold numbers"):
         lr.decompose_conv(W, rank=1)
+
+
+@pytest.mark.parametrize(("method", "count"), [("tucker2", 3), ("cp", 4)])
+def test_a_result_unpacks_to_its_kernels_in_layer_order(method, count):
+    result = lr.decompose_conv(np.random.default_rng(0).standard_normal((6, 5, 3, 3)), method=method, rank=2, rng=0)
+    assert len(result) == count
+    assert all(one is other for one, other in zip(result, result.kernels, strict=True))
+    assert result[-1] is result.kernels[-1]
