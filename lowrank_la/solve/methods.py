@@ -110,7 +110,7 @@ def answered(problem, prepared, correct, name, goal, watch):
     if prepared is None:
         return None
     judge = _judge(problem, prepared.P)
-    refined = refine(problem, prepared.X, judge, correct(prepared.P), goal, watch)
+    refined = refine(problem, prepared.X, judge, correct(prepared.P), goal, watch, once_more=name == "cholesky")
     return Found(refined, name, prepared.rank, prepared.condition)
 
 

@@ -28,7 +28,7 @@ class Refined:
     aims: np.ndarray | None = None
 
 
-def refine(problem, X, judge, correct, goal, watch):
+def refine(problem, X, judge, correct, goal, watch, *, once_more=False):
     """Add corrections until every backward error is within `goal` or they stop falling; the best `X` seen comes back.
 
     Parameters
@@ -38,19 +38,28 @@ def refine(problem, X, judge, correct, goal, watch):
         stricter, NumPy arrays of shape (k,).
     correct : callable
         ``correct(gradient, X)`` gives what to add to `X`.
+    once_more : bool
+        Add one correction after the goal is reached: the backward error says nothing of how far the solution is from
+        that of an orthogonal factorisation, whose rounding is spread more kindly.
     """
-    best, previous, begun = None, np.inf, watch.count
+    best, previous, begun, left = None, np.inf, watch.count, int(once_more)
     while True:
         gradient, residuals = problem.gradient(X)
         errors, aims = judge(gradient, residuals, X)
         best = _better(best, X, errors, aims, residuals)
         worst = float(np.max(best.aims))
         over = watch.tick(backward_error=float(np.max(best.errors)))
-        if worst <= goal:
+        reached = worst <= goal
+        if reached and (over or not left):
             return replace(best, reason="backward error within the goal")
         if over:
             return replace(best, reason=watch.reason)
-        if watch.count > begun + _AT_LEAST and not (worst <= _LEAST_GAIN * previous and np.isfinite(worst)):
+        left -= reached
+        if (
+            not reached
+            and watch.count > begun + _AT_LEAST
+            and not (worst <= _LEAST_GAIN * previous and np.isfinite(worst))
+        ):
             return replace(best, reason="refinement gains nothing more")
         X, previous = X + correct(gradient, X), worst
 
