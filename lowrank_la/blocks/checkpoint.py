@@ -12,6 +12,7 @@ from .. import _backend as be
 from ..results import replacing, to_host
 
 _FORMAT = "lowrank_la.checkpoint.1"
+_DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError)
 _SCALARS = (bool, int, float, complex, str, type(None))
 
 
@@ -50,6 +51,10 @@ class Checkpoint:
     ------
     FileNotFoundError
         If `resume` is asked for and there is no file.
+    FileExistsError
+        If it is not asked for and there is one: nothing is ever written over that somebody may still need.
+    TypeError
+        If `path` is no path.
     ValueError
         If the file is truncated, no checkpoint, or belongs to something else; the message says to what.
 
@@ -62,7 +67,7 @@ class Checkpoint:
     def __init__(
         self, path, *, algorithm, params, fingerprint, resume=False, every=None, seconds=30.0, xp=None, device=None
     ):
-        self.path = os.fspath(path)
+        self.path = _checked_path(path)
         self._head = {"algorithm": algorithm, "params": _plain(params), "fingerprint": fingerprint}
         self._every = None if every is None else be.check_count("every", every)
         self._seconds = seconds
@@ -74,6 +79,7 @@ class Checkpoint:
         self._over = False
         self._since, self._written = 0, time.monotonic()
         if not resume:
+            _require_free(self.path)
             self._write()
 
     def begin(self, split_every):
@@ -111,6 +117,20 @@ class Checkpoint:
         self._since, self._written = 0, time.monotonic()
 
 
+def _checked_path(path):
+    try:
+        return os.fspath(path)
+    except TypeError:
+        raise TypeError(f"checkpoint must be the path of an .npz file, got {type(path).__name__}") from None
+
+
+def _require_free(path):
+    if os.path.lexists(path):
+        raise FileExistsError(
+            f"{path} exists and is not written over: go on from it with resume=True, or remove it to start anew"
+        )
+
+
 def save(path, state, *, algorithm, params, fingerprint):
     """Write `state`, a dict of arrays, scalars, and tuples, lists or dicts of them, to `path` in one piece."""
     arrays = {}
@@ -130,6 +150,8 @@ def load(path, *, algorithm, params, fingerprint, xp=None, device=None):
     arrays, header = _read(path)
     if header.get("format") != _FORMAT:
         raise ValueError(f"{path} holds format {header.get('format')!r}; {_FORMAT!r} was expected")
+    if missing := [name for name in ("algorithm", "params", "fingerprint", "state") if name not in header]:
+        raise ValueError(f"{path} is not a checkpoint, or not all of one: its header lacks {', '.join(missing)}")
     if header["algorithm"] != algorithm:
         raise ValueError(f"{path} is a checkpoint of {header['algorithm']!r}, not of {algorithm!r}")
     params = json.loads(json.dumps(_plain(params)))
@@ -152,17 +174,19 @@ def _differences(old, new):
 
 
 def _read(path):
+    wrong = f"{path} is not a checkpoint, or not all of one"
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-        if "__header__" not in arrays:
-            raise ValueError("it has no header of this library")
-        header = json.loads(str(arrays.pop("__header__")))
-        return arrays, header if isinstance(header, dict) else {}
     except FileNotFoundError:
         raise
-    except (KeyError, TypeError, ValueError, RuntimeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} is not a checkpoint, or not all of one: {error}") from None
+    except (AttributeError, TypeError, ValueError, RuntimeError, OSError, EOFError, *_DAMAGED):
+        raise ValueError(f"{wrong}: it can't be read as an .npz archive of plain arrays") from None
+    try:
+        header = json.loads(str(arrays.pop("__header__")))
+    except (KeyError, ValueError):
+        raise ValueError(f"{wrong}: it has no header of this library") from None
+    return arrays, header if isinstance(header, dict) else {}
 
 
 def _plain(params):

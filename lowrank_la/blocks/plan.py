@@ -66,6 +66,8 @@ def plan(source, passes=1, *, state_bytes=0):
 
     Raises
     ------
+    TypeError
+        If `source` is no block source.
     ValueError
         If the data can't be read that often.
 
@@ -74,6 +76,8 @@ def plan(source, passes=1, *, state_bytes=0):
     Alive at a time are at most two slabs more than threads (none of them where slabs are views of memory), one state a
     thread and those that wait in the tree: three a level.
     """
+    if not hasattr(source, "reads_allowed"):
+        raise TypeError(f"source must be a block source, got {type(source).__name__}: make one with block_source")
     passes = be.check_count("passes", passes)
     state_bytes = be.check_count("state_bytes", state_bytes, 0)
     if source.reads_allowed is not None and passes > source.reads_allowed:

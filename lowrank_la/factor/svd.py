@@ -107,7 +107,8 @@ def svd(
     orthonormal_u : bool
         Of data in blocks: spend one more read on a `U` that is orthonormal to rounding, with `s` and `Vh` to match.
     checkpoint : str or Path, optional
-        Of data in blocks: file that is written at least after every read, from which `resume` goes on.
+        Of data in blocks: file that is written at least after every read, from which `resume` goes on. Nothing that is
+        there already is written over.
     resume : bool
         Go on from the file `checkpoint`, with the same data and arguments; the answer has the same bits as without the
         interruption. `rng` may be left out.

@@ -33,6 +33,8 @@ class FunctionalTuckerResult(Result):
     smoothness : float
     filtered, filtered_covariances, slopes, bends : tuples of arrays
         States of the processes from which `predict` reaches places between the nodes.
+    offset : float
+        What is added to predictions: the mean of the values where they were centred, else zero.
     info : Info
     """
 
@@ -49,6 +51,7 @@ class FunctionalTuckerResult(Result):
     filtered_covariances: tuple
     slopes: tuple
     bends: tuple
+    offset: float
     info: Info
 
     _unpack = ("core", "factors")
@@ -94,6 +97,7 @@ class FunctionalTuckerResult(Result):
         with be.single_blas():
             moments = [self.functions(k, coords[:, k]) for k in range(len(self.nodes))]
             mean, variance = self._model.predicted(moments)
+            mean = mean + self.offset if self.offset else mean
         std = xp.sqrt(xp.clip(variance, 0.0, None))
         dtype = getattr(xp, self.dtype_name) if be.kind(xp) != "numpy" else np.dtype(self.dtype_name)
         return xp.astype(mean, dtype, copy=False), xp.astype(std, dtype, copy=False)

@@ -41,6 +41,9 @@ class FunctionalTucker:
         Standard deviation of the noise; None is inferred.
     core : {"full", "superdiagonal"}
         A dense core with a Gaussian prior, or ones on the superdiagonal: a sum of `rank` products.
+    center : bool
+        Fit what is left of the mean of the values, and add it to predictions. The prior has mean zero, so values far
+        from zero without it look like large functions that hardly vary, and intervals are far too narrow.
 
     Notes
     -----
@@ -73,7 +76,7 @@ class FunctionalTucker:
     True
     """
 
-    def __init__(self, rank, *, smoothness=1.5, length_scale=None, variance=None, noise=None, core="full"):
+    def __init__(self, rank, *, smoothness=1.5, length_scale=None, variance=None, noise=None, core="full", center=False):
         ranks = rank if isinstance(rank, tuple | list) else [rank]
         self.rank = tuple(be.check_count("rank", one) for one in ranks)
         self.smoothness = be.check_option("smoothness", smoothness, matern.SMOOTHNESS)
@@ -81,11 +84,12 @@ class FunctionalTucker:
         self.length_scale = _positive_or_none("length_scale", length_scale)
         self.variance = _positive_or_none("variance", variance)
         self.noise = None if noise is None else be.check_positive("noise", noise)
+        self.center = be.check_flag("center", center)
         if core == "superdiagonal" and len(set(self.rank)) > 1:
             raise ValueError(f"rank must be one number for core='superdiagonal', got {rank}")
 
     def __repr__(self):
-        names = ("smoothness", "length_scale", "variance", "noise", "core")
+        names = ("smoothness", "length_scale", "variance", "noise", "core", "center")
         options = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
         return f"FunctionalTucker({self.rank if len(self.rank) > 1 else self.rank[0]}, {options})"
 
@@ -133,7 +137,7 @@ class FunctionalTucker:
         Returns
         -------
         FunctionalTuckerResult
-            ``info.error`` is ‖y - mean‖ / ‖y‖ at the data, which the noise keeps from zero; ``info.bound`` the lower
+            ``info.error`` is ‖y - mean‖ / ‖y‖ at the data (of the centred values), which the noise keeps from zero; ``info.bound`` the lower
             bound of the log evidence, equal to it for one mode with fixed core and noise. ``info.converged`` is False
             where that bound is no better than noise without a function reaches, as five data hardly allow more: the
             answer is the zero function then.
@@ -154,6 +158,8 @@ class FunctionalTucker:
         places = read_coordinates(coords, None, values)
         if places.shape[0] != values.shape[0]:
             raise ValueError(f"coords and y must have as many rows: {places.shape[0]} and {values.shape[0]} differ")
+        offset = float(be.namespace(values).mean(values)) if self.center else 0.0
+        values = values - offset if offset else values
         order = places.shape[1]
         settings = self._settings(order, exponent)
         nodes, indices = zip(*(distinct(places[:, k]) for k in range(order)), strict=True)
@@ -164,7 +170,8 @@ class FunctionalTucker:
             reason = "tolerance met" if converged else watch.reason
             if converged and is_noise_alone(state, data, settings, tol):
                 converged, reason = False, _NOISE_ALONE
-            result = self._report(state, data, settings, given, exponent, (converged, reason), watch, key)
+            scale = given, exponent, math.ldexp(offset, exponent)
+            result = self._report(state, data, settings, scale, (converged, reason), watch, key)
         settle(result.info, on_failure, _MORE if reason == _NOISE_ALONE else "raise maxiter or tol")
         return result
 
@@ -181,7 +188,8 @@ class FunctionalTucker:
         scales = _one_a_mode("length_scale", self.length_scale, order)
         return Settings(tuple(ranks), self.smoothness, scales, variances, noise, superdiagonal)
 
-    def _report(self, state, data, settings, given, exponent, outcome, watch, key):
+    def _report(self, state, data, settings, scale, outcome, watch, key):
+        given, exponent, offset = scale
         xp, place = be.namespace(data.y), be.device(data.y)
         means = [xp.take(p.mean, i, axis=0) for p, i in zip(state.posteriors, data.indices, strict=True)]
         missed = be.fro_norm(data.y - state.core.expected(means))
@@ -212,7 +220,7 @@ class FunctionalTucker:
         scales = np.asarray([p.length_scale for p in state.processes])
         return FunctionalTuckerResult(
             core, factors, tuple(data.nodes), covariance, scales, np.asarray(variances), noise, self.smoothness, given,
-            filtered, covariances, slopes, bends, info,
+            filtered, covariances, slopes, bends, offset, info,
         )  # fmt: skip
 
 

@@ -179,7 +179,7 @@ def test_passes_follow_each_other(tmp_path):
 
 def test_without_a_number_of_slabs_the_clock_decides(tmp_path):
     for seconds, writings in ((0.0, 41), (1e9, 1)):
-        kept = checkpoint(tmp_path / "c.npz", seconds=seconds)
+        kept = checkpoint(tmp_path / f"{writings}.npz", seconds=seconds)
         count, write = [1], kept._write
         kept._write = lambda count=count, write=write: (count.append(1), write())
         map_reduce(lr.block_source(A, rows=10), normal, added, broadcast=(X,), checkpoint=kept)

@@ -36,6 +36,7 @@ def test_a_foreign_file_is_refused(tmp_path):
         "text.npz": lambda path: path.write_text("hello"),
         "array.npz": lambda path: np.savez(path, a=np.ones(3)),
         "result.npz": lambda path: lr.svd(matrix(5, 4), 2, rng=0).save(path),
+        "short.npz": lambda path: np.savez(path, __header__=np.array('{"format": "lowrank_la.checkpoint.1"}')),
         "header.npz": lambda path: np.savez(path, __header__=np.array("[1, 2]")),
         "objects.npz": lambda path: np.savez(path, __header__=np.array([None], dtype=object)),
     }.items():
@@ -44,6 +45,8 @@ def test_a_foreign_file_is_refused(tmp_path):
             load(tmp_path / name, **KNOWN)
     with pytest.raises(ValueError, match="no header of this library"):
         load(tmp_path / "array.npz", **KNOWN)
+    with pytest.raises(ValueError, match="its header lacks algorithm, params, fingerprint, state"):
+        load(tmp_path / "short.npz", **KNOWN)
 
 
 def test_no_single_byte_can_be_flipped_without_a_refusal_or_the_same_state(tmp_path):

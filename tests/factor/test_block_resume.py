@@ -107,6 +107,32 @@ def test_a_killed_process_is_resumed_with_identical_bits(tmp_path):
     expected = call(lr.block_source(np.load(data), rows=50), method="fused", passes=3, rng=7)
     for part in ("s", "Vh"):
         assert getattr(result, part).tobytes() == getattr(expected, part).tobytes()
+    assert result.U.gather().tobytes() == expected.U.gather().tobytes()
+
+
+def test_whoever_is_interrupted_before_the_first_interval_is_over_can_resume(tmp_path):
+    source, path = Fails(matrix(), 300), tmp_path / "s.npz"
+    with pytest.raises(RuntimeError, match="interrupted"):
+        call(source, rng=7, method="fused", passes=3, checkpoint=path)
+    source.most = np.inf
+    result = call(source, method="fused", passes=3, checkpoint=path, resume=True)
+    assert result.s.tobytes() == call(Counting(matrix()), rng=7, method="fused", passes=3).s.tobytes()
+
+
+def test_a_file_that_is_there_is_never_written_over(tmp_path):
+    source, mine = Counting(matrix()), tmp_path / "mine.npz"
+    np.savez(mine, x=np.arange(3))
+    with pytest.raises(FileExistsError, match=r"mine\.npz exists.*resume=True, or remove it"):
+        call(source, method="gram", checkpoint=mine)
+    np.testing.assert_array_equal(np.load(mine)["x"], np.arange(3))
+    call(source, method="gram", checkpoint=tmp_path / "s.npz")
+    with pytest.raises(FileExistsError, match="resume=True"):
+        call(source, method="gram", checkpoint=tmp_path / "s.npz")
+
+
+def test_a_checkpoint_that_is_no_path_is_named():
+    with pytest.raises(TypeError, match="checkpoint must be the path of an .npz file, got int"):
+        call(Counting(matrix()), checkpoint=3)
 
 
 def test_a_finished_decomposition_is_repeated_without_reading(tmp_path):

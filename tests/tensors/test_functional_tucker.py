@@ -256,3 +256,18 @@ def test_twenty_data_do_not_collapse_for_want_of_a_start(seed):
     result = lr.FunctionalTucker(1).fit(x, y, rng=seed)
     assert result.info.converged
     assert result.info.error <= 0.2
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, -1e4])
+def test_centred_values_are_those_about_their_mean(offset, tmp_path):
+    generator = np.random.default_rng(3)
+    x = generator.uniform(size=(80, 2))
+    y = np.sin(6 * x[:, 0]) * np.cos(4 * x[:, 1]) + 0.05 * generator.standard_normal(80)
+    new = generator.uniform(size=(40, 2))
+    about = lr.FunctionalTucker(1, core="superdiagonal").fit(x, y - y.mean(), rng=0).predict(new)
+    result = lr.FunctionalTucker(1, core="superdiagonal", center=True).fit(x, y + offset, rng=0)
+    rounded = np.finfo(float).eps * max(1.0, abs(offset))  # and carried on by the sweeps
+    np.testing.assert_allclose(result.predict(new)[0], about[0] + y.mean() + offset, rtol=0, atol=1e7 * rounded)
+    np.testing.assert_allclose(result.predict(new)[1], about[1], rtol=1e-6)
+    result.save(tmp_path / "r.npz")
+    np.testing.assert_array_equal(lr.load(tmp_path / "r.npz").predict(new)[0], result.predict(new)[0])
