@@ -31,6 +31,8 @@ class Checkpoint:
         `BlockSource.fingerprint` of the data.
     resume : bool
         Go on from the file. It has to be there and to belong to the same algorithm, parameters and data.
+    state : dict, optional
+        What is there before the first pass, such as the key of the draw; a resumed computation has that of the file.
     every : int, optional
         Slabs from one writing to the next; None writes by time.
     seconds : float
@@ -41,7 +43,7 @@ class Checkpoint:
     Attributes
     ----------
     state : dict
-        State at the end of the last complete pass; empty before.
+        State at the end of the last complete pass, before it what was given.
     passes : int
         Passes that were completed.
     nodes : dict or None
@@ -65,13 +67,14 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path, *, algorithm, params, fingerprint, resume=False, every=None, seconds=30.0, xp=None, device=None
-    ):
+        self, path, *, algorithm, params, fingerprint, resume=False, state=None, every=None, seconds=30.0, xp=None,
+        device=None,
+    ):  # fmt: skip
         self.path = _checked_path(path)
         self._head = {"algorithm": algorithm, "params": _plain(params), "fingerprint": fingerprint}
         self._every = None if every is None else be.check_count("every", every)
         self._seconds = seconds
-        self.state, self.passes, self.nodes, self._split_every = {}, 0, None, None
+        self.state, self.passes, self.nodes, self._split_every = dict(state or {}), 0, None, None
         if be.check_flag("resume", resume):
             stored = load(self.path, **self._head, xp=xp, device=device)
             self.state, self.passes, self._split_every = stored["state"], stored["passes"], stored["split_every"]

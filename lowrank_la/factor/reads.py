@@ -161,7 +161,7 @@ def opened(path, op, key, *, chosen, resume, algorithm, params):
         raise ValueError("a checkpoint needs numbers drawn on the host: pass rng=None, a seed or a NumPy generator")
     known = {
         "algorithm": algorithm, "params": params, "fingerprint": op.source.fingerprint(), "resume": resume,
-        "xp": op.xp, "device": op.device,
+        "xp": op.xp, "device": op.device, "state": {"key": key.record},
     }  # fmt: skip
     kept = Checkpoint(path, **known)
     if resume:
@@ -169,7 +169,6 @@ def opened(path, op, key, *, chosen, resume, algorithm, params):
         if chosen and stored != key.record:
             raise ValueError(f"{path} was written with another rng; pass rng=None to go on with the one it holds")
         return kept, be.Key(stored)
-    kept.state = {"key": key.record}
     return kept, key
 
 
