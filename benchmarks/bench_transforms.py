@@ -1,6 +1,7 @@
 """Walsh-Hadamard transforms beside their peers: ``python -m benchmarks.bench_transforms [--quick] [--wait 60]``.
 
-Kernels are called from compiled loops, so that the cost of a call from Python, given apart, is in none of them. A C
+Kernels are called from compiled loops, so that the cost of a call from Python, given apart, is in none of them. Calls
+from Python are timed in runs, and alone after a pause, in which processors and threads fall asleep. A C
 library of hand-written vector code takes part where the environment variable FFHT_LIBRARY names its shared object
 (functions fht_float and fht_double). Copying memory is the limit. Every contender's result is compared with a product
 by the matrix, or with our transform where that is too large, before its time counts.
@@ -24,6 +25,7 @@ SINGLE = range(10, 23)
 BATCHES = range(7, 15)
 BATCH = 1 << 20
 WORK = 1 << 22  # numbers transformed in one timed run, at least
+MOST_CALLS = 64  # from Python in one timed run
 DTYPES = ("float32", "float64")
 
 
@@ -148,7 +150,7 @@ def callers(x):
 
 
 def calls(repeats, bystanders):
-    """Calls from Python, two threads, beside the peers'."""
+    """Calls from Python, two threads, beside the peers': runs of calls, and single calls after a pause."""
     out = []
     for shape in ((1, 1 << 10), (4096, 1 << 12), (32768, 1 << 7), (1, 1 << 20)):
         x = np.random.default_rng(0).standard_normal(shape).astype("float32")
@@ -157,31 +159,42 @@ def calls(repeats, bystanders):
             off = np.linalg.norm(run() - expected) / np.linalg.norm(expected)
             if off > 1e-5:
                 raise SystemExit(f"{name} is wrong on {shape}: {off:.1e}")
-        timings = harness.alternate(runs, repeats, budget=4.0, bystanders=bystanders)
-        ours = timings["lowrank_la"].median
-        rows = [
-            {"contender": name, "ours": name == "lowrank_la", "seconds": t.median, "ratio_to_ours": t.median / ours}
-            for name, t in timings.items()
-        ]
+        turns = min(MOST_CALLS, max(1, WORK // x.size))
+        often = {name: partial(call_often, run, turns) for name, run in runs.items()}
+        timings = harness.alternate(often, repeats, budget=4.0, bystanders=bystanders)
+        single = harness.alternate(runs, repeats, budget=4.0, bystanders=bystanders) if turns > 1 else timings
+        ours, rows = timings["lowrank_la"].median, []
+        for name, t in timings.items():
+            row = {"contender": name, "ours": name == "lowrank_la", "seconds": t.median / turns}
+            rows.append({**row, "ratio_to_ours": t.median / ours, "seconds_alone": single[name].median})
         title = f"{'one row' if shape[0] == 1 else f'{shape[0]} rows'} of {shape[1]}, float32, two threads"
-        print(f"\n{title}")
+        print(f"\n{title}, a call in a run of {turns}")
         for row in rows:
-            print(f"  {row['contender']:<26}{1e3 * row['seconds']:10.3f} ms {row['ratio_to_ours']:8.1f} times ours")
+            print(
+                f"  {row['contender']:<26}{1e3 * row['seconds']:10.4f} ms {row['ratio_to_ours']:8.1f} times ours, "
+                f"alone after a pause {1e3 * row['seconds_alone']:10.3f} ms",
+                flush=True,
+            )
         out.append({"title": title, "rows": rows})
     return out
 
 
+def call_often(run, turns):
+    for _ in range(turns):
+        run()
+
+
 def own(repeats, bystanders):
     """Threads, axes, block rotations, the cost of a call and the trimmed sketch: our figures beside each other."""
-    figures = {"threads": {}, "axes": {}, "blocks_over_copy": {}}
+    figures = {"threads": {}, "threads_alone": {}, "axes": {}, "blocks_over_copy": {}}
     for dtype in DTYPES:
-        for stages in (18, 20, 22):
-            x = np.zeros(1 << stages, dtype)
-            runs = {"ours": partial(lr.fwht, x, overwrite=True)}
-            two = _fastest(runs, repeats, bystanders)["ours"]
+        for stages in (17, 18, 20, 22):
+            call, turns = partial(lr.fwht, np.zeros(1 << stages, dtype), overwrite=True), WORK >> stages
+            two, two_alone = _steady(call, turns, repeats), _alone(call, repeats, bystanders)
             with threadpoolctl.threadpool_limits(1):
-                one = _fastest(runs, repeats, bystanders)["ours"]
+                one, one_alone = _steady(call, turns, repeats), _alone(call, repeats, bystanders)
             figures["threads"][f"{dtype}, 2^{stages}"] = one / two
+            figures["threads_alone"][f"{dtype}, 2^{stages}"] = one_alone / two_alone
         figures["axes"] |= _axes(dtype, repeats, bystanders)
         x = np.zeros((1 << 11, 1 << 11), dtype)
         target = np.empty_like(x)
@@ -229,6 +242,16 @@ def _axes(dtype, repeats, bystanders):
             t = _fastest(runs, repeats, bystanders)
         ratios[f"{dtype}, axis 1 of {outer}×{n}×{inner}"] = t["axis"] / t["last"]
     return ratios
+
+
+def _steady(call, turns, repeats):
+    """Fastest of runs of `turns` calls that follow each other without a pause: no thread has to wake up in them."""
+    times = [harness.seconds(partial(call_often, call, turns))[1] for _ in range(4 * repeats)]
+    return min(times[1:])
+
+
+def _alone(call, repeats, bystanders):
+    return harness.alternate({"call": call}, repeats, bystanders=bystanders)["call"].median
 
 
 def _fastest(runs, repeats, bystanders):

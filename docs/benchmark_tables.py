@@ -25,6 +25,7 @@ FIGURES = {
     "ns_a_number": ("a number", "{:.3f} ns".format),
     "ns_in_c": ("in hand-written C", "{:.3f} ns".format),
     "ns_copying": ("copying", "{:.3f} ns".format),
+    "seconds_alone": ("a call alone after a pause", lambda value: f"{1e3 * value:.3g} ms"),
     "over_dense": ("over the dense transform", "{:.2f}".format),
     "over_c": ("over hand-written C", "{:.2f}".format),
     "right": ("right", lambda value: {"True": "yes", "False": "no"}.get(str(value), str(value))),

@@ -33,7 +33,8 @@ EXTRAS = {
     "centred_pca": "centred PCA, seconds (error of the values)",
     "axes": "another axis: time over that of rows that lie together",
     "blocks_over_copy": "rotation in blocks: time over that of a copy",
-    "threads": "times as fast with two threads",
+    "threads": "times as fast with two threads, in a run of calls",
+    "threads_alone": "times as fast with two threads, a call alone after a pause",
     "microseconds_a_call": "microseconds of a call on 16 numbers",
     "trimmed_over_full": "SRHT that forms only the rows it keeps: time over that of the whole transform",
 }

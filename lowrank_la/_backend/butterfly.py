@@ -1,24 +1,27 @@
 """Walsh-Hadamard transform of the middle axis of a three-dimensional array.
 
 On the host (NumPy arrays, and torch tensors on the CPU, whose memory is shared) a compiled butterfly does it, several
-threads over fixed ranges from 2^18 numbers on. Elsewhere small Hadamard matrices are multiplied with. Every number is
+threads over fixed ranges from 2 MiB on. Elsewhere small Hadamard matrices are multiplied with. Every number is
 the sum of the same pairs in the same order whatever the partition, so results never depend on the number of threads.
 """
 
-from functools import reduce
+from functools import lru_cache, reduce
 
 import numpy as np
 
 from .. import _kernels
+from . import team
 from .autograd import is_tracked
 from .namespace import device, from_numpy, kind, namespace, on_accelerator, to_numpy
 from .sparse import writable_view
 from .threads import fixed_partition, map_blocks
 
-_PARALLEL_FROM = 1 << 18  # numbers
+_PARALLEL_FROM = 1 << 20  # bytes
 _ROW_STAGES = 16  # of a row that one task transforms as a whole: 256 or 512 KiB
 _LONGEST_ROW = 1 << _ROW_STAGES  # numbers
 _TASK = 1 << 16  # numbers, at least, of a task
+_SAMPLED = 1 << 18  # numbers of which one task takes some rows of the transform
+_ROWS, _RUNS, _HIGH = 0, 1, 2  # kernels of a part
 _FACTOR = 6  # stages of a matrix that is multiplied with
 
 
@@ -54,16 +57,19 @@ def is_plain(x):
     return dtype.char in "fd" and dtype.isnative and x.flags.c_contiguous
 
 
-def walsh_plain(x, view, scale):
+def walsh_plain(x, view, scale, overwrite):
     """`walsh` of an array that `is_plain`, looked at in the shape `view`; in its own shape, for the least overhead."""
     _, n, inner = view
     size = x.size
-    if inner > 1 or not 1 < n <= _LONGEST_ROW or not 0 < size < _PARALLEL_FROM or not x.flags.writeable:
+    if n == 1 or size == 0 or not x.flags.writeable:
         return walsh_host(x.reshape(view), scale, False).reshape(x.shape)
     dtype = x.dtype
-    result = np.empty(x.shape, dtype)
+    result = x if overwrite else np.empty(x.shape, dtype)
     flat, source = (result, x) if x.ndim == 1 else (result.reshape(-1), x.reshape(-1))
-    _kernels.lookup("walsh_rows", "numpy")(flat, source, 0, n.bit_length() - 1, 0, size, dtype.type(scale))
+    if inner > 1 or n > _LONGEST_ROW or x.nbytes >= _PARALLEL_FROM:
+        _host(flat, source, n.bit_length() - 1, inner, dtype.type(scale))
+    else:
+        _kernels.lookup("walsh_rows", "numpy")(flat, source, 0, n.bit_length() - 1, 0, size, dtype.type(scale))
     return result
 
 
@@ -119,30 +125,42 @@ def walsh_host(x, scale, overwrite):
 
 def _host(target, source, stages, inner, scale):
     """Choose the kernel and its parts, from sizes alone."""
-    total, skip = source.size, inner.bit_length() - 1
+    total, skip, parallel = source.size, inner.bit_length() - 1, source.nbytes >= _PARALLEL_FROM
     if inner <= 8 and inner == 1 << skip:
-        kernel = _kernels.lookup("walsh_rows", "numpy")
-        stages += skip
-        if total < _PARALLEL_FROM and stages <= _ROW_STAGES:
-            return kernel(target, source, skip, stages, 0, total, scale)
-        low = stages if stages <= _ROW_STAGES else _ROW_STAGES - (stages == _ROW_STAGES + 1)
-        _each(_ranges(total, 1 << low), lambda part: kernel(target, source, skip, low, *part, scale))
-        if low < stages:
-            _high_stages(target, 1 << low, stages - low, total)
-        return None
-    kernel = _kernels.lookup("walsh_runs", "numpy")
-    if total < _PARALLEL_FROM:
-        return kernel(target, source, inner, stages, 0, inner, 0, total, scale)
-    low = stages if total >= 8 * max(inner << stages, _TASK) else _low_stages(inner, stages)
-    parts = _ranges(total, inner << low)
-    if len(parts) > 1:
-        _each(parts, lambda part: kernel(target, source, inner, low, 0, inner, *part, scale))
+        if not parallel and stages + skip <= _ROW_STAGES:
+            return _kernels.lookup("walsh_rows", "numpy")(target, source, skip, stages + skip, 0, total, scale)
+        parts = _parts_of_rows(total, skip, stages + skip)
+    elif not parallel:
+        return _kernels.lookup("walsh_runs", "numpy")(target, source, inner, stages, 0, inner, 0, total, scale)
     else:
-        columns = _ranges(inner, 64, max(64, inner // 8))
-        _each(columns, lambda part: kernel(target, source, inner, low, *part, 0, total, scale))
-    if low < stages:
-        _high_stages(target, inner << low, stages - low, total)
-    return None
+        parts = _parts_of_runs(total, inner, stages)
+    return team.transform(target, source, scale, parts, parallel)
+
+
+@lru_cache(maxsize=64)
+def _parts_of_rows(total, skip, stages):
+    low = stages if stages <= _ROW_STAGES else _ROW_STAGES - (stages == _ROW_STAGES + 1)
+    parts = [(_ROWS, skip, low, total, _step(total, 1 << low), 0)]
+    return np.array(parts + _high_part(total, 1 << low, stages - low))
+
+
+@lru_cache(maxsize=64)
+def _parts_of_runs(total, inner, stages):
+    low = stages if total >= 8 * max(inner << stages, _TASK) else _low_stages(inner, stages)
+    if total > inner << low:
+        part = _RUNS, inner, low, total, _step(total, inner << low), 0
+    else:
+        part = _RUNS, inner, low, inner, _step(inner, 64, max(64, inner // 8)), 1
+    return np.array([part, *_high_part(total, inner << low, stages - low)])
+
+
+def _high_part(total, inner, stages):
+    """The stages that are left; no part where there are none."""
+    if stages == 0:
+        return []
+    if total > inner << stages:
+        return [(_HIGH, inner, stages, total, _step(total, inner << stages), 0)]
+    return [(_HIGH, inner, stages, inner, _step(inner, 64, inner // 8), 1)]
 
 
 def _low_stages(inner, stages):
@@ -151,26 +169,10 @@ def _low_stages(inner, stages):
     return low if stages - low >= 3 else stages
 
 
-def _high_stages(target, inner, stages, total):
-    kernel = _kernels.lookup("walsh_high", "numpy")
-    rows, columns = _ranges(total, inner << stages), _ranges(inner, 64, inner // 8)
-    if len(rows) > 1:
-        return _each(rows, lambda part: kernel(target, inner, 0, stages, 0, inner, *part))
-    return _each(columns, lambda part: kernel(target, inner, 0, stages, *part, 0, total))
-
-
-def _ranges(total, unit, least=_TASK):
-    """Pairs that cover ``range(total)`` in multiples of `unit`, each about `least` long or more."""
+def _step(total, unit, least=_TASK):
+    """Length of a task: a multiple of `unit`, about `least` or more, of which there are at most about 64."""
     step = max(unit, least // unit * unit)
-    step = max(step, -(-total // 64) // unit * unit)
-    return [(start, min(start + step, total)) for start in range(0, total, step)]
-
-
-def _each(parts, work):
-    if len(parts) == 1:
-        work(parts[0])
-    else:
-        map_blocks(work, parts)
+    return max(step, -(-total // 64) // unit * unit)
 
 
 def walsh_sampled(x, signs, rows, size):
@@ -192,7 +194,7 @@ def walsh_sampled(x, signs, rows, size):
     kernel, stages, one = _kernels.lookup("walsh_sampled", "numpy"), size.bit_length() - 1, x.dtype.type(1)
     places, blocks = (rows % size).astype(np.uint64), (rows // size).astype(np.uint64)
     x = writable_view(x)
-    parts = fixed_partition(-(-n // size), max(1, _TASK // size))
+    parts = fixed_partition(-(-n // size), max(1, _SAMPLED // size))
 
     def of_part(line, part):
         out, block = np.zeros(rows.size, x.dtype), np.empty(size, x.dtype)
@@ -202,7 +204,7 @@ def walsh_sampled(x, signs, rows, size):
     def of_line(line):
         return reduce(np.add, [of_part(line, part) for part in parts])
 
-    if x.size < _PARALLEL_FROM:
+    if x.nbytes < _PARALLEL_FROM:
         return np.stack([of_line(line) for line in range(lines)])
     if lines > 1:
         return np.stack(map_blocks(of_line, range(lines)))

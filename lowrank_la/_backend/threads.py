@@ -69,7 +69,7 @@ def _affinity():
 
 
 def worker_count():
-    """Threads that `map_blocks` uses: what BLAS was allowed, at most the processors of this process."""
+    """Threads to use at most: what BLAS was allowed, and no more than the processors of this process."""
     libraries = _blas_libraries()
     with _cap_lock:
         counts = _state["saved"] if _state["depth"] else tuple(library.get_num_threads() for library in libraries)
@@ -86,21 +86,28 @@ def _pool(size):
     return _state["pool"]
 
 
+@contextlib.contextmanager
+def shared_by(tasks):
+    """Threads that may work on so many tasks: one off the main thread, and while others already work for it."""
+    lock, alone = _parallel_lock, tasks <= 1 or threading.current_thread() is not threading.main_thread()
+    workers = 1 if alone else min(worker_count(), tasks)
+    if workers == 1 or not lock.acquire(blocking=False):
+        yield 1
+        return
+    try:
+        yield workers
+    finally:
+        lock.release()
+
+
 def map_blocks(fn, blocks):
     """``[fn(block) for block in blocks]``, on several threads when called from the main thread.
 
     The order of the results is that of `blocks`. BLAS runs on one thread inside, with any number of workers.
     """
     blocks = list(blocks)
-    with single_blas():
-        workers = min(worker_count(), len(blocks))
-        alone = workers == 1 or threading.current_thread() is not threading.main_thread()
-        if alone or not _parallel_lock.acquire(blocking=False):
-            return [fn(block) for block in blocks]
-        try:
-            return _map_parallel(fn, blocks, workers)
-        finally:
-            _parallel_lock.release()
+    with single_blas(), shared_by(len(blocks)) as workers:
+        return [fn(block) for block in blocks] if workers == 1 else _map_parallel(fn, blocks, workers)
 
 
 def _map_parallel(fn, blocks, workers):

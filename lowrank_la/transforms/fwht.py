@@ -58,7 +58,7 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
 
     Notes
     -----
-    n log₂ n additions, in place; no more memory than the result. On the host from 2¹⁸ numbers on the work is split over
+    n log₂ n additions, in place; no more memory than the result. On the host from 2 MiB on the work is split over
     threads; the bits of the result don't depend on their number. The relative error is at most log₂(n) eps in norm.
 
     References
@@ -74,10 +74,10 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     >>> bool(np.allclose(lr.fwht(x), x @ lr.hadamard(12).T))
     True
     """
-    if overwrite is False and be.is_plain(x):
+    if be.is_plain(x) and (overwrite is False or (overwrite is True and x.flags.writeable)):
         plan = _planned(x.shape, axis, order, norm, transpose, block)
         if plan.simple:
-            return be.walsh_plain(x, plan[:3], plan.scale)
+            return be.walsh_plain(x, plan[:3], plan.scale, overwrite)
     x = be.dense_array(x, "x")
     be.refuse_wrapped(x, "fwht")
     plan = _planned(tuple(x.shape), axis, order, norm, transpose, block)

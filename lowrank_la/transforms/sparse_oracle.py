@@ -14,7 +14,7 @@ _SAFE = 2.0**300
 _EPS = 2.0**-52
 _LARGEST_INTEGER = 2.0**53
 _TOO_WIDE = ("float128", "float96", "complex256", "complex192")
-_PARALLEL_FROM = 1 << 15  # points of a stored vector
+_PARALLEL_FROM = 1 << 18  # points of a stored vector
 _TASK = 1 << 13  # of them that one thread reads at once
 _DIRECT = ("float32", "float64", "complex64", "complex128")
 
@@ -118,9 +118,10 @@ class Oracle:
         if type(given) is np.ndarray and given.dtype.char in "dD" and given.dtype.isnative:
             self.precision = max(self.precision, _EPS)
             return given if self.stored is not None else given.copy(), False
-        exact = be.dtype_name(given.dtype).startswith(("int", "uint", "bool"))
+        name = be.dtype_name(given.dtype)
+        exact = name.startswith(("int", "uint", "bool"))
         self.precision = max(self.precision, 0.5 * _EPS if exact else be.eps(given.dtype))
-        values = be.to_numpy(given) if not str(given.dtype).endswith("bfloat16") else be.to_numpy(given.float())
+        values = be.to_numpy(given.float() if name == "bfloat16" else given)
         return values.astype(np.complex128 if np.iscomplexobj(values) else np.float64), exact
 
     def _refuse(self, values, words):

@@ -167,7 +167,9 @@ def sparse_wht(
     escapes has very many coefficients: a function that is zero but at a few points. With noise the points show
     differences whose mean square is above ``4 √(2 / m)`` of its variance, coefficients below ``info.resolution`` can be
     missing, and every one that is given is large enough to tell each of its bits (five standard deviations); with
-    "unknown" noise, many small ones beside those found, that together look like noise, can be missing as well.
+    "unknown" noise, many small ones beside those found, that together look like noise, can be missing as well. Where
+    all values were looked at, coefficients are given that noise passes in one of a hundred cubes, and certified where
+    it passes the smallest of them in one of a million.
 
     Exact values and a known sparsity: at most ``3.6 sparsity (1 + n + verify)`` values, from 64 coefficients on, unless
     frequencies share their bin in all groups (a few in a hundred runs below a thousand coefficients, rare above); then
@@ -215,7 +217,7 @@ def sparse_wht(
 def _returned(found, oracle, xp, device, dtype):
     """The result in ascending order of the frequencies, in the library of the caller."""
     keys, values, info = found
-    order = np.lexsort(keys.T[::-1])
+    order = np.argsort(keys[:, 0]) if keys.shape[1] == 1 else np.lexsort(keys.T[::-1])
     scale, details = oracle.scale or 1.0, dict(info.details)
     details |= {name: details[name] * scale for name in ("noise", "resolution")}
     details["samples"] = oracle.samples

@@ -7,6 +7,7 @@ run time keep LLVM from using registers, and one compilation a dtype serves all 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 _WIDE = bool(llvm.get_host_cpu_features().get("avx512f", False))
@@ -33,6 +34,7 @@ def _constant(function):
 
 lanes_of = _constant(_lanes)
 leaf_bits_of = _constant(lambda dtype: (_lanes(dtype) * _VECTORS).bit_length() - 1)
+weave_bits_of = _constant(lambda dtype: max(3, _lanes(dtype).bit_length() - 1))
 line_of = _constant(lambda dtype: 512 // dtype.bitwidth)
 block_bits_of = _constant(lambda dtype: (131072 // dtype.bitwidth).bit_length() - 1)  # 16 KiB: half a first-level cache
 
@@ -72,6 +74,36 @@ class _Emitter:
     def store(self, vectors, places):
         for vector, place in zip(vectors, places, strict=True):
             self.builder.store(vector, place, align=self.align)
+
+    def first_lanes(self, count):
+        """Mask of the first `count` lanes."""
+        index = ir.VectorType(ir.IntType(32), self.lanes)
+        first = self.builder.insert_element(
+            ir.Constant(index, ir.Undefined), self.builder.trunc(count, ir.IntType(32)), ir.Constant(ir.IntType(32), 0)
+        )
+        counts = self.builder.shuffle_vector(
+            first, ir.Constant(index, ir.Undefined), ir.Constant(index, [0] * self.lanes)
+        )
+        return self.builder.icmp_unsigned("<", ir.Constant(index, list(range(self.lanes))), counts)
+
+    def load_some(self, places, mask):
+        """Lanes of `mask`, zeros elsewhere."""
+        align, zeros = ir.Constant(ir.IntType(32), self.align), ir.Constant(self.type, None)
+        kind = ir.FunctionType(self.type, [self.type.as_pointer(), align.type, mask.type, self.type])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, self.masked("load"))
+        return [self.builder.call(function, [place, align, mask, zeros]) for place in places]
+
+    def store_some(self, vectors, places, mask):
+        """Lanes of `mask` alone."""
+        align = ir.Constant(ir.IntType(32), self.align)
+        kind = ir.FunctionType(ir.VoidType(), [self.type, self.type.as_pointer(), align.type, mask.type])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, self.masked("store"))
+        for vector, place in zip(vectors, places, strict=True):
+            self.builder.call(function, [vector, place, align, mask])
+
+    def masked(self, what):
+        kind = f"v{self.lanes}f{8 * self.align}"
+        return f"llvm.masked.{what}.{kind}.p0{kind}"
 
     def spread(self, number):
         zero = ir.Constant(ir.IntType(32), 0)
@@ -165,13 +197,13 @@ def _staged(emit, vectors):
     return vectors
 
 
-def _cross(radix, lanes=None):
+def _cross(radix):
     """All stages between `radix` vectors that lie `stride` apart."""
 
     @intrinsic
     def cross(typing_context, array, offset, stride):
         def codegen(context, builder, signature, args):
-            emit = _Emitter(context, builder, array.dtype, lanes)
+            emit = _Emitter(context, builder, array.dtype)
             places = list(emit.places(signature.args[0], args[0], args[1], args[2], radix))
             emit.store(_staged(emit, emit.load(places)), places)
             return context.get_dummy_value()
@@ -181,13 +213,32 @@ def _cross(radix, lanes=None):
     return cross
 
 
-def _carry(radix, lanes=None):
+def _cross_some(radix):
+    """`cross` of the first `count` lanes alone."""
+
+    @intrinsic
+    def cross(typing_context, array, offset, stride, count):
+        def codegen(context, builder, signature, args):
+            emit = _Emitter(context, builder, array.dtype)
+            places, mask = (
+                list(emit.places(signature.args[0], args[0], args[1], args[2], radix)),
+                emit.first_lanes(args[3]),
+            )
+            emit.store_some(_staged(emit, emit.load_some(places, mask)), places, mask)
+            return context.get_dummy_value()
+
+        return types.void(array, types.int64, types.int64, types.int64), codegen
+
+    return cross
+
+
+def _carry(radix):
     """`cross` from one array to the same places of another, scaled on the way."""
 
     @intrinsic
     def carry(typing_context, target, source, offset, stride, scale):
         def codegen(context, builder, signature, args):
-            emit = _Emitter(context, builder, target.dtype, lanes)
+            emit = _Emitter(context, builder, target.dtype)
             factor = emit.spread(args[4])
             loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], args[3], radix)))
             vectors = _staged(emit, [builder.fmul(factor, vector) for vector in loaded])
@@ -199,25 +250,44 @@ def _carry(radix, lanes=None):
     return carry
 
 
+def _carry_some(radix):
+    """`carry` of the first `count` lanes alone."""
+
+    @intrinsic
+    def carry(typing_context, target, source, offset, stride, scale, count):
+        def codegen(context, builder, signature, args):
+            emit = _Emitter(context, builder, target.dtype)
+            factor, mask = emit.spread(args[4]), emit.first_lanes(args[5])
+            places = list(emit.places(signature.args[1], args[1], args[2], args[3], radix))
+            vectors = _staged(emit, [builder.fmul(factor, vector) for vector in emit.load_some(places, mask)])
+            emit.store_some(vectors, emit.places(signature.args[0], args[0], args[2], args[3], radix), mask)
+            return context.get_dummy_value()
+
+        return types.void(target, source, types.int64, types.int64, target.dtype, types.int64), codegen
+
+    return carry
+
+
 cross_2, cross_4, cross_8 = (_cross(radix) for radix in (2, 4, 8))
 carry_2, carry_4, carry_8 = (_carry(radix) for radix in (2, 4, 8))
-cross_one_2, cross_one_4, cross_one_8 = (_cross(radix, lanes=1) for radix in (2, 4, 8))
-carry_one_2, carry_one_4, carry_one_8 = (_carry(radix, lanes=1) for radix in (2, 4, 8))
+cross_some_2, cross_some_4, cross_some_8 = (_cross_some(radix) for radix in (2, 4, 8))
+carry_some_2, carry_some_4, carry_some_8 = (_carry_some(radix) for radix in (2, 4, 8))
 
 
-def _weave(inner):
-    """Three stages on blocks of eight rows of `inner` numbers, which vectors of eight straddle."""
+def _weave(inner, lanes=8):
+    """Stages of as many rows of `inner` numbers as a vector has lanes: rows that vectors straddle."""
 
     @intrinsic
     def weave(typing_context, target, source, offset, scale):
         def codegen(context, builder, signature, args):
-            emit, eight = _Emitter(context, builder, target.dtype, 8), ir.Constant(ir.IntType(64), 8)
-            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], eight, inner)))
-            factor = emit.spread(args[3])
+            emit, step = _Emitter(context, builder, target.dtype, lanes), ir.Constant(ir.IntType(64), lanes)
+            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], step, inner)))
+            factor, stride = emit.spread(args[3]), 1
             vectors = [builder.fmul(factor, vector) for vector in loaded]
-            for stride in (1, 2, 4):
+            while stride < lanes:
                 vectors = emit.across_rows(vectors, stride, inner)
-            emit.store(vectors, emit.places(signature.args[0], args[0], args[2], eight, inner))
+                stride *= 2
+            emit.store(vectors, emit.places(signature.args[0], args[0], args[2], step, inner))
             return context.get_dummy_value()
 
         return types.void(target, source, types.int64, target.dtype), codegen
@@ -226,3 +296,4 @@ def _weave(inner):
 
 
 weave_3, weave_5, weave_6, weave_7 = (_weave(inner) for inner in (3, 5, 6, 7))
+weave_wide_3, weave_wide_5, weave_wide_6, weave_wide_7 = (_weave(inner, lanes=16) for inner in (3, 5, 6, 7))

@@ -4,15 +4,15 @@ from ._butterflies import (
     carry_2,
     carry_4,
     carry_8,
-    carry_one_2,
-    carry_one_4,
-    carry_one_8,
+    carry_some_2,
+    carry_some_4,
+    carry_some_8,
     cross_2,
     cross_4,
     cross_8,
-    cross_one_2,
-    cross_one_4,
-    cross_one_8,
+    cross_some_2,
+    cross_some_4,
+    cross_some_8,
     keep,
     lanes_of,
     leaf_1,
@@ -32,6 +32,11 @@ from ._butterflies import (
     weave_5,
     weave_6,
     weave_7,
+    weave_bits_of,
+    weave_wide_3,
+    weave_wide_5,
+    weave_wide_6,
+    weave_wide_7,
 )
 from ._jit import jit
 
@@ -94,10 +99,20 @@ def _leaves_from(target, source, low, start, stop, unit, scale):
 
 
 @jit
+def first_bits(array, inner, bits, columns):
+    """Stages of the first pass of a group of `bits` on so many columns of `inner` numbers."""
+    woven = columns == inner and inner < 8 and inner & (inner - 1)
+    return weave_bits_of(array) if woven and bits >= weave_bits_of(array) else pass_bits(bits)
+
+
+@jit
 def first_pass(target, source, inner, bits, first, last, start, stop, scale):
-    """The lowest `bits` stages, from `source` to `target`."""
-    if bits == 3 and last - first == inner and inner < 8 and inner & (inner - 1):
-        _woven(target, source, inner, start, stop, scale)
+    """The lowest `bits` stages, of which there are as many as `first_bits` says, from `source` to `target`."""
+    if bits >= 3 and last - first == inner and inner < 8 and inner & (inner - 1):
+        if bits > 3:
+            _woven_wide(target, source, inner, start, stop, scale)
+        else:
+            _woven(target, source, inner, start, stop, scale)
     else:
         _carried(target, source, inner, bits, first, last, start, stop, scale)
 
@@ -119,18 +134,18 @@ def _carried(target, source, inner, bits, first, last, start, stop, scale):
         if bits == 3:
             for j in range(a + first, a + whole, step):
                 carry_8(target, source, j, inner, scale)
-            for j in range(a + whole, a + last):
-                carry_one_8(target, source, j, inner, scale)
+            if whole < last:
+                carry_some_8(target, source, a + whole, inner, scale, last - whole)
         elif bits == 2:
             for j in range(a + first, a + whole, step):
                 carry_4(target, source, j, inner, scale)
-            for j in range(a + whole, a + last):
-                carry_one_4(target, source, j, inner, scale)
+            if whole < last:
+                carry_some_4(target, source, a + whole, inner, scale, last - whole)
         else:
             for j in range(a + first, a + whole, step):
                 carry_2(target, source, j, inner, scale)
-            for j in range(a + whole, a + last):
-                carry_one_2(target, source, j, inner, scale)
+            if whole < last:
+                carry_some_2(target, source, a + whole, inner, scale, last - whole)
     keep(total)
 
 
@@ -149,6 +164,23 @@ def _woven(target, source, inner, start, stop, scale):
     else:
         for a in range(start, stop, 56):
             weave_7(target, source, a, scale)
+
+
+@jit
+def _woven_wide(target, source, inner, start, stop, scale):
+    """`_woven` with four stages."""
+    if inner == 3:
+        for a in range(start, stop, 48):
+            weave_wide_3(target, source, a, scale)
+    elif inner == 5:
+        for a in range(start, stop, 80):
+            weave_wide_5(target, source, a, scale)
+    elif inner == 6:
+        for a in range(start, stop, 96):
+            weave_wide_6(target, source, a, scale)
+    else:
+        for a in range(start, stop, 112):
+            weave_wide_7(target, source, a, scale)
 
 
 @jit
@@ -178,20 +210,20 @@ def one_pass(array, start, stop, stride, bits, first, last):
         for a in range(start, stop, reach):
             for j in range(a + first, a + whole, step):
                 cross_8(array, j, stride)
-            for j in range(a + whole, a + last):
-                cross_one_8(array, j, stride)
+            if whole < last:
+                cross_some_8(array, a + whole, stride, last - whole)
     elif bits == 2:
         for a in range(start, stop, reach):
             for j in range(a + first, a + whole, step):
                 cross_4(array, j, stride)
-            for j in range(a + whole, a + last):
-                cross_one_4(array, j, stride)
+            if whole < last:
+                cross_some_4(array, a + whole, stride, last - whole)
     else:
         for a in range(start, stop, reach):
             for j in range(a + first, a + whole, step):
                 cross_2(array, j, stride)
-            for j in range(a + whole, a + last):
-                cross_one_2(array, j, stride)
+            if whole < last:
+                cross_some_2(array, a + whole, stride, last - whole)
 
 
 @jit

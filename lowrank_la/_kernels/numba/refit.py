@@ -34,11 +34,11 @@ def refit(U, layout, hashes, shifts, stencil, weights, quiet, keys, values, swee
         most = max(most, width)
         total += weights[c] * width
     signs, z = np.empty((groups, most)), np.empty(m)
-    places, loud = _places_of(keys, layout, hashes), _loud_bins(U, layout, m, quiet)
+    places, loud, first_bins = _places_of(keys, layout, hashes), _loud_bins(U, layout, m, quiet), layout[:, FIRST_BIN]
     for sweep in range(sweeps):
         moved = 0.0
         for i in range(keys.shape[0]):
-            if not _some(loud, layout, places[i]):
+            if not _some(loud, first_bins, places, i):
                 continue
             _stencil_signs(keys[i], stencil, z)
             step = 0.0 * values[i]
@@ -86,12 +86,12 @@ def _loud_bins(U, layout, m, quiet):
     return loud
 
 
-@jit
-def _some(loud, layout, places):
-    """Whether one of the bins is loud."""
+@jit(inline=True)
+def _some(loud, first_bins, places, i):
+    """Whether one of the bins of frequency number `i` is loud."""
     found = False
-    for c in range(places.size):
-        found = found or loud[layout[c, FIRST_BIN] + places[c]]
+    for c in range(places.shape[1]):
+        found |= loud[first_bins[c] + places[i, c]]
     return found
 
 

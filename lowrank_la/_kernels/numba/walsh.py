@@ -8,7 +8,7 @@ up to six stages, each of which goes through memory once.
 
 from ._butterflies import block_bits_of, leaf_bits_of
 from ._jit import jit
-from ._passes import first_pass, leaves, one_pass, pass_bits, passes, second_pass
+from ._passes import first_bits, first_pass, leaves, one_pass, pass_bits, passes, second_pass
 
 _SHARE = 32  # times 16 KiB that a group of stages works on: half a second-level cache
 
@@ -78,7 +78,7 @@ def walsh_runs(target, source, inner, stages, first, last, start, stop, scale):
 @jit
 def _first_group(target, source, inner, bits, first, last, start, stop, scale):
     """The lowest `bits` stages, at most six, from `source` to `target`."""
-    width, below = _columns(target, bits), pass_bits(bits)
+    width, below = _columns(target, bits), first_bits(target, inner, bits, last - first)
     step = max(1, (1 << block_bits_of(target)) // (inner << bits)) * (inner << bits)
     for a in range(start, stop, step):
         end = min(a + step, stop)
