@@ -23,7 +23,7 @@ from .checks import (
     check_tol,
 )
 from .cholesky_qr import cholesky_qr2, shifted_cholesky_qr3
-from .contract import contract_modes, in_rows
+from .contract import contract_last_modes, contract_mode, contract_modes, contracts_fast, in_rows
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
 from .dtypes import (
     complex_dtype,
@@ -83,6 +83,7 @@ from .linalg import (
     solve_upper,
     top_eigh,
 )
+from .long_rows import combined_rows, gram_of_rows
 from .losses import loss_gradients, losses_compiled, residual_products
 from .namespace import (
     dense_array,
@@ -117,6 +118,7 @@ from .supports import SUPPORT, Support, supports
 from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
 from .thresholds import clip_step, keep_small
+from .tiled_gram import panel_gram
 
 __all__ = [
     "CSR",
@@ -143,9 +145,13 @@ __all__ = [
     "chunks",
     "clip_step",
     "column_sums",
+    "combined_rows",
     "complex_dtype",
     "compute_dtype",
+    "contract_last_modes",
+    "contract_mode",
     "contract_modes",
+    "contracts_fast",
     "csr_matmat",
     "csr_normal",
     "csr_of",
@@ -174,6 +180,7 @@ __all__ = [
     "gaussian",
     "gram",
     "gram_in_single",
+    "gram_of_rows",
     "hash_rows",
     "host_indices",
     "householder_qr",
@@ -206,6 +213,7 @@ __all__ = [
     "namespace",
     "on_accelerator",
     "order_of",
+    "panel_gram",
     "placed",
     "places_without",
     "products_twin",

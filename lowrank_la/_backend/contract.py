@@ -6,14 +6,16 @@ import numpy as np
 
 from .. import _kernels
 from .namespace import kind, namespace
+from .products import blasable, vdot_real
+from .sparse import writable_view
 from .threads import fixed_partition, map_blocks
 
-_SMALL = 5e6  # multiplications up to which one product of the library does it
+_SMALL = 2e6  # multiplications up to which one product of the library does it
 _COLD = 1e8  # multiplications up to which Numba is not imported for it
 _BLOCKS = 32  # parts that a product is dealt out in, at most
 _LEAST = 128  # rows of a part, at least
 _WIDE = 2500  # columns of a part, at least: a product packs narrow ones at a loss
-_FEW = 12  # columns up to which a compiled kernel of sums of rows is faster than a product
+_DEEP = 8  # entries that are summed over from which on a compiled kernel is worth it
 
 
 def in_rows(x):
@@ -38,63 +40,140 @@ def contract_modes(X, left, right, columns, xp=None):
 
     Notes
     -----
-    On the host the product is dealt out over fixed blocks. Where the last modes are summed over, a compiled kernel of
-    dot products does it, and one of sums of rows where the first are and R is small (real dtypes).
+    On the host the product is dealt out over fixed blocks, and a compiled kernel does it for real dtypes.
     """
     rank, inner = columns.shape
-    host = isinstance(X, np.ndarray)
-    if host and X.size * rank <= _SMALL and (left == 1 or right == 1):
+    if isinstance(X, np.ndarray) and X.size * rank <= _SMALL and (left == 1 or right == 1):
         return columns @ (X.reshape(left, inner).T if right == 1 else X.reshape(inner, right))
     xp = xp or namespace(X, columns)
     if right == 1:
         X = xp.reshape(X, (left, inner))
-        return _last(X, columns) if host else columns @ X.mT
+        return _last(X, columns, rank_first=True) if isinstance(X, np.ndarray) else columns @ X.mT
     X = xp.reshape(X, (left, inner, right))
-    if not host:
-        part = columns @ X
-        return xp.reshape(xp.permute_dims(part, (1, 0, 2)), (rank, left * right))
-    out = np.empty((rank, left, right), X.dtype)
-    if X.size * rank <= _SMALL:
-        np.matmul(columns, X, out=out.transpose(1, 0, 2))
-    elif left == 1:
-        _first(X[0], columns, out[:, 0])
+    if isinstance(X, np.ndarray):
+        return _inner(X, columns, rank_first=True).reshape(rank, left * right)
+    part = columns @ X
+    return xp.reshape(xp.permute_dims(part, (1, 0, 2)), (rank, left * right))
+
+
+def contract_mode(cube, columns, xp=None):
+    """``out[l, r, q] = Σ_k cube[l, k, q] columns[r, k]``; see `contract_modes`, whose modes are in another order.
+
+    Parameters
+    ----------
+    cube : array in C order, shape (left, K, right)
+    columns : array, shape (R, K)
+        Of the dtype of `cube`.
+    xp : namespace, optional
+    """
+    xp = xp or namespace(cube, columns)
+    left, inner, right = cube.shape
+    columns = in_rows(columns)
+    if not isinstance(cube, np.ndarray):
+        if right == 1:
+            return (cube[:, :, 0] @ columns.mT)[:, :, None]
+        return xp.stack([columns @ cube[i, :, :] for i in range(left)]) if left < _DEEP else columns @ cube
+    if right > 1:
+        return _inner(cube, columns, rank_first=False)
+    return _last(cube.reshape(left, inner), columns, rank_first=False)[:, :, None]
+
+
+def contract_last_modes(X, columns, *, measure=False):
+    """``(out, square)``: the product of an array on the host over its last mode, or its last two, in one read.
+
+    Parameters
+    ----------
+    X : array in C order, shape (left, K) or (left, J, K)
+    columns : list of arrays, shapes (R, K), or (R, J) and (S, K)
+        Of the dtype of `X`.
+    measure : bool
+        Return the sum of the squares of the entries too, else None.
+
+    Returns
+    -------
+    out : array, shape (left, R) or (left, R, S)
+    square : float or None
+    """
+    columns = [in_rows(part) for part in columns]
+    if not all(_is_compiled(X, part) for part in columns):
+        out = contract_mode(X.reshape(-1, X.shape[-1], 1), columns[-1]).reshape(*X.shape[:-1], -1)
+        out = out if X.ndim == 2 else contract_mode(out, columns[0])
+        return out, vdot_real(X.reshape(X.shape[0], -1)) if measure else None
+    out = np.empty((X.shape[0], *(part.shape[0] for part in columns)), X.dtype)
+    X, rank = writable_view(X), columns[0].shape[0]
+    if X.ndim == 2:
+        kernel, flat = _kernels.lookup("contract_last", "numpy"), out.reshape(-1)
+        parts = fixed_partition(X.shape[0], -(-X.shape[0] // _count(X, rank)))
+        squares = map_blocks(lambda p: kernel(X, *columns, flat, rank, 1, p.start, p.stop, measure), parts)
     else:
-        map_blocks(lambda rows: _slices(columns, X, out, rows), fixed_partition(left, -(-left // _BLOCKS)))
-    return out.reshape(rank, left * right)
+        kernel, parts = _kernels.lookup("contract_both", "numpy"), _parts(X.shape[0], _DEEP)
+        squares = map_blocks(lambda p: kernel(X, *columns, out, p.start, p.stop, measure), parts)
+    return out, sum(squares) if measure else None
 
 
-def _last(X, columns):
+def contracts_fast(X):
+    """Whether products of `X` with thin matrices run about as fast as it can be read, in its own precision."""
+    return isinstance(X, np.ndarray) and X.dtype.kind == "f"
+
+
+def _last(X, columns, *, rank_first):
+    """Products of the rows of `X` with those of `columns`, (R, m) or (m, R)."""
     (m, _), rank = X.shape, columns.shape[0]
-    out = np.zeros((rank, m), X.dtype)
-    if _is_compiled(X, rank):
-        kernel = _kernels.lookup("contract_last", "numpy")
-        map_blocks(lambda rows: kernel(X, columns, out, rows.start, rows.stop), _parts(m))
+    if X.size * rank <= _SMALL:
+        return columns @ X.T if rank_first else X @ columns.T
+    out = np.empty((rank, m) if rank_first else (m, rank), X.dtype)
+    if _is_compiled(X, columns):
+        kernel, steps = _kernels.lookup("contract_last", "numpy"), (1, m) if rank_first else (rank, 1)
+        X, flat, parts = writable_view(X), out.reshape(-1), fixed_partition(m, -(-m // _count(X, rank)))
+        map_blocks(lambda rows: kernel(X, columns, flat, *steps, rows.start, rows.stop, False), parts)
     else:
-        map_blocks(lambda rows: _product(columns, X[rows].T, out[:, rows]), _parts(m))
+        target = out if rank_first else out.T
+        map_blocks(lambda rows: _product(columns, X[rows].T, target[:, rows]), _parts(m))
     return out
 
 
-def _first(X, columns, out):
-    parts = _parts(X.shape[1], _WIDE)
-    if columns.shape[0] <= _FEW and _is_compiled(X, columns.shape[0]):
-        kernel = _kernels.lookup("contract_first", "numpy")
-        out[:] = 0
-        map_blocks(lambda cols: kernel(X, columns, out, cols.start, cols.stop), parts)
+def _inner(X, columns, *, rank_first):
+    """The sums over the middle axis of `X` (left, K, right), (R, left, right) or (left, R, right)."""
+    (left, _, right), rank = X.shape, columns.shape[0]
+    out = np.empty((rank, left, right) if rank_first else (left, rank, right), X.dtype)
+    target = out.transpose(1, 0, 2) if rank_first else out
+    if X.size * rank <= _SMALL:
+        np.matmul(columns, X, out=target)
+    elif _is_compiled(X, columns):
+        kernel, X, flat = _kernels.lookup("contract_first", "numpy"), writable_view(X), out.reshape(-1)
+        steps = (right, left * right) if rank_first else (rank * right, right)
+        map_blocks(lambda part: kernel(X, columns, flat, *steps, *part), _pieces(left, right, _count(X, rank)))
+    elif left == 1:
+        map_blocks(lambda cols: _product(columns, X[0][:, cols], target[0][:, cols]), _parts(right, _WIDE))
     else:
-        map_blocks(lambda cols: _product(columns, X[:, cols], out[:, cols]), parts)
+        columns = blasable(columns)
+        map_blocks(
+            lambda rows: np.matmul(columns, X[rows], out=target[rows]), fixed_partition(left, -(-left // _BLOCKS))
+        )
+    return out
 
 
-def _is_compiled(X, rank):
-    return X.dtype.kind == "f" and (float(X.size) * rank > _COLD or "numba" in sys.modules)
+def _pieces(left, right, count):
+    """About `count` parts ``(first slice, last slice, first column, last column)``."""
+    if left >= count:
+        return [(part.start, part.stop, 0, right) for part in fixed_partition(left, -(-left // count))]
+    columns = fixed_partition(right, max(_WIDE, -(-right * left // count)))
+    return [(i, i + 1, part.start, part.stop) for i in range(left) for part in columns]
+
+
+def _count(X, rank):
+    """Parts that a compiled product is dealt out in."""
+    return min(_BLOCKS, max(1, int(X.size * rank // _SMALL)))
+
+
+def _is_compiled(X, columns):
+    if X.dtype.kind != "f" or columns.shape[1] < _DEEP or not X.flags.c_contiguous:
+        return False
+    return float(X.size) * columns.shape[0] > _COLD or "numba" in sys.modules
 
 
 def _parts(n, least=_LEAST):
     return fixed_partition(n, max(least, -(-n // _BLOCKS)))
-
-
-def _slices(columns, X, out, rows):
-    for row in range(rows.start, rows.stop):
-        np.matmul(columns, X[row], out=out[:, row])
 
 
 def _product(columns, X, out):

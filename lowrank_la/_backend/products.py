@@ -11,6 +11,7 @@ import numpy as np
 from .dtypes import eps, is_complex, single_dtype, widest_like, widest_real
 from .namespace import device, kind, namespace
 from .threads import fixed_partition, map_blocks
+from .tiled_gram import panel_gram
 
 _PARALLEL_FLOPS = 1e7
 _MIN_BLOCK = 128
@@ -204,11 +205,8 @@ def _sum_over_inner(A, B):
 
 
 def _host_gram(M):
-    def block(rows):
-        panel = _blasable(M[rows])
-        return panel.conj().T @ panel if np.iscomplexobj(panel) else panel.T @ panel
-
-    return _sum(map_blocks(block, fixed_partition(M.shape[0], _gram_rows(M.shape))), M.dtype)
+    blocks = fixed_partition(M.shape[0], _gram_rows(M.shape))
+    return _sum(map_blocks(lambda rows: panel_gram(_blasable(M[rows])), blocks), M.dtype)
 
 
 def _gram_rows(shape):

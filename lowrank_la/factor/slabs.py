@@ -128,7 +128,7 @@ def gram_kernel(block, start, probes, *, scale=1.0, centre=False):
     G, gap, sums = None, None, None
     for rows in parts:
         panel = A[rows, :] if shift is None else A[rows, :] - shift[None, :]
-        part = be.mH(panel) @ panel
+        part = be.panel_gram(panel)
         if gap is None:
             sampled = start // max(1, A.shape[0]) % _SAMPLED == 0
             gap = _SAMPLED * len(parts) * _rounding(panel, part, probes, wide, sampled)

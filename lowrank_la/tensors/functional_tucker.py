@@ -76,7 +76,9 @@ class FunctionalTucker:
     True
     """
 
-    def __init__(self, rank, *, smoothness=1.5, length_scale=None, variance=None, noise=None, core="full", center=False):
+    def __init__(
+        self, rank, *, smoothness=1.5, length_scale=None, variance=None, noise=None, core="full", center=False
+    ):
         ranks = rank if isinstance(rank, tuple | list) else [rank]
         self.rank = tuple(be.check_count("rank", one) for one in ranks)
         self.smoothness = be.check_option("smoothness", smoothness, matern.SMOOTHNESS)
@@ -137,10 +139,10 @@ class FunctionalTucker:
         Returns
         -------
         FunctionalTuckerResult
-            ``info.error`` is ‖y - mean‖ / ‖y‖ at the data (of the centred values), which the noise keeps from zero; ``info.bound`` the lower
-            bound of the log evidence, equal to it for one mode with fixed core and noise. ``info.converged`` is False
-            where that bound is no better than noise without a function reaches, as five data hardly allow more: the
-            answer is the zero function then.
+            ``info.error`` is ‖y - mean‖ / ‖y‖ at the data (of the centred values), which the noise keeps from zero;
+            ``info.bound`` the lower bound of the log evidence, equal to it for one mode with fixed core and noise.
+            ``info.converged`` is False where that bound is no better than noise without a function reaches, as five
+            data hardly allow more: the answer is the zero function then.
 
         Raises
         ------

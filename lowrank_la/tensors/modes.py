@@ -2,12 +2,15 @@
 
 import math
 
+import numpy as np
+
 from .. import _backend as be
 
 _PANEL = 1 << 20  # entries of a panel that has to be copied or converted
 _CONVERTED = 1 << 19  # entries converted at a time for a product
 _SHORT = 64  # columns below which fibres of several slices are gathered into one panel
 _BLOCKS = 8
+_AT_ONCE = 1 << 16  # entries up to which all fibres are factored together
 
 
 def three_way(X, k):
@@ -31,14 +34,7 @@ def contract(X, k, U):
     """``X ×_k Uᴴ`` for `U` (n_k, r)."""
     xp, shape, rank = be.namespace(X), tuple(X.shape), U.shape[1]
     U = xp.astype(U, X.dtype, copy=False)
-    cube = three_way(X, k)
-    left, _, right = cube.shape
-    if right == 1:
-        Y = be.matmul(cube[:, :, 0], xp.conj(U) if be.is_complex(U.dtype) else U)
-    elif left == 1:
-        Y = be.contract_modes(cube, 1, right, be.in_rows(be.mH(U)), xp)
-    else:
-        Y = _by_slices(be.mH(U), cube)
+    Y = be.contract_mode(three_way(X, k), be.mH(U), xp)
     return xp.reshape(Y, (*shape[:k], rank, *shape[k + 1 :]))
 
 
@@ -54,6 +50,24 @@ def contract_all(X, factors, skip=()):
     return X
 
 
+def contract_side(X, factors, modes):
+    """``X ×_k factors[k]ᴴ`` over the given modes; the last two of an array on the host in one read."""
+    return contract_and_measure(X, factors, modes, measure=False)[0]
+
+
+def contract_and_measure(X, factors, modes, *, measure=True):
+    """``(X ×_k factors[k]ᴴ, ‖X‖²)``, the norm from the same read where it can be; None unless `measure`."""
+    modes, shape = sorted(modes), tuple(X.shape)
+    last = [k for k in modes if k >= X.ndim - 2 and k > 0]
+    if X.ndim - 1 not in last or not isinstance(X, np.ndarray):
+        square = be.vdot_real(X) if measure else None
+        return contract_all(X, factors, skip=[k for k in range(X.ndim) if k not in modes]), square
+    columns = [be.mH(factors[k].astype(X.dtype, copy=False)) for k in last]
+    Y, square = be.contract_last_modes(X.reshape(-1, *shape[-len(last) :]), columns, measure=measure)
+    Y, rest = Y.reshape(*shape[: -len(last)], *Y.shape[1:]), [k for k in modes if k not in last]
+    return contract_all(Y, factors, skip=[k for k in range(X.ndim) if k not in rest]), square
+
+
 def in_order(factors, skip=()):
     """Modes with a factor that are not in `skip`: those that shrink most first, the outermost of equals."""
     shrinking = {k: U.shape[1] / U.shape[0] for k, U in enumerate(factors) if U is not None and k not in skip}
@@ -66,16 +80,6 @@ def expand_all(core, factors):
     for k in sorted(growth, key=growth.get):
         core = expand(core, k, factors[k])
     return core
-
-
-def _by_slices(M, cube):
-    xp, (left, _, right) = be.namespace(cube), cube.shape
-    if be.kind(xp) != "numpy" or left < _BLOCKS:
-        return xp.stack([be.matmul(M, cube[i, :, :]) for i in range(left)]) if left < _BLOCKS else xp.matmul(M, cube)
-    out = xp.empty((left, M.shape[0], right), dtype=cube.dtype)
-    M = be.blasable(M)
-    over(lambda part: xp.matmul(M, cube[part], out=out[part]), be.fixed_partition(left, -(-left // 32)), cube)
-    return out
 
 
 def contract_in_single(X, k, U):
@@ -128,6 +132,8 @@ def gram(X, k, dtype=None):
 def triangle(X, k):
     """``R`` (q, n_k) with ``X_(k) = Rᵀ Qᵀ`` and orthonormal `Q`, q ≤ n_k: panels are factored one after the other."""
     xp = be.namespace(X)
+    if math.prod(X.shape) <= _AT_ONCE:
+        return be.householder_triangle(unfolded(X, k).mT)
 
     def block(ready):
         R = None

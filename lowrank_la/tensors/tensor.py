@@ -12,7 +12,7 @@ from .backwards import BackwardsTensor
 from .dimension_tree import SMALL, balanced_split, mttkrp, mttkrps
 from .given_arrays import first_place
 from .kruskal import khatri_rao, real_inner
-from .norms import require_norm
+from .norms import require_norm, safe_scale
 
 _SLAB = 1 << 19  # entries of the model that are formed at a time
 
@@ -125,7 +125,7 @@ class DenseTensor:
         return self.xp.conj(x) if be.is_complex(x.dtype) else x
 
 
-def as_tensor(X, *, check_finite=True, name="X", backwards=False):
+def as_tensor(X, *, check_finite=True, name="X", backwards=False, measured=None):
     """`X` as a `DenseTensor`, or as a `SparseTensor` where it is sparse.
 
     Parameters
@@ -138,6 +138,9 @@ def as_tensor(X, *, check_finite=True, name="X", backwards=False):
         What messages call it.
     backwards : bool
         Take entries in Fortran order as they are, for a caller that is served by a `BackwardsTensor` too.
+    measured : callable, optional
+        Takes the array in C order; returns its norm, or None where it does not tell. Norms at the ends of the range
+        are formed again.
 
     Returns
     -------
@@ -165,8 +168,10 @@ def as_tensor(X, *, check_finite=True, name="X", backwards=False):
     backwards = backwards and _runs_backwards(array)
     array = xp.permute_dims(array, tuple(reversed(range(array.ndim)))) if backwards else array
     array = xp.reshape(xp.reshape(array, (-1,)), tuple(array.shape))
-    split = balanced_split(array.shape)
-    norm = be.fro_norm(xp.reshape(array, (math.prod(array.shape[:split]), -1)))
+    norm = None if measured is None else measured(array)
+    if norm is None or not 0.0 < norm < math.inf or safe_scale(norm, array.dtype) != 1.0:
+        split = balanced_split(array.shape)
+        norm = be.fro_norm(xp.reshape(array, (math.prod(array.shape[:split]), -1)))
     if be.check_flag("check_finite", check_finite) and not math.isfinite(norm):
         require_norm(array, name)
         place = first_place(~xp.isfinite(array))

@@ -1,5 +1,9 @@
 """Tucker decomposition: a small core, multiplied by an orthonormal factor in every mode."""
 
+import math
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
 from .. import _backend as be
@@ -11,6 +15,7 @@ from .norms import safe_scale
 from .tensor import as_tensor
 from .tucker_answer import Given, assembled
 from .tucker_arguments import checked_modes, checked_ranks
+from .tucker_start import first_read
 
 _METHODS = ("auto", "st_hosvd", "hooi", "randomized")
 _MAXITER = {"hooi": 50, "randomized": 10}
@@ -97,9 +102,10 @@ def tucker(
 
     "hooi" goes on from there with alternating least squares [2]_, two passes over the tensor a sweep. "randomized"
     starts from one product with Gaussian matrices in half of the modes and one product with the bases that this shows
-    of the others, in single precision, and takes half sweeps of orthogonal iteration until the squared error
-    falls by less than 1 %: three or four passes with thin matrices, no Gram matrix of the whole. With `tol` ranks are
-    doubled until the error is met; where that makes them too large "st_hosvd" does the work, as ``info.method`` says.
+    of the others (in single precision where a product takes longer than a read: for complex numbers and outside of
+    NumPy), and takes half sweeps of orthogonal iteration until the squared error falls by less than 1 %: three or four
+    passes with thin matrices, no Gram matrix of the whole. With `tol` ranks are doubled until the error is met; where
+    that makes them too large "st_hosvd" does the work, as ``info.method`` says.
 
     Extra memory is that of the largest product, ``r/n`` of the tensor; with `tol` up to the tensor itself where no mode
     can be truncated. Tensors that are not in C order, in half precision, or of a scale whose squares overflow are
@@ -162,20 +168,46 @@ def _in_blocks(X):
 
 
 def _of_array(X, rank, tol, method, modes, watch, check_finite, change, key):
-    given, norm, scale, dtype = _at_safe_scale(X, check_finite)
-    modes = checked_modes(modes, given.ndim)
-    ranks = checked_ranks(rank, tuple(given.shape), modes)
-    thin = tucker_random.pays(given.shape, ranks, modes) if rank is not None else False
+    plan = None
+
+    def measured(array):
+        nonlocal plan
+        plan = _planned(array, rank, tol, method, modes, key)
+        return plan.norm
+
+    given, norm, scale, dtype = _at_safe_scale(X, check_finite, measured)
+    first = plan.first if scale == 1.0 and norm == plan.norm else None
+    parts, method, info = _run(given, norm, plan, tol, rank is not None, watch, change, key, first)
+    info |= {"method": method, "rng": key.record if method == "randomized" else None, "iterations": parts.sweeps}
+    return assembled(Given(given, norm), parts, plan.modes, scale, dtype, tol, info | {"short": _TOO_LARGE})
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is asked of a tensor, checked; the first read of it where that tells the norm, and the norm."""
+
+    modes: tuple
+    ranks: list
+    method: str
+    first: Any = None
+    norm: float | None = None
+
+
+def _planned(X, rank, tol, method, modes, key):
+    modes = checked_modes(modes, X.ndim)
+    ranks = checked_ranks(rank, tuple(X.shape), modes)
+    thin = tucker_random.pays(X.shape, ranks, modes) if rank is not None else False
     if method == "auto":
         method = "randomized" if thin and tol is None else "st_hosvd"
-    parts, method, info = _run(given, norm, ranks, tol, rank is not None, method, modes, watch, change, key)
-    info |= {"method": method, "rng": key.record if method == "randomized" else None, "iterations": parts.sweeps}
-    return assembled(Given(given, norm), parts, modes, scale, dtype, tol, info | {"short": _TOO_LARGE})
+    if method != "randomized" or tol is not None or not thin or not be.contracts_fast(X):
+        return _Plan(modes, ranks, method)
+    first = first_read(X, ranks, key, measure=True)
+    return _Plan(modes, ranks, method, first, math.sqrt(first.square))
 
 
-def _at_safe_scale(X, check_finite):
+def _at_safe_scale(X, check_finite, measured):
     """``(array, norm, scale, given dtype)``: the tensor divided by `scale` where its squares would leave the range."""
-    tensor = as_tensor(numbers(X, "X"), check_finite=check_finite)
+    tensor = as_tensor(numbers(X, "X"), check_finite=check_finite, measured=measured)
     scale = safe_scale(tensor.norm, tensor.dtype)
     if scale == 1.0:
         return tensor.array, tensor.norm, 1.0, tensor.given_dtype
@@ -183,14 +215,15 @@ def _at_safe_scale(X, check_finite):
     return array, be.fro_norm(array), scale, tensor.given_dtype
 
 
-def _run(X, norm, ranks, tol, limited, method, modes, watch, change, key):
+def _run(X, norm, plan, tol, limited, watch, change, key, first):
     """``(parts, method, info)`` of a tensor in memory."""
+    ranks, modes, method = plan.ranks, plan.modes, plan.method
     done: dict = {"converged": True, "reason": "tolerance met" if tol is not None else "ranks reached"}
     if norm == 0.0:
         return _of_zero(X, ranks, limited), method, done | {"reason": "the tensor is zero"}
     parts = None
     if method == "randomized":
-        parts = _randomly(X, norm, ranks, tol, modes, watch, key)
+        parts = _randomly(X, norm, ranks, tol, modes, watch, key, first)
         method = method if parts is not None else "st_hosvd"
     if parts is None and tol is not None:
         parts = st_hosvd.to_error(X, norm, tol, ranks, modes, st_hosvd.coarsest_gram(X))
@@ -203,13 +236,13 @@ def _run(X, norm, ranks, tol, limited, method, modes, watch, change, key):
     return parts, method, done
 
 
-def _randomly(X, norm, ranks, tol, modes, watch, key):
+def _randomly(X, norm, ranks, tol, modes, watch, key, first):
     """`Parts` by the randomized method, None where fewer than two modes are truncated or their ranks are not thin."""
     if tol is not None:
         return tucker_random.to_error(X, norm, tol, ranks, key, watch)
     if sum(ranks[k] < X.shape[k] for k in modes) < 2:
         return None
-    return tucker_random.from_random_start(X, norm, ranks, key, watch)
+    return tucker_random.from_random_start(X, norm, ranks, key, watch, first)
 
 
 def _of_zero(X, ranks, limited):

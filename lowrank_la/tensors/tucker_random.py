@@ -3,21 +3,19 @@
 import math
 
 from .. import _backend as be
-from ..factor.tall_qr import orthonormalize
-from ..sketch import Gaussian
-from .hooi import all_but, halves, power_step
-from .modes import contract, contract_all, contract_in_single, in_order, left_out
+from .hooi import all_but, power_step
+from .modes import contract, contract_all, contract_side, left_out
 from .rank_choice import allowed_square, cut_to, least_ranks
 from .st_hosvd import Parts
-from .subspace import leading
 from .tucker_gauge import canonical
+from .tucker_start import first_read, random_bases
 
-_OVERSAMPLE = 10
 _FIRST = 16
+_BESIDE = 10  # columns that are reckoned with beside a rank
 _GAIN = 1e-2
 _FLOOR = 1e-10
 _THIN, _LONG = 3, 64
-_LARGE = 1 << 21  # entries from which on single precision saves more than it loses
+_LARGE = 1 << 21  # entries from which on there is something to save
 
 
 def pays(shape, ranks, modes):
@@ -26,20 +24,19 @@ def pays(shape, ranks, modes):
     if len(modes) < 2 or math.prod(shape) < _LARGE:
         return False
     last = modes[-1]
-    return all(max(_LONG, _THIN * (ranks[k] + _OVERSAMPLE)) <= shape[k] for k in (modes[0], last))
+    return all(max(_LONG, _THIN * (ranks[k] + _BESIDE)) <= shape[k] for k in (modes[0], last))
 
 
-def from_random_start(X, norm, ranks, key, watch):
+def from_random_start(X, norm, ranks, key, watch, first=None):
     """`Parts` of the given ranks (None: mode left alone), about as good as orthogonal iteration makes them.
 
-    The modes of the first half are multiplied by Gaussian matrices, whose product shows the ranges of the second half;
-    the tensor in these bases shows those of the first. For large tensors single precision will do for both. Then each
-    half in turn takes one step of orthogonal iteration against the other, until the squared error falls by less than a
-    hundredth.
+    From the bases of `random_bases` each half of the modes in turn takes one step of orthogonal iteration against the
+    other, until the squared error falls by less than a hundredth. `first` is what `first_read` returned, if it was
+    called before.
     """
-    modes = [k for k, rank in enumerate(ranks) if rank is not None and rank < X.shape[k]]
-    left, right = halves(modes[::-1])  # products with the first modes are the cheaper ones
-    factors, known = _start(X, ranks, left, right, key)
+    first = first_read(X, ranks, key) if first is None else first
+    left, right = first.left, first.right
+    factors, known = random_bases(X, ranks, first, key)
     core, done, tiny, over = None, 0, 0, False
     while not over:
         ours, others = (left, right) if done % 2 == 0 else (right, left)
@@ -87,46 +84,8 @@ def to_error(X, norm, tol, most, key, watch):
 
 def _half(X, factors, ours, others):
     """One step of each of `ours` against all others, in place; the core."""
-    Y = contract_all(X, factors, skip=all_but(factors, others))
+    Y = contract_side(X, factors, others)
     for k in ours:
         Z = contract_all(Y, factors, skip=[*all_but(factors, ours), k])
         factors[k] = power_step(Z, k, factors[k])
     return contract(Z, ours[-1], factors[ours[-1]])
-
-
-def _start(X, ranks, left, right, key):
-    """Bases of all modes from one product with Gaussian matrices and one with the left bases, and what they capture."""
-    xp, T, factors = be.namespace(X), X, [None] * X.ndim
-    large = math.prod(X.shape) >= _LARGE
-    product = contract_in_single if large else contract
-    for k in reversed(right):
-        T = product(T, k, _gaussian(X, k, _width(X.shape, ranks, left, right, k), key.child(k), large))
-    for k in left:
-        factors[k] = leading(T, k, ranks[k], precise=False)
-    first, *more = in_order(factors)
-    Y = product(X, first, factors[first])
-    for k in more:
-        Y = contract(Y, k, factors[k])
-    for k in right:
-        factors[k] = leading(Y, k, ranks[k], precise=False)
-        Y = contract(Y, k, factors[k])
-    factors = [None if U is None else orthonormalize(xp.astype(U, X.dtype, copy=False))[0] for U in factors]
-    return factors, be.vdot_real(Y)
-
-
-def _width(shape, ranks, left, right, k):
-    """Columns of the Gaussian matrix of mode `k`: enough for the ranks of all left modes."""
-    wide = ranks[k] + _OVERSAMPLE
-    for j in left:
-        columns = math.prod(shape[i] if i not in right else ranks[i] + _OVERSAMPLE for i in range(len(shape)) if i != j)
-        others = max(1, columns // wide)
-        wide = max(wide, -(-2 * (ranks[j] + _OVERSAMPLE) // others))
-    return min(shape[k], wide)
-
-
-def _gaussian(X, k, width, key, single):
-    """A Gaussian matrix (n_k, width) in the precision of `X`, or in single precision."""
-    xp = be.namespace(X)
-    name = be.dtype_name(be.single_dtype(xp, X.dtype) if single else X.dtype)
-    draw = Gaussian(width, X.shape[k], key, dtype=name)
-    return be.mH(draw.todense(xp=xp, device=be.device(X), dtype=name))

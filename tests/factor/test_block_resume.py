@@ -131,7 +131,7 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path):
 
 
 def test_a_checkpoint_that_is_no_path_is_named():
-    with pytest.raises(TypeError, match="checkpoint must be the path of an .npz file, got int"):
+    with pytest.raises(TypeError, match=r"checkpoint must be the path of an \.npz file, got int"):
         call(Counting(matrix()), checkpoint=3)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tensors import dense_cases as cases
+from threadpoolctl import threadpool_limits
 
 import lowrank_la as lr
 from lowrank_la import _backend as be
@@ -75,29 +76,73 @@ def test_the_products_are_those_of_all_libraries(backend):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(9, 5, 1), (130, 1100, 7), (131, 515, 4)])
-def test_the_kernel_of_dot_products_is_its_twin(dtype, shape):
+@pytest.mark.parametrize("shape", [(9, 5, 1), (130, 1100, 7), (131, 515, 4), (77, 40, 19), (3, 9, 24), (65, 8, 70)])
+def test_the_kernel_of_sums_over_the_last_axis_is_its_twin_and_tells_the_norm(dtype, shape):
     m, K, rank = shape
-    generator = np.random.default_rng(0)
-    X, columns = (generator.standard_normal(s).astype(dtype) for s in ((m, K), (rank, K)))
-    out = np.zeros((rank, m), dtype)
+    X, columns = _drawn(dtype, (m, K), (rank, K))
+    out, turned = np.full((rank, m), np.nan, dtype), np.full((m, rank), np.nan, dtype)
     kernel = _kernels.lookup("contract_last", "numpy")
-    kernel(X, columns, out, 0, m // 2)
-    kernel(X, columns, out, m // 2, m)
-    np.testing.assert_allclose(out, columns @ X.T, atol=4 * K**0.5 * 5 * np.finfo(dtype).eps)
+    squares = [kernel(X, columns, out.reshape(-1), 1, m, *part, True) for part in ((0, m // 2), (m // 2, m))]
+    assert kernel(X, columns, turned.reshape(-1), rank, 1, 0, m, False) == 0.0
+    np.testing.assert_allclose(out, columns @ X.T, atol=4 * (K * min(K, 512)) ** 0.5 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(turned, out.T)
+    assert sum(squares) == pytest.approx(np.sum(X.astype(float) ** 2), rel=1e-13)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("shape", [(9, 5, 1), (1103, 1300, 7), (515, 130, 4), (3, 700, 2)])
-def test_the_kernel_of_sums_of_rows_is_its_twin(dtype, shape):
-    K, m, rank = shape
+@pytest.mark.parametrize(
+    "shape", [(1, 9, 5, 1), (1, 1103, 1300, 7), (2, 515, 130, 4), (3, 8, 700, 2), (5, 100, 16, 24), (4, 13, 2100, 5)]
+)
+def test_the_kernel_of_sums_over_an_inner_axis_is_its_twin(dtype, shape):
+    left, K, right, rank = shape
+    X, columns = _drawn(dtype, (left, K, right), (rank, K))
+    out, turned = np.full((left, rank, right), np.nan, dtype), np.full((rank, left, right), np.nan, dtype)
+    kernel, half = _kernels.lookup("contract_first", "numpy"), right // 2
+    for part in ((0, left, 0, half), (0, left, half, right)):
+        kernel(X, columns, out.reshape(-1), rank * right, right, *part)
+    kernel(X, columns, turned.reshape(-1), right, left * right, 0, left, 0, right)
+    np.testing.assert_allclose(out, columns @ X, atol=4 * (K * min(K, 256)) ** 0.5 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(turned.transpose(1, 0, 2), out)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("rank", "measure"), [(5, False), (18, True), (32, True)])
+def test_the_last_two_modes_are_summed_over_in_one_read(dtype, rank, measure):
+    X, inner, last = _drawn(dtype, (70, 90, 110), (11, 90), (rank, 110))
+    found, square = be.contract_last_modes(X, [inner, last], measure=measure)
+    scale = (90 * 110) ** 0.5 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found, np.einsum("ljk,rj,sk->lrs", X, inner, last, optimize=True), atol=40 * scale)
+    assert (square is None) is not measure
+    if measure:
+        assert square == pytest.approx(np.sum(X.astype(float) ** 2), rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("sides", [(900, 1), (1, 900), (30, 30), (3, 300)])
+def test_a_mode_is_summed_over_wherever_it_stands(dtype, sides):
+    left, right = sides
+    X, columns = _drawn(dtype, (left, 150, right), (21, 150))
+    X.flags.writeable = False
+    found = be.contract_mode(X, columns)
+    assert found.shape == (left, 21, right)
+    np.testing.assert_allclose(found, columns @ X, atol=20 * 150**0.5 * np.finfo(dtype).eps)
+
+
+def test_products_are_the_same_bits_for_any_number_of_threads():
+    X, columns = _drawn("float64", (40, 200, 90), (17, 200))
+    one = X.reshape(-1, 90), _drawn("float64", (17, 90))[0]
+    with threadpool_limits(1):
+        alone = be.contract_mode(X, columns), be.contract_last_modes(one[0], [one[1]], measure=True)
+    found = be.contract_mode(X, columns), be.contract_last_modes(one[0], [one[1]], measure=True)
+    np.testing.assert_array_equal(found[0], alone[0])
+    np.testing.assert_array_equal(found[1][0], alone[1][0])
+    assert found[1][1] == alone[1][1]
+
+
+def _drawn(dtype, *shapes):
     generator = np.random.default_rng(0)
-    X, columns = (generator.standard_normal(s).astype(dtype) for s in ((K, m), (rank, K)))
-    out = np.zeros((rank, m), dtype)
-    kernel = _kernels.lookup("contract_first", "numpy")
-    kernel(X, columns, out, 0, m // 2)
-    kernel(X, columns, out, m // 2, m)
-    np.testing.assert_allclose(out, columns @ X, atol=4 * K**0.5 * 5 * np.finfo(dtype).eps)
+    drawn = [generator.standard_normal(shape) for shape in shapes]
+    return [(x + 1j * generator.standard_normal(x.shape) if dtype.startswith("c") else x).astype(dtype) for x in drawn]
 
 
 @pytest.mark.parametrize("sides", [(300, 1), (1, 300), (20, 15)])
@@ -147,7 +192,7 @@ def test_entries_in_fortran_order_are_read_as_they_are(shape, dtype):
 @pytest.mark.parametrize("method", ["als", "gauss_newton"])
 def test_memory_order_does_not_change_a_decomposition(method):
     X = cases.tensor((18, 17, 16), 3, 0.1)
-    one, other = (lr.cp(A, 3, rng=0, tol=1e-12, method=method) for A in (X, np.asfortranarray(X)))
+    one, other = (lr.cp(A, 3, rng=0, tol=1e-9, method=method) for A in (X, np.asfortranarray(X)))
     np.testing.assert_allclose(one.info.errors, other.info.errors, rtol=1e-10)
     np.testing.assert_allclose(one.full(), other.full(), atol=1e-9 * np.abs(X).max())
     with pytest.raises(ValueError, match=r"first at \(3, 1, 2\)"):

@@ -346,3 +346,35 @@ def test_nothing_is_said_where_all_is_well():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lr.tucker(hilbert(7, 6, 5), 2, method="hooi")
+
+
+@pytest.mark.parametrize("shape", [(150, 140, 130), (70, 10, 60, 70)])
+@pytest.mark.parametrize("scale", [1e-150, 1.0, 1e150])
+def test_the_norm_that_the_first_read_tells_makes_no_difference_at_any_scale(shape, scale):
+    X = low_rank(shape, (4,) * len(shape), noise=0.1)
+    result = lr.tucker(X * scale, 4, rng=0, method="randomized")
+    assert result.info.method == "randomized"
+    assert result.info.error == pytest.approx(true_error(X, lr.tucker(X, 4, rng=0, method="randomized")), rel=1e-9)
+    best = lr.tucker(X, 4, method="st_hosvd").info.error
+    assert result.info.error <= 1.002 * best
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_entries_that_are_not_finite_are_named_after_the_first_read_too(bad):
+    X = low_rank((150, 140, 130), (3, 3, 3), noise=0.1)
+    X[2, 3, 4] = bad
+    with pytest.raises(ValueError, match=r"the first at \(2, 3, 4\)"):
+        lr.tucker(X, 3, rng=0)
+    assert np.all(lr.tucker(0.0 * np.ones((150, 140, 130)), 3, rng=0).core == 0.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(300, 90, 80), (80, 300, 90), (40, 50, 40, 60)])
+def test_a_random_start_of_long_modes_is_as_good_as_the_sequential_decomposition(shape, noise):
+    X = low_rank(shape, (5,) * len(shape), noise=noise)
+    reference = lr.tucker(X, 5, method="st_hosvd").info.error
+    found = lr.tucker(X, 5, method="randomized", rng=1)
+    assert found.info.error <= 1.002 * reference + 30 * EPS
+    assert found.info.error == pytest.approx(true_error(X, found), rel=1e-6, abs=30 * EPS)
+    for U in found.factors:
+        np.testing.assert_allclose(U.T @ U, np.eye(5), atol=30 * EPS)

@@ -1,139 +1,203 @@
-"""Rows of a matrix times the columns of a thin one, faster than a general product that packs both.
+"""A tensor summed over one side against the columns of a thin matrix, at the speed at which the tensor can be read.
 
-Dot products run over contiguous numbers, four rows by three columns at a time: twelve sums are kept in registers. They
-are reassociated, so that the lanes of a register add up apart. Sums of rows are taken four rows at a time.
+General products pack both operands for reuse, which is not worth it where one of them is thin.
 """
 
 import numpy as np
 
 from ._jit import jit
+from ._tiles import BYTES, WIDE, add_rows, add_tile
 
-_CHUNK = 512  # length of the dot products: what is read of the thin matrix stays in the cache
-_ROWS = 64  # rows that share a chunk
-_DEPTH = 256  # rows that are added up apart
-_STRIP = 512  # columns whose sums stay in the cache while four rows are added to them
+_DEPTH = 8 if WIDE else 4  # rows of a block that is held in registers
+_VECTORS = 2
+_PANELS = 64  # blocks side by side whose sums stay in the cache, so that rows are read in long runs
+_APART = 256  # rows that are added up apart, for the sake of rounding
+_ROWS = 8 if WIDE else 4  # rows of a tile of sums
+_GROUPS = 8  # tiles that share what is read of the thin matrix
+_CHUNK = 512  # length of the sums of a tile, added up apart
+_SLICES = 32  # slices that are summed over one side before the other
+
+_add_block = add_rows(_DEPTH, _VECTORS)
+_add_one, _add_two, _add_three = (add_tile(_ROWS, vectors) for vectors in (1, 2, 3))
 
 
-@jit(reorder=True)
-def contract_last(X, columns, out, start, stop):
-    """``out[r, i] += Σ_k X[i, k] columns[r, k]`` for the rows `start` to `stop` of `X` (m, K); `out` (R, m).
+@jit
+def contract_first(X, columns, out, slice_step, rank_step, slices, stop_slice, start, stop):
+    """``out[l * slice_step + r * rank_step + j] = Σ_k columns[r, k] X[l, k, j]``.
 
-    All three in C order and of one real dtype.
+    For the slices `slices` to `stop_slice` of `X` (left, K, right), K ≥ 8, and its columns `start` to `stop`. All
+    arrays are contiguous and of one real dtype, `out` has one axis.
     """
-    K = X.shape[1]
-    for top in range(start, stop, _ROWS):
-        end = min(top + _ROWS, stop)
+    R, width = columns.shape[0], _VECTORS * BYTES // X.itemsize
+    numbers = _in_blocks(columns)
+    sums, edge = np.empty((_PANELS, R, width), X.dtype), np.zeros((_DEPTH, width), X.dtype)
+    for i in range(slices, stop_slice):
+        for first in range(start, stop, _PANELS * width):
+            last = min(first + _PANELS * width, stop)
+            for top in range(0, numbers.shape[0], _APART // _DEPTH):
+                end = min(top + _APART // _DEPTH, numbers.shape[0])
+                _clear(sums[: (last - first + width - 1) // width])
+                for g in range(top, end):
+                    _add_group(X[i], numbers, g, sums, edge, first, last)
+                _put(sums, out, i * slice_step, rank_step, first, last, X.shape[2], top > 0)
+
+
+@jit
+def _in_blocks(columns):
+    """The matrix (R, K) as blocks (R, _DEPTH) of columns; the last one has zeros for those of the one before it."""
+    R, K = columns.shape
+    blocks = np.zeros(((K + _DEPTH - 1) // _DEPTH, R, _DEPTH), columns.dtype)
+    for g in range(blocks.shape[0]):
+        begin = min(g * _DEPTH, K - _DEPTH)
+        for r in range(R):
+            for k in range(g * _DEPTH - begin, _DEPTH):
+                blocks[g, r, k] = columns[r, begin + k]
+    return blocks
+
+
+@jit
+def _add_group(X, numbers, g, sums, edge, first, last):
+    """Add the products of the `g`-th block of `numbers`, columns `first` to `last` of `X`, to the panels of `sums`."""
+    (K, right), R, width = X.shape, numbers.shape[1], sums.shape[2]
+    top, block = min(g * _DEPTH, K - _DEPTH), g * R * _DEPTH
+    if right < width:
+        for k in range(_DEPTH):
+            for j in range(last - first):
+                edge[k, j] = X[top + k, first + j]
+        _add_block(numbers, block, edge, 0, width, sums, 0, R)
+        return
+    for p in range((last - first + width - 1) // width):
+        begin = min(first + p * width, right - width)
+        _add_block(numbers, block, X, top * right + begin, right, sums, p * R * width, R)
+
+
+@jit
+def _put(sums, out, place, rank_step, first, last, right, more):
+    """Write the panels of `sums`, or add them where there is `more` than them.
+
+    A panel that would reach beyond the `right` columns there are holds the last ones instead.
+    """
+    _, R, width = sums.shape
+    for r in range(R):
+        for start in range(first, last, width):
+            size, shift = min(width, last - start), max(0, start - (right - width)) if right >= width else 0
+            begin = place + r * rank_step + start
+            row, part = out[begin : begin + size], sums[(start - first) // width, r, shift : shift + size]
+            if more:
+                for j in range(size):
+                    row[j] += part[j]
+            else:
+                for j in range(size):
+                    row[j] = part[j]
+
+
+@jit
+def contract_last(X, columns, out, row_step, rank_step, start, stop, measure):
+    """``out[i * row_step + r * rank_step] = Σ_k X[i, k] columns[r, k]`` for the rows `start` to `stop` of `X` (m, K).
+
+    All arrays are contiguous and of one real dtype, `out` has one axis. Returns the sum of squares of what was read of
+    `X`, zero unless `measure`.
+    """
+    K, square = X.shape[1], 0.0
+    turned, edge = _turned(columns), np.zeros((_ROWS, K), X.dtype)
+    sums = np.empty((_GROUPS, _ROWS, turned.shape[1]), X.dtype)
+    totals = np.empty(sums.shape, X.dtype)
+    for top in range(start, stop, _GROUPS * _ROWS):
+        end = min(top + _GROUPS * _ROWS, stop)
+        whole = (end - top) // _ROWS
+        for i in range(top + whole * _ROWS, end):
+            for k in range(K):
+                edge[i - top - whole * _ROWS, k] = X[i, k]
+        _clear(totals)
         for first in range(0, K, _CHUNK):
-            _dots(X, columns, out, top, end, first, min(_CHUNK, K - first))
+            depth = min(_CHUNK, K - first)
+            _clear(sums)
+            for g in range(whole):
+                _add_products(X, (top + g * _ROWS) * K + first, turned, first, depth, sums, g)
+            if whole * _ROWS < end - top:
+                _add_products(edge, first, turned, first, depth, sums, whole)
+            _add(totals, sums)
+        _put_rows(totals, out, row_step, rank_step, top, end, columns.shape[0])
+        if measure:
+            square += _square(X.reshape(-1)[top * K : end * K])
+    return square
 
 
-@jit(reorder=True)
-def _dots(X, columns, out, start, stop, first, length):
-    R, last = columns.shape[0], first + length
-    zero = X.dtype.type(0.0)
-    for i in range(start, stop - 3, 4):
-        v0, v1, v2, v3 = X[i][first:last], X[i + 1][first:last], X[i + 2][first:last], X[i + 3][first:last]
-        for r in range(0, R - 2, 3):
-            a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = c0 = c1 = c2 = c3 = zero
-            w0, w1, w2 = columns[r][first:last], columns[r + 1][first:last], columns[r + 2][first:last]
-            for k in range(length):
-                x0 = v0[k]
-                x1 = v1[k]
-                x2 = v2[k]
-                x3 = v3[k]
-                y0 = w0[k]
-                y1 = w1[k]
-                y2 = w2[k]
-                a0 += x0 * y0
-                b0 += x0 * y1
-                c0 += x0 * y2
-                a1 += x1 * y0
-                b1 += x1 * y1
-                c1 += x1 * y2
-                a2 += x2 * y0
-                b2 += x2 * y1
-                c2 += x2 * y2
-                a3 += x3 * y0
-                b3 += x3 * y1
-                c3 += x3 * y2
-            out[r, i] += a0
-            out[r, i + 1] += a1
-            out[r, i + 2] += a2
-            out[r, i + 3] += a3
-            out[r + 1, i] += b0
-            out[r + 1, i + 1] += b1
-            out[r + 1, i + 2] += b2
-            out[r + 1, i + 3] += b3
-            out[r + 2, i] += c0
-            out[r + 2, i + 1] += c1
-            out[r + 2, i + 2] += c2
-            out[r + 2, i + 3] += c3
-        for r in range(R - R % 3, R):
-            a0 = a1 = a2 = a3 = zero
-            w0 = columns[r][first:last]
-            for k in range(length):
-                a0 += v0[k] * w0[k]
-                a1 += v1[k] * w0[k]
-                a2 += v2[k] * w0[k]
-                a3 += v3[k] * w0[k]
-            out[r, i] += a0
-            out[r, i + 1] += a1
-            out[r, i + 2] += a2
-            out[r, i + 3] += a3
-    for i in range(stop - (stop - start) % 4, stop):
-        v0 = X[i][first:last]
+@jit
+def _clear(x):
+    x = x.reshape(-1)
+    for i in range(x.size):
+        x[i] = 0
+
+
+@jit
+def _add(x, y):
+    x, y = x.reshape(-1), y.reshape(-1)
+    for i in range(x.size):
+        x[i] += y[i]
+
+
+@jit
+def _put_rows(totals, out, row_step, rank_step, top, end, R):
+    for i in range(top, end):
+        row = totals[(i - top) // _ROWS, (i - top) % _ROWS]
         for r in range(R):
-            a0 = zero
-            w0 = columns[r][first:last]
-            for k in range(length):
-                a0 += v0[k] * w0[k]
-            out[r, i] += a0
+            out[i * row_step + r * rank_step] = row[r]
 
 
 @jit(reorder=True)
-def contract_first(X, columns, out, start, stop):
-    """``out[r, j] += Σ_k columns[r, k] X[k, j]`` for the columns `start` to `stop` of `X` (K, m); `out` (R, m).
+def _square(numbers):
+    """Sum of squares in double precision."""
+    total = 0.0
+    for k in range(numbers.size):
+        x = np.float64(numbers[k])
+        total += x * x
+    return total
 
-    All three in C order and of one real dtype. Sums over 256 rows of `X` are formed apart, for the sake of rounding.
+
+@jit
+def contract_both(X, inner, last, out, start, stop, measure):
+    """``out[l, r, s] = Σ_jk X[l, j, k] inner[r, j] last[s, k]`` for the slices `start` to `stop` of `X`.
+
+    All arrays are contiguous and of one real dtype. What one sum leaves is in the cache when the other reads it.
+    Returns the sum of squares as `contract_last` does.
     """
-    K, R, width = X.shape[0], columns.shape[0], stop - start
-    part = np.empty((R, width), X.dtype)
-    for top in range(0, K, _DEPTH):
-        end = min(top + _DEPTH, K)
-        full = end - (end - top) % 4
-        part[:] = 0
-        for k in range(top, full, 4):
-            for first in range(0, width, _STRIP):
-                _add_four(X, columns, part, k, start, first, min(first + _STRIP, width))
-        for k in range(full, end):
-            for r in range(R):
-                c, sums, x = columns[r, k], part[r], X[k][start:stop]
-                for j in range(width):
-                    sums[j] += c * x[j]
-        for r in range(R):
-            sums, row = part[r], out[r][start:stop]
-            for j in range(width):
-                row[j] += sums[j]
+    square = 0.0
+    (_, J, K), R, S = X.shape, inner.shape[0], last.shape[0]
+    wide = max(S, _VECTORS * BYTES // X.itemsize)  # at least a whole block
+    between = np.zeros((_SLICES, J, wide), X.dtype)
+    for first in range(start, stop, _SLICES):
+        count = min(_SLICES, stop - first)
+        rows, part = X[first : first + count].reshape(count * J, K), out[first : first + count].reshape(-1)
+        square += contract_last(rows, last, between.reshape(-1), wide, 1, 0, count * J, measure)
+        contract_first(between, inner, part, R * S, S, 0, count, 0, S)
+    return square
 
 
-@jit(reorder=True)
-def _add_four(X, columns, out, k, shift, first, last):
-    """Add the rows `k` to ``k + 3`` of `X`, from column `shift` on, to the columns `first` to `last` of `out`."""
-    R, left, right = columns.shape[0], shift + first, shift + last
-    x0, x1, x2, x3 = X[k][left:right], X[k + 1][left:right], X[k + 2][left:right], X[k + 3][left:right]
-    for r in range(0, R - 1, 2):
-        a, b = out[r][first:last], out[r + 1][first:last]
-        a0, a1, a2, a3 = columns[r, k], columns[r, k + 1], columns[r, k + 2], columns[r, k + 3]
-        b0, b1, b2, b3 = columns[r + 1, k], columns[r + 1, k + 1], columns[r + 1, k + 2], columns[r + 1, k + 3]
-        for j in range(last - first):
-            y0 = x0[j]
-            y1 = x1[j]
-            y2 = x2[j]
-            y3 = x3[j]
-            a[j] += a0 * y0 + a1 * y1 + a2 * y2 + a3 * y3
-            b[j] += b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3
-    if R % 2 == 1:
-        a, r = out[R - 1][first:last], R - 1
-        a0, a1, a2, a3 = columns[r, k], columns[r, k + 1], columns[r, k + 2], columns[r, k + 3]
-        for j in range(last - first):
-            a[j] += a0 * x0[j] + a1 * x1[j] + a2 * x2[j] + a3 * x3[j]
+@jit
+def _turned(columns):
+    """The transpose, its rows filled up with zeros to whole vectors."""
+    (R, K), lanes = columns.shape, BYTES // columns.itemsize
+    turned = np.zeros((K, (R + lanes - 1) // lanes * lanes), columns.dtype)
+    for r in range(R):
+        for k in range(K):
+            turned[k, r] = columns[r, k]
+    return turned
+
+
+@jit
+def _add_products(X, place, turned, first, depth, sums, group):
+    """Add the products of rows of `X`, from `place` on, with `depth` rows of `turned` to a group of `sums`."""
+    (K, wide), lanes = turned.shape, BYTES // turned.itemsize
+    left, b, out = wide // lanes, first * wide, group * _ROWS * wide
+    while left > 0:
+        if left == 1:
+            _add_one(X, place, K, turned, b, wide, sums, out, wide, depth)
+            done = 1
+        elif left == 2 or left == 4:
+            _add_two(X, place, K, turned, b, wide, sums, out, wide, depth)
+            done = 2
+        else:
+            _add_three(X, place, K, turned, b, wide, sums, out, wide, depth)
+            done = 3
+        left, b, out = left - done, b + done * lanes, out + done * lanes

@@ -1,0 +1,144 @@
+"""Bases to start orthogonal iteration from: two reads of the tensor with thin matrices."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from .. import _backend as be
+from ..factor.tall_qr import orthonormalize
+from ..sketch import Gaussian
+from .hooi import halves
+from .modes import contract_all, contract_and_measure, contract_in_single, contract_side, unfolded
+from .subspace import leading
+
+_LARGE = 1 << 21  # entries from which on single precision saves more than it loses
+_OVERSAMPLE = 10  # of the products with the tensor, at least: few columns weigh singular values of one mode unevenly
+_MORE = 6  # the same of a second mode and those after it, whose columns multiply with those of the first
+_BESIDE = 4  # columns carried beside a rank by iterations, at least
+_LANES = 8  # widths are multiples of it, which vectors of numbers fill
+_SMALL_SIDE = 4  # rows over width from which on iteration beats a complete decomposition
+_STEPS = 6
+_GAIN = 1e-3
+_ROUNDING = 10.0
+
+
+@dataclass(frozen=True)
+class FirstRead:
+    """Product of a tensor with Gaussian matrices in the modes `right`, the tensor's squared norm if that was told."""
+
+    left: list
+    right: list
+    product: Any
+    square: float | None
+
+
+def first_read(X, ranks, key, *, measure=False):
+    """`FirstRead` of the modes that are truncated, which are dealt out to the left and the right half.
+
+    Parameters
+    ----------
+    X : array
+    ranks : list of int or None
+    key : Key
+    measure : bool
+        Tell the norm.
+    """
+    left, right = halves([k for k, rank in enumerate(ranks) if rank is not None and rank < X.shape[k]])
+    drawn = [None] * X.ndim
+    for k in right:
+        drawn[k] = _gaussian(X, k, _columns(X.shape, ranks, left, right, k), key.child(k))
+    if measure:
+        return FirstRead(left, right, *contract_and_measure(X, drawn, right))
+    return FirstRead(left, right, _product(X, drawn, right), None)
+
+
+def random_bases(X, ranks, first, key):
+    """Bases of all modes, and the squared norm of the core in them.
+
+    The product with Gaussian matrices shows the ranges of the left modes; the tensor in these bases shows those of the
+    right ones.
+    """
+    xp = be.namespace(X)
+    factors = _alternately(first.product, ranks, first.left, key.child("left"))
+    Y = _product(X, factors, first.left)
+    for k in first.right:
+        start = _gaussian(Y, k, _width(Y, ranks, k), key.child("right").child(k))
+        factors[k] = _dominant(Y, k, ranks[k], start)
+        Y = contract_all(Y, factors, skip=[j for j in range(X.ndim) if j != k])
+    factors = [None if U is None else orthonormalize(xp.astype(U, X.dtype, copy=False))[0] for U in factors]
+    return factors, be.vdot_real(Y)
+
+
+def _product(X, factors, modes):
+    """``X ×_k factors[k]ᴴ``; for large tensors whose products take longer than a read in single precision."""
+    if math.prod(X.shape) < _LARGE or be.contracts_fast(X):
+        return contract_side(X, factors, modes)
+    first, *more = modes
+    T = contract_in_single(X, first, factors[first])
+    return contract_all(T, factors, skip=[k for k in range(X.ndim) if k not in more])
+
+
+def _alternately(T, ranks, modes, key):
+    """Bases of `modes` from `T`, each in the product of `T` with those of the others.
+
+    In the first round that is wide bases of the modes before and Gaussian matrices for the modes after it.
+    """
+    factors = [None] * T.ndim
+    for k in modes:
+        factors[k] = _gaussian(T, k, _width(T, ranks, k), key.child(k))
+    for k, final in [(k, k == modes[-1]) for k in modes] + [(k, True) for k in modes[:-1]]:
+        Y = contract_all(T, factors, skip=[j for j in range(T.ndim) if j not in modes or j == k])
+        factors[k] = _dominant(Y, k, ranks[k] if final else factors[k].shape[1], factors[k])
+    return factors
+
+
+def _dominant(Y, k, rank, start):
+    """About the `rank` leading left singular vectors of ``Y_(k)``, by orthogonal iteration from the columns `start`.
+
+    It ends when they capture more than before by less than a thousandth of the rest. All columns are kept, after one
+    step, where there are no more of them than `rank`.
+    """
+    n, width = start.shape
+    count = math.prod(Y.shape) // n
+    if n < _SMALL_SIDE * width or count < width:
+        return leading(Y, k, rank, precise=False)
+    M = unfolded(Y, k)
+    total, known = be.vdot_real(M), 0.0
+    B = be.adjoint_matmul(M, start)
+    for _ in range(_STEPS):
+        Q, _ = orthonormalize(be.matmul(M, B))
+        if rank == width:
+            return Q
+        B = be.adjoint_matmul(M, Q)
+        w, V = be.top_eigh(be.gram(B), rank)
+        captured = float(be.namespace(w).sum(w))
+        if captured - known <= _GAIN * max(0.0, total - captured) + _ROUNDING * be.eps(M.dtype) * total:
+            break
+        known = captured
+    return be.matmul(Q, be.namespace(V).flip(V, axis=1))
+
+
+def _width(Y, ranks, k):
+    return min(Y.shape[k], _filled(ranks[k] + _BESIDE))
+
+
+def _filled(columns):
+    return -(-columns // _LANES) * _LANES
+
+
+def _columns(shape, ranks, left, right, k):
+    """Columns of the Gaussian matrix of mode `k`: enough for the ranks of all left modes."""
+    wide = {i: _filled(ranks[i] + (_OVERSAMPLE if i == right[0] else _MORE)) for i in right}
+    most = wide[k]
+    for j in left:
+        columns = math.prod(wide.get(i, n) for i, n in enumerate(shape) if i != j)
+        others = max(1, columns // wide[k])
+        most = max(most, -(-2 * (ranks[j] + _OVERSAMPLE) // others))
+    return min(shape[k], most)
+
+
+def _gaussian(X, k, width, key):
+    """A Gaussian matrix (n_k, width) in the dtype of `X`."""
+    xp, name = be.namespace(X), be.dtype_name(X.dtype)
+    draw = Gaussian(width, X.shape[k], key, dtype=name)
+    return be.mH(draw.todense(xp=xp, device=be.device(X), dtype=name))
