@@ -8,9 +8,8 @@ from .. import _backend as be
 from ..factor.signs import fix_vector_phases
 from ..results import Info, Result
 from .centring import weighted
-from .gram_blocks import safe_scale
-from .incremental_merge import common_scale
-from .rows import densified, scaled_rows, values_of
+from .rows import densified, scaled_rows
+from .scales import block_norm, common_scale, fitting_scale, safe_scale
 from .shrinking import shrunk
 from .stream import MergeableStream
 
@@ -121,11 +120,12 @@ class FrequentDirections(MergeableStream):
         }
 
     def _absorb(self, block, weights):
-        state = self._state
-        if state["scale"] is None:
-            norm = be.fro_norm(values_of(block))
-            state["scale"] = safe_scale(norm, self.layout) if norm else None
-        block = weighted(scaled_rows(densified(block), state["scale"]), weights, self.layout.dtype)
+        norm, scale = block_norm(block, weights), self._state["scale"]
+        if norm:
+            scale = safe_scale(norm, self.layout) if scale is None else fitting_scale(norm, scale, self.layout)
+        if scale != self._state["scale"]:
+            self._state = _rescaled(self._state, scale)
+        block = weighted(scaled_rows(densified(block), scale), weights, self.layout.dtype)
         self._shrink(block, be.fro_norm(block) ** 2)
 
     def _shrink(self, rows, energy):
@@ -148,7 +148,6 @@ class FrequentDirections(MergeableStream):
     def _report(self):
         state, layout = self._state, self.layout
         xp, scale = layout.xp, state["scale"] or 1.0
-        square = scale * scale
         lengths = [float(x) for x in be.to_numpy(xp.linalg.vector_norm(state["B"], axis=1)).astype(np.float64)]
         rounding = state["noise"]
         if layout.source != be.dtype_name(layout.wide):  # the rows are handed out in less than they are kept in
@@ -161,14 +160,18 @@ class FrequentDirections(MergeableStream):
         V = be.mH(state["B"]) / xp.astype(self._column([x or 1.0 for x in lengths]), layout.wide)[None, :]
         V = fix_vector_phases(V) if lengths else V
         target = getattr(xp, layout.source)
-        B, Vh = (xp.astype(x, target) for x in (state["B"] * scale, be.mH(V)))
+        rows = xp.astype(self._column(lengths), layout.wide)[:, None] * be.mH(V) * scale
+        B, Vh = (xp.astype(x, target) for x in (rows, be.mH(V)))
+        rounding = rounding * scale * scale
+        rounding = rounding * scale * scale
         error = min(1.0, delta / state["energy"]) if state["energy"] > 0 else 0.0
         info = Info(
             error=error, error_kind="bound", converged=True, reason="all rows taken", passes=1, method=state["level"],
-            details={"rows": self.rows_seen, "energy": state["energy"] * square, "rounding": rounding * square},
+            details={"rows": self.rows_seen, "energy": state["energy"] * scale * scale, "rounding": rounding},
         )  # fmt: skip
         bounds = xp.stack([lower, upper])
-        return FrequentDirectionsResult(B, delta * square, info, xp.astype(s, layout.real), Vh, bounds, shift * square)
+        delta, shift = delta * scale * scale, shift * scale * scale
+        return FrequentDirectionsResult(B, delta, info, xp.astype(s, layout.real), Vh, bounds, shift)
 
     def _column(self, values):
         wide = be.widest_real(self.layout.xp, self.layout.device)

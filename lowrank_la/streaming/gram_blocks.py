@@ -6,23 +6,20 @@ import numpy as np
 
 from .. import _backend as be
 from . import whole
-from .centring import Moments, block_moments, discounts
-from .rows import require_finite_rows, scaled_rows, values_of
+from .centring import block_moments, discounts
+from .incremental_merge import rescaled
+from .rows import scaled_rows
+from .scales import block_norm, safe_scale
 
-_REACH = {"float32": 1e10, "float64": 1e100}  # norms of a first block whose squares leave room for larger rows
-_LARGEST_POWER = {"float32": 120, "float64": 1000}
+_LARGEST_TRACE = {"float32": 2.0**110, "float64": 2.0**910}  # of one block: sums of more than there can be are finite
 _GROUP = 8  # blocks that are multiplied before their products are added
 _FEWER = 8  # how many times more blocks there are when the spectrum is looked at again
 _FAR = 1e2  # squared distance of mean and shift, over the scatter, from which the shift follows
-TYPICAL = 8.0  # by which the error of a Gram matrix stays below the roundoff of its products
 
 
 def decide(block, weights, stream):
     """Scale, precision and form of the state, from the first block that is not zero; nothing for a block of zeros."""
-    values, layout = values_of(block), stream.layout
-    norm = be.fro_norm(values) if 0 not in values.shape else 0.0
-    if not math.isfinite(norm):
-        require_finite_rows(block)
+    layout, norm = stream.layout, block_norm(block, weights)
     if norm == 0.0:
         return {}
     scale = safe_scale(norm, layout)
@@ -43,22 +40,13 @@ def decide(block, weights, stream):
     return found | {"shift": state["shift"]}
 
 
-def safe_scale(norm, layout):
-    """Power of two by which rows of that norm are divided, 1 for all but extreme ones."""
-    name = be.dtype_name(layout.real)
-    if 1.0 / _REACH[name] < norm < _REACH[name]:
-        return 1.0
-    power = math.frexp(norm)[1] if math.isfinite(norm) else _LARGEST_POWER[name]
-    return 2.0 ** max(-_LARGEST_POWER[name], min(_LARGEST_POWER[name], power))
-
-
 def _form(S, noise, stream, rows, first):
     """What the spectrum of `S` asks for: products in single precision, and a factor where squares won't do."""
     layout = stream.layout
     count = max(1, min(stream.rank, rows - stream.center))
     squared = _condition(S, count, noise)
     single = layout.dtype != layout.wide and (first or stream._state["single"])
-    single = single and be.eps(layout.dtype) / TYPICAL * squared <= stream.accuracy
+    single = single and be.eps(layout.dtype) / whole.TYPICAL * squared <= stream.accuracy
     return single, stream.method == "auto" and be.eps(layout.wide) * squared > stream.accuracy
 
 
@@ -78,38 +66,58 @@ def group_size(blocks):
 
 
 def absorb_gram(blocks, weights, stream):
-    """The entries of the state that change when `blocks` are added to its Gram matrix."""
+    """Add `blocks` to the Gram matrix of `stream`, in new units from a block on whose squares overflow in the old."""
+    taken, asked = 0, None
+    while taken < len(blocks):
+        scale = stream._state["scale"]
+        changed, count = _added([scaled_rows(x, scale) for x in blocks[taken:]], weights[taken:], stream)
+        stream._state |= changed
+        taken += count
+        if taken == len(blocks):
+            return
+        if asked == taken:
+            raise ValueError("squares of these rows overflow at any scale: the batch was refused; divide the weights")
+        asked = taken
+        stream._state = rescaled(stream._state, _scale_about_shift(blocks[taken], weights[taken], stream))
+
+
+def _scale_about_shift(block, weights, stream):
+    """Units in which the rows of a block, less the shift, have squares of moderate size."""
+    norm, scale, shift = block_norm(block, weights), stream._state["scale"] or 1.0, stream._state["shift"]
+    if shift is not None:
+        heaviest = 1.0 if weights is None else float(stream.layout.xp.max(weights))
+        norm += scale * be.fro_norm(shift) * (block.shape[0] * heaviest) ** 0.5
+    return max(scale, safe_scale(norm, stream.layout))
+
+
+def _added(blocks, weights, stream):
+    """Entries of the state that change when `blocks` are added, as far as their squares do not overflow; how many."""
     state, layout = stream._state, stream.layout
     dtype = layout.dtype if state["single"] else layout.wide
     weights = [discounts(b.shape[0], w, stream.forget, layout) for b, w in zip(blocks, weights, strict=True)]
     products = whole.grams_of(blocks, weights, state["shift"], dtype, layout)
     first = stream.forget ** (2 * blocks[0].shape[0])
     G, sums, noise, total = state["gram"] * first, state["sums"], state["noise"], state["weight"]
+    largest = _LARGEST_TRACE[be.dtype_name(be.real_dtype(layout.xp, layout.wide))]
     for place, (block, weight, (more, line)) in enumerate(zip(blocks, weights, products, strict=True)):
         age = stream.forget ** (2 * block.shape[0])
         trace = whole.energy(more)
         if not math.isfinite(trace):
-            more, line, trace = _in_wide(block, weight, state["shift"], layout)
+            ((more, line),) = whole.grams_of([block], [weight], state["shift"], layout.wide, layout)
+            trace = whole.energy(more)
+        if not trace <= largest:
+            break
         if place and age != 1.0:
             G *= age
         G += more
         noise = noise * age + whole.rounding(trace, dtype)
         total = total * age + (block.shape[0] if weight is None else float(layout.xp.sum(weight)))
         sums = None if sums is None else sums * age + line
-    return {"gram": G, "sums": sums, "noise": noise, "weight": float(total), "blocks": state["blocks"] + len(blocks)}
-
-
-def _in_wide(block, weight, shift, layout):
-    """A product that overflowed, again in the widest dtype; ValueError where the rows are not finite, or too large."""
-    require_finite_rows(block)
-    ((more, line),) = whole.grams_of([block], [weight], shift, layout.wide, layout)
-    trace = whole.energy(more)
-    if not math.isfinite(trace):
-        raise ValueError(
-            "squares of these rows overflow next to those before: the batch was refused; "
-            "divide all rows by a power of two, or take method='qr'"
-        )
-    return more, line, trace
+    else:
+        place = len(blocks)
+    if place == 0:
+        return {}, 0
+    return {"gram": G, "sums": sums, "noise": noise, "weight": float(total), "blocks": state["blocks"] + place}, place
 
 
 def reconsider(stream):
@@ -117,7 +125,7 @@ def reconsider(stream):
     state = stream._state
     if group_size(state["blocks"] - 1) != 1 or state["blocks"] < _FEWER or state["scale"] is None:
         return
-    moments = Moments(state["weight"], whole.mean_of(state, state["weight"]))
+    moments = whole.moments_of(state)
     S, noise = whole.scatter(state, moments)
     single, coarse = _form(S, noise, stream, stream.rank + 1, False)
     stream._state = (whole.as_factor(state, moments) if coarse else state) | {"single": single}

@@ -3,20 +3,16 @@
 from .. import _backend as be
 from . import left_vectors, truncated, whole
 from .centring import rows_to_append
-from .gram_blocks import TYPICAL
 from .rows import scaled_rows
+from .scales import block_norm, common_scale, fitting_scale
 
 _SQUARES = ("gram", "noise", "dropped", "spectral")
-_LENGTHS = ("sums", "shift", "factor", "s", "mean")
+_LENGTHS = ("sums", "shift", "factor", "s", "mean", "mean_rest", "backward")
+_SUMMED = 4096  # rows whose sum is behind a mean: what is summed in larger blocks is summed in parts
 _NO_DOWNDATE = (
     "the rows don't lie in what the state holds, or are almost all of one direction of it: what is left would be "
     "rounding noise. The state is as it was; a SlidingWindow forgets rows without subtracting"
 )
-
-
-def common_scale(*states):
-    """The larger of the units of two states, so that neither overflows; None where neither has one yet."""
-    return max((state["scale"] for state in states if state["scale"] is not None), default=None)
 
 
 def rescaled(state, scale):
@@ -37,16 +33,19 @@ def aged(state, age):
         return state
     square = age * age
     changed = {name: state[name] * square for name in (*_SQUARES, "sums", "weight") if state.get(name) is not None}
-    return state | changed | {name: state[name] * age for name in ("factor", "s") if state.get(name) is not None}
+    lengths = (name for name in ("factor", "s", "backward") if state.get(name) is not None)
+    return state | changed | {name: state[name] * age for name in lengths}
 
 
 def join(stream, other):
     """Put the rows of the settled estimator `other` behind those of `stream`."""
     scale = common_scale(stream._state, other._state)
-    mine = aged(rescaled(stream._state, scale), stream.forget**other.rows_seen)
+    mine = dict(aged(rescaled(stream._state, scale), stream.forget**other.rows_seen))
     theirs = rescaled(other._state, scale)
     before, added = stream._moments(mine), stream._moments(theirs)
     together = before.joined(added)
+    lighter = min(before, added, key=lambda moments: moments.weight)
+    mine["backward"] += theirs["backward"] + lighter.rounding(_SUMMED)
     if mine["V"] is not None:
         between = before.between(added) if _both(before, added) else None
         joined = mine | truncated.joined(mine, theirs, between, stream._kept())
@@ -69,10 +68,8 @@ def _factors(mine, theirs, before, added):
     rows = theirs["factor"]
     if _both(before, added):
         rows = be.namespace(rows).concat([before.between(added)[None, :], rows], axis=0)
-    return mine | {
-        "factor": whole.factor_appended(mine["factor"], rows),
-        "noise": mine["noise"] + theirs["noise"],
-    }
+    together = mine | {"noise": mine["noise"] + theirs["noise"]}
+    return together | whole.factor_appended(together, rows)
 
 
 def _left(mine, theirs, V, before, added, together):
@@ -89,7 +86,7 @@ def _change(state, V, moments, together):
     change = be.adjoint_matmul(state["V"], V)
     if together.mean is None:
         return change, xp.zeros((V.shape[1],), dtype=V.dtype, device=be.device(V))
-    return change, (xp.astype(moments.mean - together.mean, V.dtype)[None, :] @ V)[0, :]
+    return change, (xp.astype(together.distance(moments), V.dtype)[None, :] @ V)[0, :]
 
 
 def take_out(stream, batch, weights, tol):
@@ -99,21 +96,21 @@ def take_out(stream, batch, weights, tol):
     if state["factor"] is not None or stream.forget != 1.0 or stream.keep_u:
         what = "a triangular factor" if state["factor"] is not None else "forgetting or with left vectors"
         raise ValueError(f"rows can't be taken out of a state with {what}; keep a SlidingWindow instead")
+    if fitting_scale(block_norm(batch, weights), state["scale"] or 1.0, stream.layout) != (state["scale"] or 1.0):
+        raise ValueError(_NO_DOWNDATE)
     rows = scaled_rows(batch, state["scale"])
     weight = float(batch.shape[0]) if weights is None else float(stream.layout.xp.sum(weights))
     if batch.shape[0] >= stream.rows_seen or weight >= moments.weight:
         raise ValueError(f"downdate leaves at least one row: {batch.shape[0]} of {stream.rows_seen} were given")
     rows, found = _to_remove(rows, weights, moments, stream)
+    left = moments.without(found)
     if state["V"] is not None:
         changed = truncated.taken_out(state, rows, tol)
     else:
-        changed = _from_gram(whole.about_mean(state, moments), rows, stream.layout)
+        changed = _from_gram(state, rows, moments, left, stream.layout)
     if changed is None:
         raise ValueError(_NO_DOWNDATE)
-    left = moments.without(found)
     stream._state = changed | {"void": True}
-    if changed.get("shift") is not None:
-        stream._state |= {"shift": left.mean, "sums": changed["sums"] * 0}
     stream._remember(left)
     stream.rows_seen -= batch.shape[0]
 
@@ -124,12 +121,10 @@ def _to_remove(rows, weights, moments, stream):
     return rows_to_append(moments, rows, weights, stream.layout, dtype, sign=-1.0)
 
 
-def _from_gram(state, rows, layout):
+def _from_gram(state, rows, moments, left, layout):
     """The Gram state without `rows`; None where it would not be positive semidefinite up to its rounding."""
     ((taken, _),) = whole.grams_of([rows], [None], None, layout.wide, layout)
-    G = state["gram"] - taken
-    noise = state["noise"] + whole.rounding(whole.energy(taken), G.dtype)
-    least = float(be.namespace(G).linalg.eigvalsh(G)[0])
-    if least < -noise / TYPICAL:
-        return None
-    return state | {"gram": G, "noise": noise}
+    S, noise = whole.scatter(state, moments)
+    S, noise = S - taken, noise + whole.rounding(whole.energy(taken), S.dtype)
+    least = float(be.namespace(S).linalg.eigvalsh(S)[0])
+    return whole.with_scatter(state, S, noise, left) if least >= -noise / whole.TYPICAL else None

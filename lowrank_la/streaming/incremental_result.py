@@ -9,12 +9,10 @@ from ..factor.iteration import settle
 from ..factor.signs import fix_vector_phases
 from ..results import Info, Result
 from . import left_vectors, whole
-from .gram_blocks import TYPICAL
 from .rows import densified, read_rows
 
 _EXACT = 1e4  # times its rounding: what a sum of squares has to be to be called exact
 _MARGIN = 2.0  # by which the rounding of the whole stream may exceed what its beginning promised
-_ADVICE = "take method='qr', or pass the rows in double precision"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -24,7 +22,8 @@ class IncrementalSVDResult(Result):
     Attributes
     ----------
     s : array, shape (k,)
-        Singular values, descending; k is the rank asked for, or the number of rows where that is smaller.
+        Singular values, descending; k is the rank asked for, or the number of rows where that is smaller. A value that
+        is too large for the dtype of the rows is infinite.
     Vh : array, shape (k, d)
     error_bounds : array, shape (2, k), or None
         Lower and upper bounds of the true singular values; None after a downdate.
@@ -49,12 +48,34 @@ class IncrementalSVDResult(Result):
     _unpack = ("s", "Vh")
 
     def transform(self, rows):
-        """Coordinates (b, k) of rows, less the mean where there is one, along the right vectors."""
-        rows = densified(read_rows(rows, None, "transform")[0])
+        """Coordinates (b, k) of rows, less the mean where there is one, along the right vectors.
+
+        Raises
+        ------
+        TypeError
+            If `rows` are of another namespace or on another device than the vectors.
+        ValueError
+            If `rows` are not of shape (b, d).
+        """
+        rows, layout = read_rows(rows, None, "transform")
+        _require_rows_of(self.Vh, layout)
+        rows = densified(rows)
         V = be.namespace(rows).astype(be.mH(self.Vh), rows.dtype, copy=False)
         if self.mean is None:
             return be.matmul(rows, V)
         return be.matmul(rows - be.namespace(rows).astype(self.mean, rows.dtype)[None, :], V)
+
+
+def _require_rows_of(Vh, layout):
+    """TypeError or ValueError unless rows of `layout` have coordinates along the vectors `Vh`."""
+    xp, device = be.namespace(Vh), be.device(Vh)
+    if be.kind(layout.xp) != be.kind(xp) or layout.device != device:
+        raise TypeError(
+            f"rows are of {be.kind(layout.xp)} on {layout.device}, the right vectors of {be.kind(xp)} on {device}; "
+            "move the rows"
+        )
+    if layout.columns != Vh.shape[1]:
+        raise ValueError(f"rows must have {Vh.shape[1]} columns, as the stream had, got {layout.columns}")
 
 
 @dataclass(frozen=True)
@@ -87,14 +108,14 @@ def of_gram(state, moments, count):
     w, V = xp.flip(w), xp.flip(V, axis=1)
     w = xp.where(w > 0, w, xp.zeros_like(w))
     tail = max(0.0, whole.energy(S) - float(xp.sum(w[: min(count, w.shape[0])])))
-    return Spectrum(xp.sqrt(w), V, tail, noise=noise)
+    return Spectrum(xp.sqrt(w), V, tail, noise=noise, backward=state["backward"])
 
 
 def of_factor(state, count):
     """`Spectrum` of a triangular factor."""
     _, s, Vh = be.small_svd(state["factor"])
     tail = be.vdot_real(s[count:]) if s.shape[0] > count else 0.0
-    backward = 16.0 * be.eps(s.dtype) * float(s[0])
+    backward = 16.0 * be.eps(s.dtype) * float(s[0]) + state["backward"]
     known = min(count + 1, s.shape[0])
     return Spectrum(s[:known], be.mH(Vh)[:, :known], tail, noise=state["noise"], backward=backward)
 
@@ -103,7 +124,7 @@ def of_truncated(state, count):
     """`Spectrum` of a factor of bounded rank."""
     s = state["s"]
     tail = state["dropped"] + (be.vdot_real(s[count:]) if s.shape[0] > count else 0.0)
-    dropped = {name: state[name] for name in ("noise", "spectral")}
+    dropped = {name: state[name] for name in ("noise", "spectral", "backward")}
     known = min(count + 1, s.shape[0])
     return Spectrum(s[:known], state["V"][:, :known], tail, discarded=state["dropped"], **dropped)
 
@@ -117,28 +138,32 @@ def report(found, count, stream, mean):
     V = fix_vector_phases(V) if count else V
     wide = be.widest_real(xp, layout.device)
     lower, upper = _bounds(found, count)
-    bounds = xp.reshape(xp.asarray(lower + upper, dtype=wide, device=layout.device), (2, count)) * scale
+    with np.errstate(over="ignore"):
+        bounds = xp.reshape(xp.asarray(lower + upper, dtype=wide, device=layout.device), (2, count)) * scale
     info = _info(found, count, stream, scale)
-    settle(info, "warn", _ADVICE)
+    settle(info, "warn", _advice(stream))
     U = _left(V, s, state) if "coordinates" in state else None
     half = be.is_half(layout.source)
     V, U, mean = (xp.astype(x, getattr(xp, layout.source)) if half and x is not None else x for x in (V, U, mean))
     bounds = None if state["void"] else bounds
-    return IncrementalSVDResult(xp.astype(s, layout.real) * scale, be.mH(V), info, bounds, mean, U)
+    with np.errstate(over="ignore"):  # a value that is too large for the dtype is infinite; its bounds tell more
+        s = xp.astype(s, layout.real) * scale
+    return IncrementalSVDResult(s, be.mH(V), info, bounds, mean, U)
 
 
 def _bounds(found, count):
     """Lists of lower and upper bounds of the singular values."""
     values = [float(x) for x in be.to_numpy(found.s[:count]).astype(np.float64)]
     lower = [max(0.0, max(0.0, x - found.backward) ** 2 - found.noise) ** 0.5 for x in values]
-    upper = [((x + found.backward) ** 2 + found.noise + found.spectral) ** 0.5 for x in values]
+    upper = [(x * x + found.noise + found.spectral) ** 0.5 + found.backward for x in values]
     return lower, upper
 
 
 def _angle_bound(found, count):
     """Bound of the sine of the largest angle, None where nothing is known."""
     squares = [float(x) ** 2 for x in be.to_numpy(found.s).astype(np.float64)]
-    off = 2.0 * found.noise + 4.0 * found.backward * (squares[0] ** 0.5 if squares else 0.0)
+    largest = squares[0] ** 0.5 if squares else 0.0
+    off = 2.0 * found.noise + (4.0 * largest + 2.0 * found.backward) * found.backward
     below = squares[count] if len(squares) > count else 0.0
     gap = squares[count - 1] - below - found.spectral - off if count else 0.0
     return min(1.0, (found.spectral + off) / gap) if gap > 0 else None
@@ -149,7 +174,7 @@ def _info(found, count, stream, scale):
     kept = be.vdot_real(found.s[:count]) if count else 0.0
     total, tail = kept + found.tail, found.tail
     hidden = (count + 1) * found.noise
-    exact = state["V"] is None and (state["factor"] is not None or tail > _EXACT * hidden)
+    exact = state["V"] is None and (hidden == 0.0 or tail > _EXACT * hidden)
     tail = tail if exact else tail + hidden
     kind = "estimate" if state["void"] else "exact" if exact else "bound"
     method = "truncated" if state["V"] is not None else "gram" if state["factor"] is None else "qr"
@@ -175,13 +200,20 @@ def _judged(found, count, stream, method):
         return True, "all rows taken"
     first, last = float(found.s[0]) ** 2, float(found.s[count - 1]) ** 2
     share = first / (be.vdot_real(found.s[:count]) + found.tail)
-    typical = found.noise / whole.ROUNDING / TYPICAL * share
+    typical = found.noise / whole.ROUNDING / whole.TYPICAL * share
     if typical <= _MARGIN * stream.accuracy * last or (method == "qr" and typical == 0.0):
         return True, "all rows taken"
     return False, (
         f"rounding of the Gram matrix hides singular values below {(typical / stream.accuracy) ** 0.5:.1e} at accuracy "
         f"{stream.accuracy:.0e}, and the smallest returned is {last**0.5:.1e}"
     )
+
+
+def _advice(stream):
+    """What to do where the rounding of a Gram matrix hides something: it may be that of one which is a factor now."""
+    now = "" if stream._state["factor"] is None else " from the first row on: this factor was a Gram matrix once"
+    double = be.is_double(stream.layout.dtype)
+    return f"take method='qr'{now}" + ("" if double else ", or pass the rows in double precision")
 
 
 def _left(V, s, state):

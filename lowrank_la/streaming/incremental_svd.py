@@ -1,13 +1,17 @@
 """Singular value decomposition of rows that keep arriving."""
 
+from typing import ClassVar
+
 from .. import _backend as be
 from . import incremental_result as results
 from . import left_vectors, truncated, whole
 from .centring import Moments, discounts, rows_to_append
 from .gram_blocks import absorb_gram, decide, group_size, reconsider
-from .incremental_merge import aged, join, take_out
+from .incremental_merge import aged, join, rescaled, take_out
 from .rows import by_rows, cut, densified, read_rows, require_finite_rows, scaled_rows
-from .stream import MergeableStream, Undo
+from .scales import block_norm, fitting_scale
+from .stream import MergeableStream
+from .undo import Undo
 
 _METHODS = ("auto", "gram", "qr", "truncated")
 _SHORT = 2048  # columns up to which "auto" keeps the full scatter
@@ -50,14 +54,19 @@ class IncrementalSVD(MergeableStream):
     "gram" multiplies blocks of rows that fit the cache and adds them up in double precision: products of
     single precision rows in single precision where ``(s₁/s_k)²`` times an eighth of the roundoff stays below
     `accuracy`, judged on the first block and again after 8, 64, ... blocks. "truncated" appends blocks to a factor
-    [1]_ with projections made twice and the mean tracked exactly [2]_. Memory: d² numbers for "gram" and "qr", (rank
-    + oversample)·d for "truncated", and at most one block of rows. Cost a row: d² multiplications, 3d², and 8(rank +
-    oversample)·d or so.
+    [1]_ with the mean tracked exactly [2]_: by the Gram matrix of factor and block in double precision where that
+    costs the smallest value kept no more than 1e-10 or the roundoff of the rows, else with projections made twice.
+    Memory: d² numbers for "gram" and "qr", (rank + oversample)·d for "truncated", and at most one block of rows. Cost
+    a row: d²/2 multiplications, 3d², and 4 to 8(rank + oversample)·d or so.
 
     Every update of "truncated" drops a positive semidefinite part of the scatter. The sum of what it drops, and the
     sum of the largest value that each drop had, bound what is missing: ``s_i² ≤ σ_i² ≤ s_i² + Σ dropped``, for any
     centring, positive weights and forgetting; `error_bounds` adds an allowance for rounding. It says nothing after a
-    downdate.
+    downdate. That allowance is 16 units of roundoff, times the trace, of every Gram matrix and every truncated update,
+    on the squares; of a triangular factor 2√h units, times its norm, for every h rows, on the values. The mean is a
+    sum of two numbers an entry that is never evaluated, so what it adds to the scatter is off by the roundoff of
+    differences of means, which these allowances hold: bounds of rows far from the origin are as narrow as those of rows
+    about it.
 
     Batches may be of any size, sparse ones are cut into blocks before anything is dense, and a batch that is refused
     changes nothing. NaN and infinite values are always looked for, at no cost of their own.
@@ -80,6 +89,10 @@ class IncrementalSVD(MergeableStream):
     """
 
     _parameters = ("rank", "center", "forget", "method", "oversample", "accuracy", "keep_u")
+    _shapes: ClassVar = {
+        "gram": ("columns", "columns"), "factor": ("factor rows", "columns"), "V": ("columns", "vectors"),
+        "s": ("vectors",), **dict.fromkeys(("shift", "sums", "mean", "mean_rest"), ("columns",)),
+    }  # fmt: skip
     _takes_sparse = _takes_weights = _finite_inside = True
 
     def __init__(self, rank, *, center=False, forget=1.0, method="auto", oversample=None, accuracy=1e-6, keep_u=False):
@@ -137,6 +150,11 @@ class IncrementalSVD(MergeableStream):
             return max(_LEAST_BLOCK, self._kept())
         return min(_TALLEST, max(d // 2, _PANEL // d))
 
+    def _checked_weights(self, weights, batch, layout):
+        if weights is not None and self.keep_u:
+            raise ValueError("keep_u knows no weights; the batch was refused")
+        return super()._checked_weights(weights, batch, layout)
+
     def _truncates(self):
         return self.method == "truncated" or (self.method == "auto" and (self.keep_u or self.layout.columns > _SHORT))
 
@@ -149,9 +167,9 @@ class IncrementalSVD(MergeableStream):
         if self.rank > layout.columns:
             raise ValueError(f"rank must be at most the number of columns, {layout.columns}, got {self.rank}")
         state = {"weight": 0.0, "blocks": 0, "scale": None, "single": False, "void": False, "mean": None}
-        state |= {"gram": None, "shift": None, "sums": None, "factor": None, "V": None, "s": None}
+        state |= dict.fromkeys(("gram", "shift", "sums", "factor", "V", "s", "mean_rest")) | {"backward": 0.0}
         if self.center:
-            state["mean"] = layout.zeros(layout.columns, dtype=layout.wide)
+            state |= dict.fromkeys(("mean", "mean_rest"), layout.zeros(layout.columns, dtype=layout.wide))
         if self._truncates():
             return state | truncated.empty(layout) | (left_vectors.empty(layout) if self.keep_u else {})
         if self.method == "qr":
@@ -176,14 +194,15 @@ class IncrementalSVD(MergeableStream):
     def _absorb_blocks(self, blocks, weights):
         if self._state["scale"] is None:
             self._state |= decide(blocks[0], weights[0], self)
-        blocks = [scaled_rows(block, self._state["scale"]) for block in blocks]
         if self._state["gram"] is not None:
-            self._state |= absorb_gram(blocks, weights, self)
+            absorb_gram(blocks, weights, self)
             reconsider(self)
             return
         for block, weight in zip(blocks, weights, strict=True):
-            require_finite_rows(block)
-            self._append(block, weight)
+            scale = fitting_scale(block_norm(block, weight), self._state["scale"] or 1.0, self.layout)
+            if scale != (self._state["scale"] or 1.0):
+                self._state = rescaled(self._state, scale)
+            self._append(scaled_rows(block, scale), weight)
 
     def _append(self, block, weights):
         """One block below a triangular or truncated factor."""
@@ -194,31 +213,31 @@ class IncrementalSVD(MergeableStream):
         rows, found = rows_to_append(before, block, discounts(height, weights, self.forget, layout), layout, dtype)
         together = before.joined(found)
         if whole_factor:
-            changed = {"factor": whole.factor_appended(state["factor"], rows)}
+            changed = whole.factor_appended(state, rows)
         else:
             changed = truncated.appended(state, rows, self._kept())
-            changed |= self._left(state, changed["V"], block, before, together, weights)
+            changed |= self._left(state, changed["V"], block, before, together)
         self._state = state | changed | {"blocks": state["blocks"] + 1}
+        self._state["backward"] += found.rounding(height)
         self._remember(together)
 
-    def _left(self, state, V, block, before, after, weights):
+    def _left(self, state, V, block, before, after):
         """Coordinates of the rows of a block, and how those of older rows change with the basis."""
         if not self.keep_u:
             return {}
-        if weights is not None:
-            raise ValueError("keep_u knows no weights; the batch was refused")
         xp, offset, rows = self.layout.xp, self.layout.zeros(V.shape[1]), densified(block)
         if self.center:
-            offset = (xp.astype(before.mean - after.mean, V.dtype)[None, :] @ V)[0, :]
+            offset = (xp.astype(after.distance(before), V.dtype)[None, :] @ V)[0, :]
             rows = xp.astype(rows - after.mean[None, :], V.dtype)
         return left_vectors.extended(state, be.adjoint_matmul(state["V"], V), offset, be.matmul(rows, V))
 
     def _moments(self, state):
-        mean = state["mean"] if state["gram"] is None else whole.mean_of(state, state["weight"])
-        return Moments(state["weight"], mean)
+        if state["gram"] is not None:
+            return whole.moments_of(state)
+        return Moments(state["weight"], state["mean"], state["mean_rest"])
 
     def _remember(self, moments):
-        self._state |= {"weight": moments.weight, "mean": moments.mean}
+        self._state |= {"weight": moments.weight, "mean": moments.mean, "mean_rest": moments.rest}
 
     def _join(self, other):
         join(self, other)

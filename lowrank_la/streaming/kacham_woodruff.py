@@ -19,6 +19,7 @@ GUARANTEE = (
     "rows in uniformly random order only: correlation 1 - O(1/√R) for R = σ₁²/σ₂² = Ω(1), while all rows of squared "
     "length ‖A‖_F²/(d log d) or more are kept (Kacham and Woodruff 2024)"
 )
+_SEEN = 1.5  # estimated gap from which an answer is vouched for: that of rows without any is 1, and a few tenths
 _SHARED = 0.5  # squared correlation of the two parts from which one vector for both is computed
 
 
@@ -35,6 +36,7 @@ def empty_state(layout, key):
         "blocks": 0,
         "sum": None,
         "row_quotient": 0.0,
+        "row_rival": 0.0,
         "light_rows": 0,
         "heavy": None,
         "heavy_squares": None,
@@ -58,9 +60,12 @@ def absorb(state, block, layout, capacity):
 
 
 def chosen(state, layout, capacity):
-    """``(v or None, status, details)``: the better of the two parts, one vector for both where they agree."""
-    light, quotient = _light_part(state, layout)
-    heavy, square = _heavy_part(state)
+    """``(v or None, status, details)``: the better of the two parts, one vector for both where they agree.
+
+    ``details["gap"]`` estimates σ₁²/σ₂² by the largest quotient of another direction of either part.
+    """
+    light, quotient, rival = _light_part(state, layout)
+    heavy, square, second = _heavy_part(state)
     held = 0 if state["heavy"] is None else int(state["heavy"].shape[0])
     details = {"heavy_rows": held, "light_quotient": quotient, "heavy_quotient": square, "blocks": state["blocks"]}
     details |= {"guarantee": GUARANTEE, "memory": capacity + 2 * _width(layout.columns) + 1 + BLOCK_ROWS}
@@ -69,11 +74,14 @@ def chosen(state, layout, capacity):
     if state["energy"] == 0.0 or (light is None and heavy is None):
         return None, "failed", details
     status = "light" if heavy is None or (light is not None and quotient > square) else "heavy"
-    v = light if status == "light" else heavy
+    v, best, less = (light, quotient, square) if status == "light" else (heavy, square, quotient)
     if light is not None and heavy is not None and _correlation(light, heavy) >= _SHARED:
         xp = layout.xp
         stacked = xp.concat([state["heavy"], math.sqrt(max(quotient, 0.0)) * _conj(light)[None, :]], axis=0)
-        v, status = _conj(be.small_svd(stacked)[2][0, :]), "both"
+        v, status, best, less = _conj(be.small_svd(stacked)[2][0, :]), "both", best + less, 0.0
+    rivals = max(rival, second, less)
+    details["gap"] = best / rivals if rivals > 0.0 else math.inf
+    details["dominant"] = details["gap"] >= _SEEN
     overflow = state["forced"] > 0.0 and state["forced"] >= _threshold(state["energy"], layout.columns)
     return v, "overflow" if overflow else status, details
 
@@ -147,34 +155,49 @@ def _end_block(state, layout):
     """One step of the power iteration, and longer blocks from now on."""
     turned, total = _ritz(state)
     xp = layout.xp
-    state |= {"sum": total, "row_quotient": float(xp.real(state["M"][0, 0])) / state["count"]}
+    state |= {
+        "sum": total,
+        "row_quotient": float(xp.real(state["M"][0, 0])) / state["count"],
+        "row_rival": _rival(state),
+    }
     state["Z"] = orthonormalize(xp.concat([total[:, None], turned[:, 1:]], axis=1))[0]
     state["length"] += max(1, state["length"] // _rounds(layout.columns))
     state |= {"W": None, "M": None, "count": 0, "blocks": state["blocks"] + 1}
 
 
+def _rival(state):
+    """Second Rayleigh-Ritz value of the block under way, a row."""
+    w = be.small_eigh(state["M"])[0]
+    return float(w[-2]) / state["count"] if w.shape[0] > 1 else 0.0
+
+
 def _light_part(state, layout):
-    """Estimate from the light rows, and its Rayleigh quotient scaled to all of them."""
+    """Estimate from the light rows, its Rayleigh quotient scaled to all of them, and the largest of another direction.
+
+    Before the first block has ended no quotient is one of rows that the iteration has not seen, and the rival is as
+    large as the answer.
+    """
     if state["light_rows"] == 0:
-        return None, 0.0
+        return None, 0.0, 0.0
     if state["count"] == 0:
-        return state["Z"][:, 0], state["row_quotient"] * state["light_rows"]
-    total = _ritz(state)[1]
+        return state["Z"][:, 0], state["row_quotient"] * state["light_rows"], state["row_rival"] * state["light_rows"]
+    total, rival = _ritz(state)[1], state["row_rival"]
     if state["blocks"] == 0:
         quotient = float(be.small_eigh(state["M"])[0][-1]) / state["count"]
+        rival = quotient if layout.columns > 1 else 0.0
     elif 2 * state["count"] >= state["length"]:
-        quotient = float(layout.xp.real(state["M"][0, 0])) / state["count"]
+        quotient, rival = float(layout.xp.real(state["M"][0, 0])) / state["count"], _rival(state)
     else:
         quotient = state["row_quotient"]
-    return unit_vector(total), quotient * state["light_rows"]
+    return unit_vector(total), quotient * state["light_rows"], rival * state["light_rows"]
 
 
 def _heavy_part(state):
-    """Top right singular vector of the heavy rows, and its singular value squared."""
+    """Top right singular vector of the heavy rows, and the squares of the first two singular values."""
     if state["heavy"] is None:
-        return None, 0.0
+        return None, 0.0, 0.0
     _, s, Vh = be.small_svd(state["heavy"])
-    return _conj(Vh[0, :]), float(s[0]) ** 2
+    return _conj(Vh[0, :]), float(s[0]) ** 2, float(s[1]) ** 2 if s.shape[0] > 1 else 0.0
 
 
 def _conj(v):
@@ -193,7 +216,9 @@ def _rescaled(state, scale):
     state = dict(state)
     if not shift:
         return state
-    state |= {name: scaled_number(state[name], -2 * shift) for name in ("energy", "forced", "row_quotient")}
+    state |= {
+        name: scaled_number(state[name], -2 * shift) for name in ("energy", "forced", "row_quotient", "row_rival")
+    }
     for name in ("W", "M", "sum"):
         state[name] = None if state[name] is None else scaled(scaled(state[name], max(-500, -shift)), max(-500, -shift))
     if state["heavy"] is not None:

@@ -58,7 +58,10 @@ def absorb(state, block, layout):
 
 
 def chosen(state, layout, threshold, fallback):
-    """``(v or None, status, details)``: the vector of the smallest rate that grew enough, or the longest row."""
+    """``(v or None, status, details)``: the vector of the smallest rate that grew enough, or the longest row.
+
+    ``details["dominant"]`` tells whether the answer is right whatever the gap: one pass sees growth, and no gap.
+    """
     growth = [] if state["growth"] is None else be.to_numpy(state["growth"]).tolist()
     needed = threshold * math.log(max(layout.columns, 2))
     grown = [j for j, value in enumerate(growth) if value >= needed]
@@ -66,7 +69,8 @@ def chosen(state, layout, threshold, fallback):
     details = {"rates": rates, "rate": None, "needed": needed, "guarantee": GUARANTEE}
     details["memory"] = len(growth) + BLOCK_ROWS + (1 if state["longest"] is None else 2)
     if grown:
-        return state["vectors"][grown[-1], :], "rate", details | {"rate": rates[grown[-1]]}
+        seen = {"rate": rates[grown[-1]], "dominant": layout.columns == 1}
+        return state["vectors"][grown[-1], :], "rate", details | seen
     dominant = 2.0 * state["longest_square"] > state["energy"] or (layout.columns == 1 and state["energy"] > 0.0)
     earned = dominant or state["dropped_growth"] >= needed
     if earned or (fallback and state["energy"] > 0.0):

@@ -7,6 +7,8 @@ import numpy as np
 
 from .. import _backend as be
 
+_LARGEST_WEIGHT = {"float32": 2.0**60, "float64": 2.0**500}
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -160,9 +162,10 @@ def scaled_rows(rows, scale):
     """The rows divided by `scale` (a power of two), themselves where that is 1 or None."""
     if scale is None or scale == 1.0:
         return rows
-    if is_csr(rows):
-        return be.csr_of(rows.values * (1.0 / scale), rows.indices, rows.indptr, rows.shape)
-    return rows * (1.0 / scale)
+    with np.errstate(over="ignore"):  # the caller looks at the size of what comes of it
+        if is_csr(rows):
+            return be.csr_of(rows.values * (1.0 / scale), rows.indices, rows.indptr, rows.shape)
+        return rows * (1.0 / scale)
 
 
 def values_of(rows):
@@ -176,11 +179,16 @@ def require_finite_rows(rows):
     xp = be.namespace(values)
     if 0 in values.shape:
         return
-    total = sum(be.map_row_panels(lambda panel: complex(xp.sum(panel)), values))
+
+    @np.errstate(over="ignore", invalid="ignore")  # numbers that are finite may have a sum that is not
+    def summed(panel):
+        return complex(xp.sum(panel))
+
+    total = sum(be.map_row_panels(summed, values))
     if total - total != 0 and not be.all_finite(values):
         raise ValueError(
             "the batch holds NaN or infinite values and was refused; the state is as it was before. "
-            "Drop or repair such rows, or pass check_finite=False"
+            "Drop or repair such rows"
         )
 
 
@@ -198,6 +206,12 @@ def read_weights(weights, count, layout):
     weights = xp.astype(weights, be.widest_real(xp, layout.device), copy=False)
     if count and not (be.all_finite(weights) and bool(xp.all(weights >= 0))):
         raise ValueError("weights must be finite and not negative; the batch was refused")
+    most = _LARGEST_WEIGHT[be.dtype_name(weights.dtype)]
+    if count and float(xp.max(weights)) > most:
+        raise ValueError(
+            f"weights must be at most {most:.0e}, got {float(xp.max(weights)):.1e}: sums of them would overflow; "
+            "divide all weights by a power of two. The batch was refused"
+        )
     return weights
 
 

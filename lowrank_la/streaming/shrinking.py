@@ -15,10 +15,13 @@ def shrunk(B, rows, size, level, layout):
     """``(B, delta, noise, level)``: at most `size` rows that stand for `B` and `rows`, what was taken off, and how.
 
     `B` is in the widest dtype. Each level is left for the next one, and never taken again, when the square that is
-    taken off is not well above its rounding. Short blocks of long rows are multiplied in the widest dtype at once.
+    taken off is not well above its rounding; no more rows than `size` lose nothing, and leave the level as it is. Short
+    blocks of long rows are multiplied in the widest dtype at once.
     """
     if B.shape[0] + rows.shape[0] == 0:
         return B, 0.0, 0.0, level
+    if B.shape[0] + rows.shape[0] <= size:
+        return *_by_rows(B, rows, size, layout), level
     short = layout.columns > B.shape[0] + rows.shape[0]
     for name in LEVELS[LEVELS.index(level) :]:
         if name == "rows":

@@ -1,38 +1,19 @@
 """Low-rank approximation of a matrix that is seen once, as updates in any order."""
 
-from dataclasses import dataclass
+import math
 
 from .. import _backend as be
-from ..factor.signs import fix_phases
-from ..factor.tall_qr import orthonormalize
-from ..operators import LowRank
-from ..results import Info, Result
 from ..sketch import Gaussian
-from .rows import Layout, cut, densified, read_rows, require_finite_rows
-from .stream import MergeableStream, Undo
+from .rows import Layout, cut, densified, read_rows, require_finite_rows, scaled_rows
+from .scales import block_norm, common_scale, fitting_scale, safe_scale
+from .single_pass_result import approximation
+from .stream import MergeableStream
+from .undo import Undo
 
 _BLOCK = 1 << 20
 _TALLEST = 2048
 _PROBES = 10
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class SinglePassResult(Result):
-    """``A ≈ U @ diag(s) @ Vh``, an operator itself.
-
-    ``info.error`` estimates ‖A - Â‖_F / ‖A‖_F from a sketch that the factors have not seen; ``info.untruncated`` is the
-    same for the approximation before it was truncated to the rank.
-    """
-
-    U: object
-    s: object
-    Vh: object
-    info: Info
-
-    _unpack = ("U", "s", "Vh")
-
-    def __lowrank_operator__(self):
-        return LowRank(self.U, self.s, self.Vh)
+_SKETCHES = ("rows", "columns", "core", "probe")
 
 
 @be.supports(operators=False)
@@ -191,13 +172,24 @@ class SinglePassSketch(MergeableStream):
             "core": zeros(core, core),
             "probe": zeros(self.probes, n),
             "cursor": self.start,
+            "scale": None,
         }
 
     def _absorb(self, block, weights):
         self._add_rows(densified(block), self._state["cursor"])
         self._state["cursor"] += block.shape[0]
 
+    def _in_units(self, norm):
+        """Units in which an update of that norm is added, after the sketches were brought to them."""
+        held = self._state["scale"]
+        if norm == 0.0:
+            return held
+        scale = safe_scale(norm, self.layout) if held is None else fitting_scale(norm, held, self.layout)
+        self._state = _rescaled(self._state, scale)
+        return scale
+
     def _add_rows(self, rows, start):
+        rows = scaled_rows(rows, self._in_units(block_norm(rows)))
         state, part = self._state, slice(start, start + rows.shape[0])
         left = self._left(part)
         columns = self.layout.xp.asarray(state["columns"], copy=True)
@@ -211,6 +203,7 @@ class SinglePassSketch(MergeableStream):
         }
 
     def _add_columns(self, columns, start):
+        columns = scaled_rows(columns, self._in_units(block_norm(columns)))
         state, part = self._state, slice(start, start + columns.shape[1])
         xp = self.layout.xp
         rows, probe = (xp.asarray(state[name], copy=True) for name in ("rows", "probe"))
@@ -225,6 +218,11 @@ class SinglePassSketch(MergeableStream):
         }
 
     def _add_factors(self, u, v):
+        norms = block_norm(u), block_norm(v)
+        if norms[0] * norms[1] == math.inf:
+            raise ValueError(f"u vᴴ overflows: u and v have norms {norms[0]:.1e} and {norms[1]:.1e}; it was not added")
+        scale = self._in_units(norms[0] * norms[1])
+        u, v = (scaled_rows(u, scale), v) if norms[0] > norms[1] else (u, scaled_rows(v, scale))
         state, vh = self._state, be.mH(v)
         sides = {name: be.matmul(self._right(name), v) for name in ("columns", "core right")}
         self._state = state | {
@@ -262,35 +260,17 @@ class SinglePassSketch(MergeableStream):
         return {name: value for name, value in self._arguments().items() if name != "start"}
 
     def _join(self, other):
-        names = ("rows", "columns", "core", "probe")
-        self._state = self._state | {name: self._state[name] + other._state[name] for name in names}
+        scale = common_scale(self._state, other._state)
+        mine, theirs = (_rescaled(state, scale) for state in (self._state, other._state))
+        self._state = mine | {name: mine[name] + theirs[name] for name in _SKETCHES}
 
     def _report(self):
-        state, layout = self._state, self.layout
-        Q = orthonormalize(state["columns"])[0]
-        P = orthonormalize(be.mH(state["rows"]))[0]
-        left = _solved(self._applied("core", Q), state["core"])
-        C = be.mH(_solved(be.matmul(self._right("core right"), P), be.mH(left)))
-        U, s, Vh = be.small_svd(C)
-        size = be.fro_norm(state["probe"])
-        probed = self._applied("probe", Q)
-        unseen = be.fro_norm(state["probe"] - be.matmul(be.matmul(probed, C), be.mH(P)))
-        k, xp = self.rank, layout.xp
-        U, s, Vh = U[:, :k], s[:k], be.matmul(Vh[:k, :], be.mH(P))
-        rest = state["probe"] - be.matmul(be.matmul(probed, U) * xp.astype(s, layout.dtype)[None, :], Vh)
-        U, Vh = fix_phases(be.matmul(Q, U), Vh)
-        if be.is_half(layout.source):
-            U, Vh = (xp.astype(x, getattr(xp, layout.source)) for x in (U, Vh))
-        error = be.fro_norm(rest) / size if size > 0 else 0.0
-        details = {"untruncated": unseen / size if size > 0 else 0.0, "norm": size, "rows": self.rows_seen}
-        info = Info(
-            error=error, error_kind="estimate", converged=True, reason="all updates taken", passes=1,
-            method="three sketches", rng=self.rng, details=details,
-        )  # fmt: skip
-        return SinglePassResult(U, s, Vh, info)
+        right = self._right("core right")
+        return approximation(self._state, self._applied, right, self)
 
 
-def _solved(A, B):
-    """Least squares solution of ``A X = B`` for tall `A` of full column rank."""
-    Q, R = be.householder_qr(A)
-    return be.solve_upper(R, be.adjoint_matmul(Q, B))
+def _rescaled(state, scale):
+    """The state with its sketches in units of `scale`."""
+    ratio = 1.0 if state["scale"] is None or scale is None else state["scale"] / scale
+    sketches = {} if ratio == 1.0 else {name: state[name] * ratio for name in _SKETCHES}
+    return state | sketches | {"scale": scale}

@@ -67,6 +67,7 @@ class SlidingWindow(Stream):
                 state[f"count.{name}"] = len(self._state.get(name, ()))
                 for place, held in enumerate(self._state.get(name, ())):
                     state |= _under(f"{name}.{place}", held)
+            state["count.aggregate"] = int(self._state.get("aggregate") is not None)
             if self._state.get("aggregate") is not None:
                 state |= _under("aggregate", self._state["aggregate"])
             return state | packing.packed_layout(self)
@@ -92,15 +93,12 @@ class SlidingWindow(Stream):
 
         try:
             window = cls(part("estimator"), state["window"], chunk=state["chunk"])
-            if "layout.columns" in state:
+            packing.restore_rows_seen(window, state)
+            counts = {name: packing.whole_number(state, f"count.{name}") for name in ("back", "front", "aggregate")}
+            if packing.has_layout(state):
                 packing.restore_layout(window, state, like)
-                held = {
-                    name: tuple(part(f"{name}.{i}") for i in range(state[f"count.{name}"]))
-                    for name in ("back", "front")
-                }
-                known = any(name.startswith("aggregate.") for name in state)
-                window._state = held | {"aggregate": part("aggregate") if known else None}
-            window.rows_seen = state["rows_seen"]
+                held = {name: tuple(part(f"{name}.{i}") for i in range(counts[name])) for name in ("back", "front")}
+                window._state = held | {"aggregate": part("aggregate") if counts["aggregate"] else None}
         except KeyError as error:
             raise ValueError(f"the state of SlidingWindow is not complete: {error} is missing") from None
         return window
@@ -114,7 +112,11 @@ class SlidingWindow(Stream):
     def _block_rows(self):
         return self.chunk
 
+    def _checked_weights(self, weights, batch, layout):
+        return self.estimator._checked_weights(weights, batch, layout)
+
     def _empty_state(self):
+        self.estimator.copy()._begin(self.layout)  # rows that it can't take are refused before any wait
         return {"back": (), "aggregate": None, "front": ()}
 
     def _absorb(self, block, weights):

@@ -1,10 +1,12 @@
 """What all estimators of a row stream share: batches checked and re-blocked, states saved, copied and merged."""
 
 import threading
+from typing import ClassVar
 
 from .. import _backend as be
 from . import packing
-from .rows import by_rows, cut, joined, kept, read_rows, read_weights, require_finite_rows
+from .rows import by_rows, cut, is_csr, joined, kept, read_rows, read_weights, require_finite_rows
+from .undo import Undo
 
 
 class Stream:
@@ -18,7 +20,8 @@ class Stream:
         the state before the first row; ``self.layout`` (columns, dtype, xp, device) is known by then;
     ``_absorb(block, weights)``
         one block of `_block_rows()` consecutive rows, the last one of a query possibly shorter: an array by rows, or a
-        `be.CSR` when ``_takes_sparse``. It is the caller's memory: read only, and not kept. `weights` (rows,) or None;
+        `be.CSR` when ``_takes_sparse``. It is the caller's memory: read only, and not kept. `weights` (rows,) or None.
+        Finite rows of any size have to be taken: they may have waited, and it is too late then to refuse them;
     ``_report()``
         the result of the state, from which all rows have been absorbed.
 
@@ -28,9 +31,10 @@ class Stream:
     """
 
     _parameters: tuple[str, ...] = ()
+    _shapes: ClassVar[dict[str, tuple[str, ...]]] = {}  # names of the sizes of arrays that change, "columns" and others
     _takes_sparse = False
     _takes_weights = False
-    _finite_inside = False  # whether `_absorb` itself refuses blocks that are not finite
+    _finite_inside = False  # whether `_absorb` always refuses blocks that are not finite, so that nobody else has to
 
     def __init__(self):
         self._lock = threading.RLock()
@@ -38,6 +42,7 @@ class Stream:
         self.rows_seen = 0
         self._state = {}
         self._pieces, self._waiting = [], 0  # rows that fill no block yet
+        self._shelf = None  # memory of a whole block in which all pieces lie, from its first row on; ours alone
 
     def partial_fit(self, rows, *, weights=None, check_finite=True):
         """Take further rows.
@@ -49,7 +54,8 @@ class Stream:
         weights : array, shape (b,), optional
             Non-negative weight of the squared length of each row, where the estimator knows weights.
         check_finite : bool
-            Refuse batches with NaN or infinite entries.
+            Look for NaN and infinite entries before anything else. Without it rows that complete a block are looked at
+            only as closely as the estimator needs; those that wait for one always are, so that no query fails later.
 
         Returns
         -------
@@ -87,6 +93,7 @@ class Stream:
             other = type(self)(**self._arguments())
             other.layout, other.rows_seen = self.layout, self.rows_seen
             other._state, other._pieces, other._waiting = dict(self._state), list(self._pieces), self._waiting
+            self._shelf = None
         return other
 
     def state_dict(self):
@@ -108,7 +115,7 @@ class Stream:
         Raises
         ------
         ValueError
-            If the state is of another class or format, or not complete.
+            If the state is of another class or format, not complete, or its entries don't fit each other.
         """
         return packing.unpacked(cls, state, like)
 
@@ -147,16 +154,34 @@ class Stream:
             if ready and not self._waiting:
                 self._absorb_run(block, part, size)
             elif ready:
-                block, part = self._assembled([*self._pieces, (block, part)])
+                self._put_aside(block, part, lasting=False)
+                block, part = self._assembled()
                 self._pieces, self._waiting = [], 0
                 self._absorb_run(block, part, size)
             else:
-                if check_finite and self._finite_inside:
+                if self._finite_inside or not check_finite:
                     require_finite_rows(block)
-                self._pieces.append((kept(block), None if part is None else self.layout.xp.asarray(part, copy=True)))
-                self._waiting += stop - start
+                self._put_aside(block, None if part is None else self.layout.xp.asarray(part, copy=True), lasting=True)
             start = stop
         self.rows_seen += height
+
+    def _put_aside(self, block, weights, *, lasting):
+        """Take rows that fill no block: on the host into the memory of one, so that they need not be joined later.
+
+        Without `lasting` they are no copies where that is not needed.
+        """
+        if be.kind(self.layout.xp) != "numpy" or is_csr(block):
+            self._shelf = None
+        elif not self._pieces and self._shelf is None:
+            self._shelf = self.layout.xp.empty((self._block_rows(), self.layout.columns), dtype=self.layout.dtype)
+        if self._shelf is None:
+            block = kept(block) if lasting else block
+        else:
+            place = self._shelf[self._waiting : self._waiting + block.shape[0], :]
+            place[...] = block
+            block = place
+        self._pieces.append((block, weights))
+        self._waiting += block.shape[0]
 
     def _absorb_run(self, rows, weights, size):
         """Absorb whole blocks of `size` rows; what runs over several of them must give the bits of one at a time."""
@@ -164,8 +189,10 @@ class Stream:
             block = by_rows(cut(rows, part.start, part.stop))
             self._absorb(block, None if weights is None else weights[part])
 
-    def _assembled(self, pieces):
-        rows = joined([piece for piece, _ in pieces])
+    def _assembled(self):
+        """All rows that wait, and their weights."""
+        pieces = self._pieces
+        rows = joined([piece for piece, _ in pieces]) if self._shelf is None else self._shelf[: self._waiting, :]
         if all(part is None for _, part in pieces):
             return rows, None
         xp = self.layout.xp
@@ -179,7 +206,7 @@ class Stream:
     def _flush(self):
         """Absorb the rows that wait for a block to fill."""
         if self._pieces:
-            block, part = self._assembled(self._pieces)
+            block, part = self._assembled()
             self._pieces, self._waiting = [], 0
             self._absorb(by_rows(block), part)
 
@@ -263,19 +290,3 @@ class MergeableStream(Stream):
                 f"states can't be merged: {be.kind(mine.xp)} {mine.source} on {mine.device} here, "
                 f"{be.kind(theirs.xp)} {theirs.source} on {theirs.device} there"
             )
-
-
-class Undo:
-    """Puts the estimator back as it was when the body fails, whatever the reason."""
-
-    def __init__(self, stream):
-        self.stream = stream
-
-    def __enter__(self):
-        self.saved = dict(vars(self.stream))
-        self.saved["_state"], self.saved["_pieces"] = dict(self.stream._state), list(self.stream._pieces)
-
-    def __exit__(self, kind, *failure):
-        if kind is not None:
-            vars(self.stream).clear()
-            vars(self.stream).update(self.saved)

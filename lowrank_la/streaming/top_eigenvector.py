@@ -1,7 +1,7 @@
 """Top eigenvector of AᴴA from one pass over the rows of A."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import _backend as be
 from ..factor.signs import fix_vector_phases
@@ -11,8 +11,10 @@ from .rows import dense_block
 from .stream import Stream
 
 _ORDERS = ("random", "arbitrary")
+_THRESHOLD = 2.0
+_NO_GAP = ", and another direction is about as large: info.gap"
 _REASONS = {
-    "rate": "the vector of the smallest rate that grew enough",
+    "rate": "the vector of the smallest rate that grew enough: right if the gap is what the guarantee asks for",
     "max_row": "the longest row: all vectors that grew belong to rates too large for it, or it outweighs the others",
     "failed": "no vector grew enough: the top eigenvalue does not stand out, or there are too few rows",
     "light": "the light rows have the larger Rayleigh quotient",
@@ -38,8 +40,10 @@ class TopEigenvectorResult(Result):
     info : Info
         ``info.guarantee`` says what holds for which order of rows, ``info.memory`` the state in numbers of d-vectors;
         ``info.converged`` is False for "failed", "overflow" and for a longest row that was asked for by `fallback`
-        alone, and None for one that does not outweigh the others: it is right if the gap is what the guarantee asks
-        for, which one pass can't see.
+        alone, and None for "rate" and a longest row that does not outweigh the others: they are right if the gap is
+        what the guarantee asks for, which one pass can't see. Rows without a gap give such a vector too. For "random"
+        order ``info.gap`` estimates σ₁²/σ₂² from rows that the vectors have not seen, and ``info.converged`` is None
+        where it is below 1.5.
     """
 
     v: Any
@@ -63,23 +67,31 @@ class TopEigenvector(Stream):
         What is known about the order of the rows; there is no default, since it decides what is guaranteed. "random"
         rests on a uniformly random order and can be arbitrarily wrong in any other; "arbitrary" rests on nothing but
         a larger gap.
-    threshold : float
-        For "arbitrary": a vector counts when it grew by more than ``threshold log d`` in the exponent. Theory asks for
-        10; 2 has been enough on every stream tried, and smaller rates forget less.
+    threshold : float, optional
+        For "arbitrary" alone: a vector counts when it grew by more than ``threshold log d`` in the exponent. Theory
+        asks for 10; 2, the default, has been enough on every stream with a gap that was tried, and smaller rates forget
+        less.
     fallback : bool
-        For "arbitrary": answer with the longest row instead of None when no vector grew enough; ``info.converged``
-        stays False.
+        For "arbitrary" alone: answer with the longest row instead of None when no vector grew enough;
+        ``info.converged`` stays False.
     heavy : int, optional
-        For "random": rows that are kept at most, by default 64.
+        For "random" alone: rows that are kept at most, by default 64.
     rng : optional
         Seed, generator or key of the start vectors.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or is one that the other order takes.
 
     Notes
     -----
     "arbitrary" runs Oja's method at rates 2⁻ʲ, all from one random vector [1]_. A rate is trusted when its vector
     grew by more than a power of d; of these the smallest is taken. Ladder and growth are kept on line: rates that
     exceed the inverse squared length of the longest row answer with that row and are dropped, smaller ones join when
-    the sum of all squared lengths makes them matter. At most log₂(1024 n) + 1 vectors are held, and 64 rows that wait
+    the sum of all squared lengths makes them matter. Growth
+    alone is no certificate: on many rows without any gap a vector grows as well, only to no particular direction, and
+    ``info.converged`` is None. At most log₂(1024 n) + 1 vectors are held, and 64 rows that wait
     to be taken together; the cost is four operations an entry and rate.
 
     "random" keeps rows with ``‖a‖² ≥ ‖A‖_F²/(d log₂ d)`` and runs a block power iteration of log₂ d + 2 columns over
@@ -105,12 +117,21 @@ class TopEigenvector(Stream):
     """
 
     _parameters = ("order", "threshold", "fallback", "heavy", "rng")
+    _shapes: ClassVar = {
+        "vectors": ("rates", "columns"), "growth": ("rates",), "longest": ("columns",),
+        "Z": ("columns", "width"), "W": ("columns", "width"), "M": ("width", "width"), "sum": ("columns",),
+        "heavy": ("heavy rows", "columns"), "heavy_squares": ("heavy rows",),
+    }  # fmt: skip
 
-    def __init__(self, order, *, threshold=2.0, fallback=False, heavy=None, rng=None):
+    def __init__(self, order, *, threshold=None, fallback=False, heavy=None, rng=None):
         super().__init__()
         self.order = be.check_option("order", order, _ORDERS)
-        self.threshold = be.check_positive("threshold", threshold)
         self.fallback = be.check_flag("fallback", fallback)
+        given = {"threshold": threshold is not None, "fallback": self.fallback, "heavy": heavy is not None}
+        for name in ("heavy",) if order == "arbitrary" else ("threshold", "fallback"):
+            if given[name]:
+                raise ValueError(f"{name} must not be given for order {order!r}, which makes no use of it")
+        self.threshold = None if threshold is None else be.check_positive("threshold", threshold)
         self.heavy = None if heavy is None else be.check_count("heavy", heavy)
         self._key = be.resolve_rng(rng)
         self.rng = self._key.record
@@ -146,7 +167,8 @@ class TopEigenvector(Stream):
             v, status, details = kacham_woodruff.chosen(self._state, self.layout, self._capacity)
             growth, method = None, "kacham_woodruff"
         else:
-            v, status, details = price_xun.chosen(self._state, self.layout, self.threshold, self.fallback)
+            threshold = _THRESHOLD if self.threshold is None else self.threshold
+            v, status, details = price_xun.chosen(self._state, self.layout, threshold, self.fallback)
             growth, method = self._state["growth"], "price_xun"
         forced, dominant = details.pop("forced", False), details.pop("dominant", True)
         if v is not None:
@@ -154,7 +176,7 @@ class TopEigenvector(Stream):
             v = self.layout.xp.astype(v, getattr(self.layout.xp, self.layout.source), copy=False)
         info = Info(
             converged=(True if dominant else None) if status not in ("failed", "overflow") and not forced else False,
-            reason=_REASONS["failed" if forced else status],
+            reason=_REASONS["failed" if forced else status] + ("" if dominant or growth is not None else _NO_GAP),
             passes=1,
             method=method,
             rng=self.rng,

@@ -1,14 +1,24 @@
 """A factor ``diag(s) Vᴴ`` of bounded rank to which rows are appended, with a record of what was dropped.
 
-The projection on `V` is done twice, and once more after the rest was orthonormalised: a residual that is rounding noise
-has directions that lean on `V`, and singular values computed with them would count the same thing twice.
+Where squares of the singular values do, an update is the eigendecomposition of the Gram matrix of factor and rows, of
+the order of both together and formed in the widest dtype. It takes `V` as it is, orthonormal or not, and new vectors
+are combinations of the old ones and the rows. Otherwise the rows are projected on `V`. That is done twice, and once
+more after the rest was orthonormalised: a residual that is rounding noise has directions that lean on `V`, and singular
+values computed with them would count the same thing twice.
 """
+
+import math
+
+import numpy as np
 
 from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
+from . import whole
 from .rows import densified, is_csr
 
 _NOISE = 16.0  # units of roundoff, times the squared norm: what one update may add to the rounding of squares
+_LOSS = 1e-10  # relative error of the last value kept that squaring may add, where the roundoff of rows is smaller
+_SUMS = 2.0  # times the root of their number: units of roundoff by which sums of terms of norm one are off
 _ROUNDS = 3
 _LEAN = 0.01  # of a unit vector along V: what one more projection takes off to rounding
 _NEAR = 0.1  # distance from orthonormal columns up to which one Cholesky step leaves rounding
@@ -32,10 +42,12 @@ def appended(state, rows, keep):
         return state
     s, V = state["s"], state["V"]
     d, held = V.shape
-    if d <= held + rows.shape[0]:
-        s, V = _stacked(s, V, densified(rows))
-    else:
-        s, V = _updated(s, V, rows)
+    long = d > held + rows.shape[0]
+    found = _by_squares(s, V, rows, keep) if long else None
+    if found is not None:
+        s, V, noise, lean = found
+        return _shortened(state | {"noise": state["noise"] + noise}, s, V, keep, lean)
+    s, V = _updated(s, V, rows) if long else _stacked(s, V, densified(rows))
     return _shortened(state, s, V, keep)
 
 
@@ -71,6 +83,39 @@ def taken_out(state, rows, tol):
     root = be.matmul(W * xp.astype(xp.sqrt(w), V.dtype)[None, :], be.mH(W))
     U, s, _ = be.small_svd(xp.astype(s, V.dtype)[:, None] * root)
     return state | {"s": s, "V": be.matmul(V, U)}
+
+
+def _by_squares(s, V, rows, keep):
+    """``(s, V, noise, lean)``: all singular values, the first `keep` right vectors, and how far both may be off.
+
+    None where it would cost the last of them more than the rows' own roundoff or `_LOSS`, and where squares overflow.
+    `noise` is the rounding of squares, `lean` that of ``Vᴴ V``.
+    """
+    xp, held = be.namespace(V), s.shape[0]
+    wide = be.widest_like(xp, V.dtype, be.device(V))
+    if held and not _resolved(float(s[0]) ** 2, float(s[-1]) ** 2, V.dtype, wide):
+        return None
+    blocks = [be.mH(V), densified(rows)] if held else [densified(rows)]
+    lengths = xp.concat([xp.astype(s, wide), xp.ones((rows.shape[0],), dtype=wide, device=be.device(V))])
+    with np.errstate(over="ignore", invalid="ignore"):
+        K = be.gram_of_rows(blocks, wide) * lengths[:, None] * lengths[None, :]
+    trace = whole.energy(K)
+    if not math.isfinite(trace):
+        return None
+    w, U = be.small_eigh(K)
+    count = min(keep, w.shape[0])
+    if not _resolved(float(w[-1]), float(w[-count]), V.dtype, wide):
+        return None
+    s = xp.sqrt(xp.flip(xp.where(w > 0, w, xp.zeros_like(w))))
+    turn = xp.flip(U, axis=1)[:, :count] * lengths[:, None] / xp.astype(s[:count], wide)[None, :]
+    Vh = be.combined_rows(xp.astype(be.mH(turn), V.dtype), blocks)
+    lean = _SUMS * w.shape[0] ** 0.5 * be.eps(V.dtype) * float(s[0]) / float(s[count - 1])
+    return s, be.mH(Vh), whole.rounding(trace, wide), lean
+
+
+def _resolved(largest, least, dtype, wide):
+    """Whether squares in the dtype `wide` tell the least one from rounding, for rows of `dtype`."""
+    return be.eps(wide) * largest < max(be.eps(dtype), _LOSS) * least
 
 
 def _stacked(s, V, rows):
@@ -122,14 +167,19 @@ def _diagonal(s, dtype):
     return xp.eye(s.shape[0], dtype=dtype, device=be.device(s)) * xp.astype(s, dtype)[None, :]
 
 
-def _shortened(state, s, V, keep):
-    """The state with the largest singular values, the others counted as dropped."""
+def _shortened(state, s, V, keep, lean=math.inf):
+    """The state with the largest singular values, the others counted as dropped.
+
+    `lean` bounds how far `V` is from orthonormal columns, where that is known.
+    """
     host = [float(x) for x in s]
     eps = be.eps(V.dtype)
     floor = eps * (host[0] if host else 0.0)
     count = min(keep, sum(value > floor for value in host))
     rest = [value * value for value in host[count:]]
-    s, V = _mended(s[:count], V[:, :count])
+    real = be.real_dtype(be.namespace(V), V.dtype)
+    s, V = be.namespace(s).astype(s[:count], real, copy=False), V[:, :count]
+    s, V = (s, V) if lean <= _UPRIGHT * eps**0.5 else _mended(s, V)
     top = host[0] ** 2 if host else 0.0
     return state | {
         "s": s,

@@ -4,11 +4,13 @@ import numpy as np
 
 from .. import _backend as be
 from ..factor.slabs import triangle
-from .centring import weighted
+from .centring import Moments, in_two_parts, weighted
 from .rows import cut, densified, is_csr
 
 _HALVES = 2  # parts of a block that two threads can share; their sum is part of the block's bits
 ROUNDING = 16.0  # units of roundoff, times the trace: allowance for the rounding of a Gram matrix
+TYPICAL = 8.0  # by which the error of a Gram matrix stays below the roundoff of its products
+_TALL = 2.0  # units of roundoff, times the root of the rows and the norm: rounding of a triangular factor
 _SPARSE = 0.1  # density below which a sparse product is formed
 
 
@@ -68,13 +70,12 @@ def _product(block, weights, part, shift, dtype):
     rows = block[part, :]
     xp = be.namespace(rows)
     if shift is None:
-        rows = weighted(rows, weights, dtype)
-        return be.mH(rows) @ rows, None
+        return be.panel_gram(weighted(rows, weights, dtype)), None
     rows = _shifted(rows, shift, dtype)
     roots = weighted(rows, weights, dtype)
     ones = xp.ones((1, rows.shape[0]), dtype=dtype, device=be.device(rows))
     line = ones if weights is None else xp.astype(weights, dtype)[None, :]
-    return be.mH(roots) @ roots, (line @ rows)[0, :]
+    return be.panel_gram(roots), (line @ rows)[0, :]
 
 
 def _shifted(rows, shift, dtype):
@@ -117,27 +118,36 @@ def scatter(state, moments):
         return be.gram(R), 0.0
     if state["shift"] is None or moments.weight == 0.0:
         return state["gram"], state["noise"]
-    xp = be.namespace(state["gram"])
     between = state["sums"] / moments.weight**0.5
-    taken = (xp.conj(between) if be.is_complex(between.dtype) else between)[:, None] * between[None, :]
-    S = state["gram"] - taken
+    S = state["gram"] - _outer(between)
     return (S + be.mH(S)) / 2, state["noise"] + rounding(be.vdot_real(between), S.dtype)
 
 
-def mean_of(state, weight):
-    """The mean that the sums about the shift give; None where rows are not centred."""
-    if state["shift"] is None:
-        return None
-    return state["shift"] + state["sums"] / weight if weight > 0 else state["shift"]
+def moments_of(state):
+    """`Moments` of a Gram state: the mean is what the sums about the shift give."""
+    weight, shift = state["weight"], state["shift"]
+    if shift is None:
+        return Moments(weight, None)
+    return Moments(weight, *in_two_parts(shift, state["sums"] / weight if weight > 0.0 else state["sums"]))
+
+
+def _outer(line):
+    """Gram matrix of a single row."""
+    return (be.namespace(line).conj(line) if be.is_complex(line.dtype) else line)[:, None] * line[None, :]
+
+
+def with_scatter(state, S, noise, moments):
+    """The Gram state of rows with these moments and this scatter: about the mean, where rows are centred."""
+    if state["shift"] is None or moments.weight == 0.0:
+        return state | {"gram": S, "noise": noise}
+    gram = S + _outer(moments.weight**0.5 * moments.rest)
+    return state | {"gram": gram, "noise": noise, "shift": moments.mean, "sums": moments.weight * moments.rest}
 
 
 def about_mean(state, moments):
     """The same Gram state with its mean as the shift."""
     S, noise = scatter(state, moments)
-    changed = {"gram": S, "noise": noise}
-    if state["shift"] is not None:
-        changed |= {"shift": moments.mean, "sums": state["sums"] * 0}
-    return state | changed
+    return with_scatter(state, S, noise, moments)
 
 
 def as_factor(state, moments):
@@ -149,29 +159,30 @@ def as_factor(state, moments):
     w, V = be.small_eigh(S)
     roots = xp.sqrt(xp.where(w > 0, w, xp.zeros_like(w)))
     R = triangle(xp.astype(roots, S.dtype)[:, None] * be.mH(V))
-    return state | {"factor": R, "gram": None, "sums": None, "shift": None, "noise": noise, "mean": moments.mean}
+    means = {"mean": moments.mean, "mean_rest": moments.rest}
+    return state | {"factor": R, "gram": None, "sums": None, "shift": None, "noise": noise} | means
 
 
-def factor_appended(R, rows):
-    """Triangular factor of `R` and `rows` one below the other, in the dtype of `R`."""
+def factor_appended(state, rows):
+    """The factor of a state with `rows` below it, in its dtype, and what rounding adds to its distance from the truth.
+
+    Roundoff of a sum of h products grows like its root, also where rows are alike and all of it points one way.
+    """
+    R = state["factor"]
     xp = be.namespace(R)
     rows = xp.astype(densified(rows), R.dtype, copy=False)
     if rows.shape[0] == 0:
-        return R
-    return triangle(xp.concat([R, rows], axis=0) if R.shape[0] else rows)
+        return {}
+    R = triangle(xp.concat([R, rows], axis=0) if R.shape[0] else rows)
+    off = _TALL * rows.shape[0] ** 0.5 * be.eps(R.dtype) * be.fro_norm(R)
+    return {"factor": R, "backward": state["backward"] + off}
 
 
 def joined(state, other, mine, theirs):
     """Sum of two Gram states with moments `mine` and `theirs`."""
-    if state["shift"] is None:
-        return state | {"gram": state["gram"] + other["gram"], "noise": state["noise"] + other["noise"]}
-    state, other = about_mean(state, mine), about_mean(other, theirs)
-    G = state["gram"] + other["gram"]
-    noise = state["noise"] + other["noise"]
-    if mine.weight > 0 and theirs.weight > 0:
+    (S, noise), (more, further) = scatter(state, mine), scatter(other, theirs)
+    S, noise = S + more, noise + further
+    if state["shift"] is not None and mine.weight > 0.0 and theirs.weight > 0.0:
         between = mine.between(theirs)
-        xp = be.namespace(G)
-        line = xp.conj(between) if be.is_complex(between.dtype) else between
-        G = G + line[:, None] * between[None, :]
-    together = mine.joined(theirs)
-    return state | {"gram": G, "noise": noise, "shift": together.mean}
+        S, noise = S + _outer(between), noise + rounding(be.vdot_real(between), S.dtype)
+    return with_scatter(state, S, noise, mine.joined(theirs))

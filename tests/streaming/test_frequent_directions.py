@@ -155,3 +155,15 @@ def test_options_out_of_range_are_refused(options, error):
 def test_more_rows_than_columns_are_refused():
     with pytest.raises(ValueError, match="at most the number of columns, 3"):
         lr.FrequentDirections(4).partial_fit(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize(("d", "buffer"), [(60, 20), (60, 35), (15, 40)])
+def test_a_first_block_from_which_nothing_is_taken_costs_no_level(d, buffer):
+    A = rows("flat", d=d)
+    for batch in (1, 10, 600):
+        found = sketched(A, 10, batch, buffer=buffer)
+        assert found.info.method == "double"
+        assert found.delta > 0
+    few = sketched(A[:10], 10, buffer=buffer)
+    assert few.delta <= 1e-12 * np.linalg.norm(A) ** 2
+    np.testing.assert_allclose(few.B.T @ few.B, A[:10].T @ A[:10], rtol=0, atol=1e-12)

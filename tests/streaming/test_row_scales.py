@@ -15,7 +15,7 @@ ORDERS = ("random", "arbitrary")
 def test_the_scale_of_the_rows_does_not_matter(order, scale):
     A, v = row_streams.spiked(64, "random")
     result = lr.TopEigenvector(order, rng=0).partial_fit(A * scale).result()
-    assert result.info.converged
+    assert result.status == ("light" if order == "random" else "rate")
     assert row_streams.squared_correlation(result.v, v) > 0.99
 
 

@@ -131,6 +131,40 @@ def test_a_result_leaves_the_state_alone_and_a_copy_is_independent(make):
 
 
 @each
+def test_a_copy_keeps_the_rows_that_wait_while_the_estimator_goes_on(make):
+    estimator, twin = make().partial_fit(rows()[:7]), make().partial_fit(rows()[:7])
+    copies = [estimator.copy()]
+    for start in range(7, N, 3):
+        estimator.partial_fit(rows()[start : start + 3])
+        copies.append(estimator.copy())
+    assert same(copies[0], twin)
+    for count, copy in enumerate(copies[1:6], 1):
+        assert same(copy, make().partial_fit(rows()[: 7 + 3 * count]))
+
+
+@each
+def test_a_batch_that_fails_late_leaves_the_rows_that_wait(make):
+    estimator, twin = make().partial_fit(rows()[:7]), make().partial_fit(rows()[:7])
+    bad = rows(seed=2)
+    bad[-1, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        estimator.partial_fit(bad)
+    assert same(estimator, twin)
+    assert same(estimator.partial_fit(rows(seed=3)[:90]), twin.partial_fit(rows(seed=3)[:90]))
+
+
+def test_rows_that_wait_may_be_dense_and_sparse():
+    A = rows(60)
+    mixed, plain = (lr.IncrementalSVD(3, method="truncated") for _ in range(2))
+    for start in range(0, 60, 4):
+        part = A[start : start + 4]
+        mixed.partial_fit(scipy.sparse.csr_array(part) if start % 12 == 4 else part)
+        plain.partial_fit(part)
+    for first, second in zip(answer(mixed), answer(plain), strict=True):
+        np.testing.assert_allclose(first, second, rtol=0, atol=1e3 * 2.0**-52)
+
+
+@each
 @pytest.mark.parametrize("seen", [0, 7, N])
 def test_a_state_written_to_a_file_goes_on_with_the_same_bits(make, seen):
     estimator, file = make().partial_fit(rows()[:seen]), io.BytesIO()
