@@ -14,7 +14,7 @@ _DIMENSION, _SMALLER = 5, 2  # of the subspaces, from this number of points on a
 _MANY = 64  # known coefficients from which on the number of values is bounded
 _SPARE = 0.6  # of ``sparsity (1 + n + verify)`` values, what the groups leave of 3.6
 _LOUD = 0.5  # share of the root mean square that counts as noise, above which bins of another size have to agree
-_PEAK = 8.0  # sizes of what coefficients below the resolution add up to
+PEAK = 8.0  # sizes of what coefficients below the resolution add up to
 
 
 def checks_for(sparsity, n, verify):
@@ -67,7 +67,7 @@ class RandomSubspaces:
         turned = left.dtype.kind == "c"
         squares = left.real**2 + left.imag**2 if turned else left * left
         if noise.variance == 0.0:
-            bad = np.count_nonzero(squares > _PEAK**2 * noise.floor * max(group.size for group in groups))
+            bad = np.count_nonzero(squares > PEAK**2 * noise.floor * max(group.size for group in groups))
             text = f"{bad} of {squares.size} random points contradict the answer"
             return (text, bad / squares.size) if bad else None
         samples = sum(group.bins.size for group in groups)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import betaincinv, chdtri
 
 from .. import _backend as be
+from .sparse_check import PEAK
 from .sparse_decoder import RISK
 from .sparse_groups import WORD, unpacked
 from .sparse_noise import Noise, exceeds
@@ -14,7 +15,7 @@ _MEDIAN = {1: 0.45493642311957283, 2: 0.6931471805599453}  # of a chi-square var
 _MANY = 0.25  # share of coefficients above which their median says nothing about the noise
 _FEW = 16  # values below which it says nothing either
 _CERTAIN = 1e-6  # that a certificate counts noise among the coefficients
-_ROUNDED = 16.0  # times the floor of rounding: the square of what may be rounding
+_ROUNDED = 16.0  # times the floor of rounding: the square of a coefficient that may be rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ def whole_cube(oracle, noise, degree):
     left = float(np.sum(squares[~kept]))
     doubt = f"{np.sum(strong & ~kept)} coefficients are above the degree" if np.any(strong & ~kept) else None
     doubt = doubt or (
-        _rounding_doubt(left, floor) if noise is None else _noise_doubt(squares, kept, unit, floor, parts, noise)
+        _rounding_doubt(X, kept, floor) if noise is None else _noise_doubt(squares, kept, unit, floor, parts, noise)
     )
     error = (left / total) ** 0.5 if total > 0.0 else 0.0
     return Cube(words[kept], X[kept], Noise(unit * X.size, floor), limit, error, doubt)
@@ -91,9 +92,11 @@ def _certain(count, parts, noise):
     return float(chdtri(parts, _CERTAIN / 2.0 / count)) / parts / found
 
 
-def _rounding_doubt(left, floor):
-    """Why the coefficients of exact values may not be all; None where they are."""
-    return "what is left is more than rounding" if left > _ROUNDED * floor else None
+def _rounding_doubt(X, kept, floor):
+    """Why coefficients of exact values may be missing; None where no value is off by more than random points may be."""
+    off = be.walsh(np.where(kept, 0.0, X).reshape(1, -1, 1))
+    allowed = PEAK * (floor * X.size) ** 0.5
+    return "what is left is more than rounding" if float(np.max(np.abs(off))) > allowed else None
 
 
 def _noise_doubt(squares, kept, unit, floor, parts, noise):
