@@ -1,7 +1,7 @@
 """Walsh-Hadamard transform of the middle axis of a three-dimensional array.
 
 On the host (NumPy arrays, and torch tensors on the CPU, whose memory is shared) a compiled butterfly does it, several
-threads over fixed ranges from 2 MiB on. Elsewhere small Hadamard matrices are multiplied with. Every number is
+threads over fixed ranges from 1 MiB on. Elsewhere small Hadamard matrices are multiplied with. Every number is
 the sum of the same pairs in the same order whatever the partition, so results never depend on the number of threads.
 """
 

@@ -33,13 +33,16 @@ class _Team:
         self.doors, self.threads, self.held, self.left = [], [], (), -1.0
 
     def call(self, helpers, like):
-        """Have at least so many helpers; new ones begin with work of the dtype of `like`."""
+        """Have so many helpers, fewer where no thread can be had; new ones begin with work of the dtype of `like`."""
         for seat in range(len(self.doors), helpers):
             door = threading.Lock()
             door.acquire()
             known = {"target": _help, "args": (self.board, door, seat, like), "name": "lowrank_la_team"}
             helper = threading.Thread(**known, daemon=True)
-            helper.start()
+            try:
+                helper.start()
+            except RuntimeError:
+                return
             self.doors.append(door)
             self.threads.append(helper)
 
@@ -100,7 +103,7 @@ def _led(board, doors, wakes, job, parts):
     try:
         sleepers = _kernel("open_transform")(board, len(doors), wakes, parts, *job)
         for seat, door in enumerate(doors):
-            if sleepers >> seat & 1:
+            if sleepers >> seat & 1 and door.locked():
                 door.release()
         while not work(board, like, _LEADER):
             time.sleep(0)

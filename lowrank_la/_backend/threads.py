@@ -11,9 +11,8 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-_cap_lock = threading.Lock()
-_parallel_lock = threading.Lock()
-_state = {"libraries": None, "depth": 0, "saved": (), "pool": None, "pool_size": 0}
+_state: dict = {"libraries": None, "depth": 0, "saved": (), "pool": None, "pool_size": 0, "parallel": False}
+_state["lock"] = threading.RLock()  # of the depth and the counts; a signal handler may come in the middle
 
 
 def _blas_libraries():
@@ -33,33 +32,37 @@ def _set_threads(library, count):
 
 
 def _lower():
-    with _cap_lock:
-        if _state["depth"] == 0:
-            libraries = _blas_libraries()
-            _state["saved"] = tuple(library.get_num_threads() for library in libraries)
-            for library in libraries:
-                _set_threads(library, 1)
-        _state["depth"] += 1
+    libraries = _blas_libraries()
+    _state["saved"] = tuple(library.get_num_threads() for library in libraries)
+    for library in libraries:
+        _set_threads(library, 1)
 
 
 def _restore():
-    with _cap_lock:
+    with _state["lock"]:
         if _state["depth"] == 0:  # a region that was open when the process forked: the child has put the counts back
             return
         _state["depth"] -= 1
         if _state["depth"] == 0:
-            for library, threads in zip(_blas_libraries(), _state["saved"], strict=True):
+            saved, _state["saved"] = _state["saved"], ()  # nothing, where an interrupt came before they were known
+            for library, threads in zip(_blas_libraries(), saved, strict=False):
                 _set_threads(library, threads)
 
 
 @contextlib.contextmanager
 def single_blas():
     """Run the body with one BLAS thread; the counts found are put back afterwards."""
-    _lower()
+    entered = False
     try:
+        with _state["lock"]:
+            _state["depth"] += 1
+            entered = True
+            if _state["depth"] == 1:
+                _lower()
         yield
     finally:
-        _restore()
+        if entered:
+            _restore()
 
 
 def _affinity():
@@ -71,7 +74,7 @@ def _affinity():
 def worker_count():
     """Threads to use at most: what BLAS was allowed, and no more than the processors of this process."""
     libraries = _blas_libraries()
-    with _cap_lock:
+    with _state["lock"]:
         counts = _state["saved"] if _state["depth"] else tuple(library.get_num_threads() for library in libraries)
     processors = _affinity()
     return max(1, min(processors, *counts)) if counts else processors
@@ -89,15 +92,16 @@ def _pool(size):
 @contextlib.contextmanager
 def shared_by(tasks):
     """Threads that may work on so many tasks: one off the main thread, and while others already work for it."""
-    lock, alone = _parallel_lock, tasks <= 1 or threading.current_thread() is not threading.main_thread()
+    alone = tasks <= 1 or _state["parallel"] or threading.current_thread() is not threading.main_thread()
     workers = 1 if alone else min(worker_count(), tasks)
-    if workers == 1 or not lock.acquire(blocking=False):
+    if workers == 1:
         yield 1
         return
     try:
+        _state["parallel"] = True
         yield workers
     finally:
-        lock.release()
+        _state["parallel"] = False
 
 
 def map_blocks(fn, blocks):
@@ -135,11 +139,9 @@ def fixed_partition(n, block):
 
 
 def _after_fork_in_child():
-    global _cap_lock, _parallel_lock
-    _cap_lock, _parallel_lock = threading.Lock(), threading.Lock()
-    _state["pool"], _state["pool_size"] = None, 0
+    _state.update(lock=threading.RLock(), pool=None, pool_size=0, parallel=False)
     if _state["depth"]:
-        for library, threads in zip(_state["libraries"], _state["saved"], strict=True):
+        for library, threads in zip(_state["libraries"], _state["saved"], strict=False):
             _set_threads(library, threads)
         _state["depth"] = 0
 

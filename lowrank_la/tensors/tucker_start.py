@@ -8,7 +8,7 @@ from .. import _backend as be
 from ..factor.tall_qr import orthonormalize
 from ..sketch import Gaussian
 from .hooi import halves
-from .modes import contract_all, contract_and_measure, contract_in_single, contract_side, unfolded
+from .modes import contract, contract_all, contract_and_measure, contract_in_single, contract_side, unfolded
 from .subspace import leading
 
 _LARGE = 1 << 21  # entries from which on single precision saves more than it loses
@@ -56,7 +56,8 @@ def random_bases(X, ranks, first, key):
     """Bases of all modes, and the squared norm of the core in them.
 
     The product with Gaussian matrices shows the ranges of the left modes; the tensor in these bases shows those of the
-    right ones.
+    right ones. The left bases have more columns than they are to have until the right ones are known: columns of a
+    random product don't tell which of two near singular values is the larger one, and sweeps never go back on it.
     """
     xp = be.namespace(X)
     factors = _alternately(first.product, ranks, first.left, key.child("left"))
@@ -65,6 +66,10 @@ def random_bases(X, ranks, first, key):
         start = _gaussian(Y, k, _width(Y, ranks, k), key.child("right").child(k))
         factors[k] = _dominant(Y, k, ranks[k], start)
         Y = contract_all(Y, factors, skip=[j for j in range(X.ndim) if j != k])
+    for k in first.left:
+        turn = leading(Y, k, ranks[k], precise=False)
+        factors[k] = be.matmul(factors[k], turn)
+        Y = contract(Y, k, turn)
     factors = [None if U is None else orthonormalize(xp.astype(U, X.dtype, copy=False))[0] for U in factors]
     return factors, be.vdot_real(Y)
 
@@ -79,16 +84,16 @@ def _product(X, factors, modes):
 
 
 def _alternately(T, ranks, modes, key):
-    """Bases of `modes` from `T`, each in the product of `T` with those of the others.
+    """Bases of `modes` from `T`, wider than the ranks, each in the product of `T` with those of the others.
 
-    In the first round that is wide bases of the modes before and Gaussian matrices for the modes after it.
+    In the first round that is Gaussian matrices for the modes after it.
     """
     factors = [None] * T.ndim
     for k in modes:
         factors[k] = _gaussian(T, k, _width(T, ranks, k), key.child(k))
-    for k, final in [(k, k == modes[-1]) for k in modes] + [(k, True) for k in modes[:-1]]:
+    for k in [*modes, *modes[:-1]]:
         Y = contract_all(T, factors, skip=[j for j in range(T.ndim) if j not in modes or j == k])
-        factors[k] = _dominant(Y, k, ranks[k] if final else factors[k].shape[1], factors[k])
+        factors[k] = _dominant(Y, k, factors[k].shape[1], factors[k])
     return factors
 
 

@@ -58,7 +58,7 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
 
     Notes
     -----
-    n log₂ n additions, in place; no more memory than the result. On the host from 2 MiB on the work is split over
+    n log₂ n additions, in place; no more memory than the result. On the host from 1 MiB on the work is split over
     threads; the bits of the result don't depend on their number. The relative error is at most log₂(n) eps in norm.
 
     References

@@ -1,5 +1,6 @@
 """Helpers in compiled code: the bits of one thread, whoever comes, is late, stays away, forks or interrupts."""
 
+import signal
 import subprocess
 import sys
 import textwrap
@@ -222,3 +223,66 @@ def test_transforms_work_after_a_fork_and_processes_end_at_once():
         check=False,
     )
     assert (done.stdout.strip(), done.returncode) == ("done", 0), done.stderr
+
+
+def test_an_interrupt_before_a_helper_is_woken_loses_it_only_for_that_transform(monkeypatch):
+    class Stuck:
+        def locked(self):
+            raise KeyboardInterrupt
+
+    workers(monkeypatch, 2)
+    x = numbers(1 << 17)
+    expected = lr.fwht(x)
+    working, word = team._state["team"], board_words._ASLEEP
+    deadline = time.monotonic() + 10
+    while working.board[word] == 0 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    door, working.doors[0], working.left = working.doors[0], Stuck(), time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        lr.fwht(x)
+    working.doors[0] = door
+    while working.board[word] == 1 and time.monotonic() < deadline:
+        working.left = time.perf_counter()
+        np.testing.assert_array_equal(lr.fwht(x), expected)
+    assert working.board[word] == 0
+
+
+def test_threads_that_can_not_be_had_are_done_without(monkeypatch):
+    def refused(helper):
+        raise RuntimeError("can't start new thread")
+
+    x = numbers(1 << 17)
+    expected = lr.fwht(x)
+    monkeypatch.setitem(team._state, "team", None)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    workers(monkeypatch, 4)
+    np.testing.assert_array_equal(lr.fwht(x), expected)
+    assert team._state["team"].threads == []
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_a_signal_handler_that_transforms_disturbs_nothing(monkeypatch):
+    x = numbers(1 << 14)
+    expected, wrong, calls, inside = lr.fwht(x), [], [], []
+
+    def handler(number, frame):
+        if not inside:
+            inside.append(1)
+            calls.append(wrong.extend([1] * (not np.array_equal(lr.fwht(x), expected))))
+            inside.clear()
+
+    counts = [library.get_num_threads() for library in threads._blas_libraries()]
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 1e-3, 1e-3)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            wrong.extend([2] * (not np.array_equal(lr.fwht(x), expected)))
+            threads.map_blocks(np.sum, [x, x])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert calls
+    assert not wrong
+    assert (threads._state["depth"], threads._state["parallel"]) == (0, False)
+    assert [library.get_num_threads() for library in threads._blas_libraries()] == counts

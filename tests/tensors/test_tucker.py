@@ -378,3 +378,15 @@ def test_a_random_start_of_long_modes_is_as_good_as_the_sequential_decomposition
     assert found.info.error == pytest.approx(true_error(X, found), rel=1e-6, abs=30 * EPS)
     for U in found.factors:
         np.testing.assert_allclose(U.T @ U, np.eye(5), atol=30 * EPS)
+
+
+@pytest.mark.parametrize(("decay", "rank"), [(0.8, (3, 12, 20)), (0.8, (4, 2, 2)), (0.8, 10), (0.9, 1), (0.7, 8)])
+def test_a_random_start_finds_the_largest_of_many_orthogonal_terms(decay, rank):
+    generator = np.random.default_rng(1)
+    factors = [np.linalg.qr(generator.standard_normal((n, 60)))[0] for n in (150, 140, 130)]
+    X = np.einsum("ir,jr,kr,r->ijk", *factors, decay ** np.arange(60), optimize=True)
+    best = lr.tucker(X, rank, method="st_hosvd").info.error
+    for seed in range(8):
+        result = lr.tucker(X, rank, rng=seed)
+        assert result.info.method == "randomized"
+        assert result.info.error <= 1.05 * best

@@ -59,7 +59,7 @@ def open_job(board, wakes):
     if board[HELPERS] > 0:
         swap(board, JOB, board[_LAST])
         for seat in range(board[HELPERS] if wakes else 0):
-            sleepers |= swap(board, _ASLEEP + seat * _GAP, 0) << seat
+            sleepers |= read(board, _ASLEEP + seat * _GAP) << seat
     return sleepers
 
 
@@ -79,19 +79,24 @@ def finish(board, phase):
 
 @jit
 def settled(board, phase, leads):
-    """Whether all tasks of the phase are done, after waiting for others a while; a helper gives up a closed job."""
-    for _ in range(_SPINS):
-        if read(board, _PHASE + phase * _PHASE_SIZE + DONE) == board[TASKS + phase]:
-            return True
-        if not leads and read(board, JOB) <= 0:
+    """Whether all tasks of the phase are done; the leader waits a while, a helper until the job is closed."""
+    looks = 0
+    while read(board, _PHASE + phase * _PHASE_SIZE + DONE) != board[TASKS + phase]:
+        if read(board, JOB) <= 0 if not leads else looks == _SPINS:
             return False
+        looks += 1
         relax()
-    return False
+    return True
 
 
 @jit
 def next_job(board, seat, known):
-    """Number of an open job other than `known`, `GONE` after the last one, `SLEEPS` where none comes for a while."""
+    """Number of an open job other than `known`, `GONE` after the last one, `SLEEPS` where none comes for a while.
+
+    A helper says itself that it is awake again: whoever was to wake it may have been interrupted.
+    """
+    if read(board, _ASLEEP + seat * _GAP) != 0:
+        swap(board, _ASLEEP + seat * _GAP, 0)
     for _ in range(_SPINS):
         job = read(board, JOB)
         if job != 0 and job != known:

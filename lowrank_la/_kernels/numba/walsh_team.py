@@ -100,7 +100,7 @@ def _share(board, like, leads):
             _do(board, OWN + phase * _PART, task, target, source, scale)
             finish(board, phase)
             left -= leads
-        whole = settled(board, phase, leads)
+        whole = left > 0 and settled(board, phase, leads)
         phase += 1
     return whole
 
