@@ -121,10 +121,9 @@ class Checkpoint:
 
 
 def _checked_path(path):
-    try:
+    if isinstance(path, str | os.PathLike):
         return os.fspath(path)
-    except TypeError:
-        raise TypeError(f"checkpoint must be the path of an .npz file, got {type(path).__name__}") from None
+    raise TypeError(f"checkpoint must be the path of an .npz file, got {type(path).__name__}")
 
 
 def _require_free(path):

@@ -130,9 +130,10 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path):
         call(source, method="gram", checkpoint=tmp_path / "s.npz")
 
 
-def test_a_checkpoint_that_is_no_path_is_named():
-    with pytest.raises(TypeError, match=r"checkpoint must be the path of an \.npz file, got int"):
-        call(Counting(matrix()), checkpoint=3)
+@pytest.mark.parametrize(("path", "kind"), [(3, "int"), (b"c.npz", "bytes")])
+def test_a_checkpoint_that_is_no_path_is_named(path, kind):
+    with pytest.raises(TypeError, match=rf"checkpoint must be the path of an \.npz file, got {kind}"):
+        call(Counting(matrix()), checkpoint=path)
 
 
 def test_a_finished_decomposition_is_repeated_without_reading(tmp_path):
