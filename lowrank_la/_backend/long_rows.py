@@ -8,7 +8,7 @@ import numpy as np
 
 from .dtypes import is_complex
 from .namespace import kind, namespace
-from .products import mH
+from .products import fresh_sum, mH
 from .threads import fixed_partition, map_blocks
 from .tiled_gram import compiled_gram_pays, long_gram
 
@@ -30,7 +30,8 @@ def gram_of_rows(blocks, dtype):
     real = all(block.dtype.kind == "f" and block.dtype.isnative for block in blocks)
     if real and len(blocks) <= 2 and compiled_gram_pays(dtype, length, height):
         upper, lower = blocks if len(blocks) == 2 else (blocks[0][:0], blocks[0])
-        return _sum(map_blocks(lambda c: long_gram(upper, lower, dtype, c.start, c.stop), _ranges(length, width)))
+        products = map_blocks(lambda c: long_gram(upper, lower, dtype, c.start, c.stop), _ranges(length, width))
+        return fresh_sum(products, dtype)
 
     def product(columns):
         buffer, total = np.empty((height, min(width, columns.stop - columns.start)), dtype=dtype), None
@@ -40,7 +41,7 @@ def gram_of_rows(blocks, dtype):
             total = G if total is None else np.add(total, G, out=total)
         return total
 
-    total = _sum(map_blocks(product, _ranges(length, width)))
+    total = fresh_sum(map_blocks(product, _ranges(length, width)), dtype)
     return (total + total.conj().T) / 2 if is_complex(total.dtype) else total
 
 
@@ -61,13 +62,6 @@ def combined_rows(coefficients, blocks):
 
     map_blocks(combine, _ranges(length, width))
     return out
-
-
-def _sum(parts):
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
-    return total
 
 
 def _gathered(blocks, columns, buffer):

@@ -93,11 +93,11 @@ def _gram_by_panels(M, shift, dtype):
         return mH(panel) @ panel
 
     def block(rows):
-        return _sum(map(product, _parts(rows, _PANEL_ROWS)), M.dtype)
+        return fresh_sum(map(product, _parts(rows, _PANEL_ROWS)), M.dtype)
 
     blocks = fixed_partition(M.shape[0], _gram_rows(M.shape))
     parts = map_blocks(block, blocks) if isinstance(M, np.ndarray) else [block(rows) for rows in blocks]
-    return _hermitian(_sum(parts, M.dtype))
+    return _hermitian(fresh_sum(parts, M.dtype))
 
 
 def _parts(rows, size):
@@ -105,7 +105,7 @@ def _parts(rows, size):
     return [slice(start, min(start + size, rows.stop)) for start in range(rows.start, rows.stop, size)]
 
 
-def _sum(terms, dtype):
+def fresh_sum(terms, dtype):
     """The sum of fresh arrays, in `dtype`."""
     total = None
     for term in terms:
@@ -201,12 +201,12 @@ def _sum_over_inner(A, B):
     copied = not (_is_blasable(A) and _is_blasable(B))
     blocks = _MAX_BLOCKS if copied else min(_MAX_BLOCKS, 2 * max(1, inner // (2 * least)))
     parts = map_blocks(lambda ks: _blasable(A[:, ks]) @ _blasable(B[ks]), fixed_partition(inner, -(-inner // blocks)))
-    return _sum(parts, parts[0].dtype)
+    return fresh_sum(parts, parts[0].dtype)
 
 
 def _host_gram(M):
     blocks = fixed_partition(M.shape[0], _gram_rows(M.shape))
-    return _sum(map_blocks(lambda rows: panel_gram(_blasable(M[rows])), blocks), M.dtype)
+    return fresh_sum(map_blocks(lambda rows: panel_gram(_blasable(M[rows])), blocks), M.dtype)
 
 
 def _gram_rows(shape):

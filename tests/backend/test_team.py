@@ -1,14 +1,13 @@
 """Helpers in compiled code: the bits of one thread, whoever comes, is late, stays away, forks or interrupts."""
 
 import signal
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 
 import numpy as np
 import pytest
+from backend.fresh_process import require_done
 
 import lowrank_la as lr
 from lowrank_la import _kernels
@@ -215,14 +214,7 @@ def test_transforms_work_after_a_fork_and_processes_end_at_once():
         print("done")
         lr.fwht(x)
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.stdout.strip(), done.returncode) == ("done", 0), done.stderr
+    require_done(code)
 
 
 def test_an_interrupt_before_a_helper_is_woken_loses_it_only_for_that_transform(monkeypatch):

@@ -1,13 +1,12 @@
 """Worker threads: order, errors, a BLAS that is put back, and use from many threads and after a fork."""
 
-import subprocess
 import sys
-import textwrap
 import threading
 import time
 
 import numpy as np
 import pytest
+from backend.fresh_process import require_done
 
 from lowrank_la import _backend as be
 from lowrank_la._backend import threads
@@ -195,11 +194,4 @@ def test_products_work_after_a_fork():
         assert [x.get_num_threads() for x in threads._blas_libraries()] == before
         print("done")
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert (done.stdout.strip(), done.returncode) == ("done", 0), done.stderr
+    require_done(code)
