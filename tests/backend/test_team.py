@@ -1,9 +1,11 @@
 """Helpers in compiled code: the bits of one thread, whoever comes, is late, stays away, forks or interrupts."""
 
+import math
 import signal
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -70,26 +72,26 @@ def test_helpers_that_never_come_are_not_waited_for(monkeypatch):
 
 def test_a_short_transform_after_a_pause_wakes_nobody_and_those_that_follow_do(monkeypatch):
     workers(monkeypatch, 2)
-    x, opened, kernel = numbers(1 << 14), [], team._kernel
+    x, opened, kernel, now = numbers(1 << 14), [], team._kernel, [time.perf_counter()]
     expected = lr.fwht(x)
 
     def opening(board, helpers, wakes, *job):
         opened.append(wakes)
         return kernel("open_transform")(board, helpers, wakes, *job)
 
+    def after(pause, x):
+        now[0] += pause
+        return lr.fwht(x)
+
     monkeypatch.setattr(team, "_kernel", lambda name: opening if name == "open_transform" else kernel(name))
-    monkeypatch.setattr(team, "_WHILE", 0.02)
-    time.sleep(0.05)
-    for _ in range(3):
-        np.testing.assert_array_equal(lr.fwht(x), expected)
-    time.sleep(0.05)
-    lr.fwht(x)
+    monkeypatch.setattr(team, "time", SimpleNamespace(perf_counter=lambda: now[0], sleep=time.sleep))
+    for pause in (1.0, 1e-4, 4e-4, 6e-4):
+        np.testing.assert_array_equal(after(pause, x), expected)
+    assert opened == [False, True, True, False]
     monkeypatch.setattr(team, "_LONG", x.nbytes)
-    lr.fwht(x[: x.size // 2])
-    time.sleep(0.05)
-    lr.fwht(x)
-    assert opened[0] is False
-    assert opened[3:] == [False, True, True]
+    after(1.0, x[: x.size // 2])
+    after(1.0, x)
+    assert opened[4:] == [False, True]
 
 
 def test_helpers_take_part(monkeypatch):
@@ -97,8 +99,8 @@ def test_helpers_take_part(monkeypatch):
     monkeypatch.setitem(team._state, "team", None)
     x = numbers(1 << 20)
     words = board_words._PHASE + board_words.BACK
-    taken = 0
-    for _ in range(200):
+    taken, deadline = 0, time.monotonic() + 60
+    while taken == 0 and time.monotonic() < deadline:
         lr.fwht(x)
         taken += int(team._state["team"].board[words])
     team._state["team"].dismiss()
@@ -223,20 +225,22 @@ def test_an_interrupt_before_a_helper_is_woken_loses_it_only_for_that_transform(
             raise KeyboardInterrupt
 
     workers(monkeypatch, 2)
+    monkeypatch.setitem(team._state, "team", None)
+    monkeypatch.setattr(team, "_WHILE", math.inf)
     x = numbers(1 << 17)
     expected = lr.fwht(x)
     working, word = team._state["team"], board_words._ASLEEP
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while working.board[word] == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
-    door, working.doors[0], working.left = working.doors[0], Stuck(), time.perf_counter()
-    with pytest.raises(KeyboardInterrupt):
-        lr.fwht(x)
-    working.doors[0] = door
+    with monkeypatch.context() as patched:
+        patched.setattr(working, "doors", [Stuck()])
+        with pytest.raises(KeyboardInterrupt):
+            lr.fwht(x)
     while working.board[word] == 1 and time.monotonic() < deadline:
-        working.left = time.perf_counter()
         np.testing.assert_array_equal(lr.fwht(x), expected)
     assert working.board[word] == 0
+    working.dismiss()
 
 
 def test_threads_that_can_not_be_had_are_done_without(monkeypatch):

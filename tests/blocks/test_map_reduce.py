@@ -117,24 +117,20 @@ def test_each_slab_is_read_once_and_at_most_two_wait(executor):
 
 
 def test_the_reader_works_while_kernels_do():
-    source = Instrumented(matrix(400, 12), 10, delay=5e-3)
+    source = Instrumented(matrix(400, 12), 10)
     source.executor = "serial"
-    busy, overlaps = threading.Event(), []
-    load = source._load
+    begun, load = [threading.Event() for _ in range(40)], source._load
 
     def watched(start, stop):
-        overlaps.append(busy.is_set())
+        begun[start // 10].set()
         return load(start, stop)
 
     def kernel(block, start):
-        busy.set()
-        time.sleep(5e-3)
-        busy.clear()
+        assert begun[min(start // 10 + 1, 39)].wait(timeout=60)
         return normal(block, start, X)
 
     source._load = watched
-    map_reduce(source, kernel, added)
-    assert sum(overlaps) > 20
+    assert map_reduce(source, kernel, added)["rows"] == 400
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
