@@ -23,7 +23,7 @@ from .checks import (
     check_tol,
 )
 from .cholesky_qr import cholesky_qr2, shifted_cholesky_qr3
-from .contract import contract_last_modes, contract_mode, contract_modes, contracts_fast, in_rows
+from .contract import contract_first_modes, contract_last_modes, contract_mode, contract_modes, contracts_fast, in_rows
 from .csr import csr_matmat, csr_normal, csr_rmatmat, kernel_pays
 from .dtypes import (
     complex_dtype,
@@ -148,6 +148,7 @@ __all__ = [
     "combined_rows",
     "complex_dtype",
     "compute_dtype",
+    "contract_first_modes",
     "contract_last_modes",
     "contract_mode",
     "contract_modes",

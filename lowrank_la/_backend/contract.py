@@ -15,6 +15,8 @@ _COLD = 1e8  # multiplications up to which Numba is not imported for it
 _BLOCKS = 32  # parts that a product is dealt out in, at most
 _LEAST = 128  # rows of a part, at least
 _WIDE = 2500  # columns of a part, at least: a product packs narrow ones at a loss
+_KEPT = 1 << 19  # numbers between two sums, which are to stay in the cache
+_LONG_RUN = 256  # columns of a part of two sums, at least
 _DEEP = 8  # entries that are summed over from which on a compiled kernel is worth it
 
 
@@ -109,6 +111,27 @@ def contract_last_modes(X, columns, *, measure=False):
         kernel, parts = _kernels.lookup("contract_both", "numpy"), _parts(X.shape[0], _DEEP)
         squares = map_blocks(lambda p: kernel(X, *columns, out, p.start, p.stop, measure), parts)
     return out, sum(squares) if measure else None
+
+
+def contract_first_modes(X, columns):
+    """``out[l, r, s, q] = Σ_jk X[l, j, k, q] first[r, j] second[s, k]`` of an array on the host, in one read.
+
+    Parameters
+    ----------
+    X : array in C order, shape (left, J, K, right)
+    columns : list of arrays, shapes (R, J) and (S, K)
+        Of the dtype of `X`.
+    """
+    (left, J, K, right), (first, second) = X.shape, [in_rows(part) for part in columns]
+    R, S = first.shape[0], second.shape[0]
+    together = all(_is_compiled(X, part) for part in (first, second)) and R * K * _LONG_RUN <= 2 * _KEPT
+    if not together or left * R * K * right <= 4 * _KEPT or right < 2 * _LONG_RUN:
+        out = contract_mode(X.reshape(left, J, K * right), first)
+        return contract_mode(out.reshape(left * R, K, right), second).reshape(left, R, S, right)
+    out, kernel = np.empty((left, R, S, right), X.dtype), _kernels.lookup("contract_first_both", "numpy")
+    X, parts = writable_view(X), fixed_partition(right, max(_LONG_RUN, _KEPT // (R * K)))
+    map_blocks(lambda part: kernel(X, first, second, out, part.start, part.stop), parts)
+    return out
 
 
 def contracts_fast(X):

@@ -17,6 +17,7 @@ _NUMPY_KERNELS = {
     "fibre_rows": "fibres",
     "contract_both": "contract",
     "contract_first": "contract",
+    "contract_first_both": "contract",
     "contract_last": "contract",
     "hash_rows": "hashing",
     "gram_workspace": "panel_gram",

@@ -51,7 +51,7 @@ def contract_all(X, factors, skip=()):
 
 
 def contract_side(X, factors, modes):
-    """``X ×_k factors[k]ᴴ`` over the given modes; the last two of an array on the host in one read."""
+    """``X ×_k factors[k]ᴴ`` over the given modes; the first or the last two of an array on the host in one read."""
     return contract_and_measure(X, factors, modes, measure=False)[0]
 
 
@@ -60,12 +60,21 @@ def contract_and_measure(X, factors, modes, *, measure=True):
     modes, shape = sorted(modes), tuple(X.shape)
     last = [k for k in modes if k >= X.ndim - 2 and k > 0]
     if X.ndim - 1 not in last or not isinstance(X, np.ndarray):
-        square = be.vdot_real(X) if measure else None
-        return contract_all(X, factors, skip=[k for k in range(X.ndim) if k not in modes]), square
+        return _contract_from(X, factors, modes), be.vdot_real(X) if measure else None
     columns = [be.mH(factors[k].astype(X.dtype, copy=False)) for k in last]
     Y, square = be.contract_last_modes(X.reshape(-1, *shape[-len(last) :]), columns, measure=measure)
     Y, rest = Y.reshape(*shape[: -len(last)], *Y.shape[1:]), [k for k in modes if k not in last]
     return contract_all(Y, factors, skip=[k for k in range(X.ndim) if k not in rest]), square
+
+
+def _contract_from(X, factors, modes):
+    """``X ×_k factors[k]ᴴ`` over the given modes, in ascending order and without the last one of `X`."""
+    k, shape = modes[0], tuple(X.shape)
+    if isinstance(X, np.ndarray) and modes[1:2] == [k + 1] and k + 2 < X.ndim:
+        columns = [be.mH(factors[j].astype(X.dtype, copy=False)) for j in (k, k + 1)]
+        Y = be.contract_first_modes(X.reshape(math.prod(shape[:k]), *shape[k : k + 2], -1), columns)
+        X, modes = Y.reshape(*shape[:k], *Y.shape[1:3], *shape[k + 2 :]), modes[2:]
+    return contract_all(X, factors, skip=[k for k in range(X.ndim) if k not in modes])
 
 
 def in_order(factors, skip=()):

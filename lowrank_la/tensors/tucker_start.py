@@ -17,9 +17,7 @@ _MORE = 6  # the same of a second mode and those after it, whose columns multipl
 _BESIDE = 4  # columns carried beside a rank by iterations, at least
 _LANES = 8  # widths are multiples of it, which vectors of numbers fill
 _SMALL_SIDE = 4  # rows over width from which on iteration beats a complete decomposition
-_STEPS = 6
-_GAIN = 1e-3
-_ROUNDING = 10.0
+_LEFT_ROUNDS, _RIGHT_ROUNDS = 3, 2  # a round costs little beside a read, and a better start saves one
 
 
 @dataclass(frozen=True)
@@ -56,17 +54,16 @@ def random_bases(X, ranks, first, key):
     """Bases of all modes, and the squared norm of the core in them.
 
     The product with Gaussian matrices shows the ranges of the left modes; the tensor in these bases shows those of the
-    right ones. The left bases have more columns than they are to have until the right ones are known: columns of a
-    random product don't tell which of two near singular values is the larger one, and sweeps never go back on it.
+    right ones. All bases have more columns than they are to have until the last one is known: columns of a random
+    product don't tell which of two near singular values is the larger one, and sweeps never go back on it.
     """
     xp = be.namespace(X)
-    factors = _alternately(first.product, ranks, first.left, key.child("left"))
+    factors = _alternately(first.product, ranks, first.left, key.child("left"), _LEFT_ROUNDS)
     Y = _product(X, factors, first.left)
-    for k in first.right:
-        start = _gaussian(Y, k, _width(Y, ranks, k), key.child("right").child(k))
-        factors[k] = _dominant(Y, k, ranks[k], start)
-        Y = contract_all(Y, factors, skip=[j for j in range(X.ndim) if j != k])
-    for k in first.left:
+    others = _alternately(Y, ranks, first.right, key.child("right"), _RIGHT_ROUNDS)
+    factors = [U if V is None else V for U, V in zip(factors, others, strict=True)]
+    Y = contract_all(Y, others)
+    for k in [*first.right, *first.left]:
         turn = leading(Y, k, ranks[k], precise=False)
         factors[k] = be.matmul(factors[k], turn)
         Y = contract(Y, k, turn)
@@ -83,7 +80,7 @@ def _product(X, factors, modes):
     return contract_all(T, factors, skip=[k for k in range(X.ndim) if k not in more])
 
 
-def _alternately(T, ranks, modes, key):
+def _alternately(T, ranks, modes, key, rounds):
     """Bases of `modes` from `T`, wider than the ranks, each in the product of `T` with those of the others.
 
     In the first round that is Gaussian matrices for the modes after it.
@@ -91,36 +88,22 @@ def _alternately(T, ranks, modes, key):
     factors = [None] * T.ndim
     for k in modes:
         factors[k] = _gaussian(T, k, _width(T, ranks, k), key.child(k))
-    for k in [*modes, *modes[:-1]]:
+    for k in rounds * modes:
         Y = contract_all(T, factors, skip=[j for j in range(T.ndim) if j not in modes or j == k])
-        factors[k] = _dominant(Y, k, factors[k].shape[1], factors[k])
+        factors[k] = _dominant(Y, k, factors[k])
     return factors
 
 
-def _dominant(Y, k, rank, start):
-    """About the `rank` leading left singular vectors of ``Y_(k)``, by orthogonal iteration from the columns `start`.
+def _dominant(Y, k, start):
+    """As many leading left singular vectors of ``Y_(k)`` as there are columns in `start`.
 
-    It ends when they capture more than before by less than a thousandth of the rest. All columns are kept, after one
-    step, where there are no more of them than `rank`.
+    Where those are few beside the rows, a step of orthogonal iteration from them in place of a decomposition.
     """
     n, width = start.shape
-    count = math.prod(Y.shape) // n
-    if n < _SMALL_SIDE * width or count < width:
-        return leading(Y, k, rank, precise=False)
+    if n < _SMALL_SIDE * width or math.prod(Y.shape) < n * width:
+        return leading(Y, k, width, precise=False)
     M = unfolded(Y, k)
-    total, known = be.vdot_real(M), 0.0
-    B = be.adjoint_matmul(M, start)
-    for _ in range(_STEPS):
-        Q, _ = orthonormalize(be.matmul(M, B))
-        if rank == width:
-            return Q
-        B = be.adjoint_matmul(M, Q)
-        w, V = be.top_eigh(be.gram(B), rank)
-        captured = float(be.namespace(w).sum(w))
-        if captured - known <= _GAIN * max(0.0, total - captured) + _ROUNDING * be.eps(M.dtype) * total:
-            break
-        known = captured
-    return be.matmul(Q, be.namespace(V).flip(V, axis=1))
+    return orthonormalize(be.matmul(M, be.adjoint_matmul(M, start)))[0]
 
 
 def _width(Y, ranks, k):

@@ -118,6 +118,32 @@ def test_the_last_two_modes_are_summed_over_in_one_read(dtype, rank, measure):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize(
+    "shape", [(1, 60, 60, 3000), (3, 31, 8, 7000), (2, 40, 700, 600), (5, 9, 8, 7), (1, 300, 60, 37)]
+)
+def test_two_neighbouring_modes_are_summed_over_in_one_read(dtype, shape):
+    _, J, K, _ = shape
+    X, first, second = _drawn(dtype, shape, (13, J), (16, K))
+    X.flags.writeable = False
+    found = be.contract_first_modes(X, [first, second])
+    scale = (J * K) ** 0.5 * np.finfo(dtype).eps
+    np.testing.assert_allclose(found, np.einsum("ljkq,rj,sk->lrsq", X, first, second, optimize=True), atol=40 * scale)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("width", [5, 16, 40])
+def test_the_kernel_of_two_inner_sums_fills_its_columns_and_no_others(dtype, width):
+    X, first, second = _drawn(dtype, (2, 30, 11, 90), (5, 30), (3, 11))
+    out = np.full((2, 5, 3, 90), np.nan, dtype)
+    _kernels.lookup("contract_first_both", "numpy")(X, first, second, out, 20, 20 + width)
+    expected = np.einsum("ljkq,rj,sk->lrsq", X, first, second, optimize=True)
+    scale = 330**0.5 * np.finfo(dtype).eps
+    np.testing.assert_allclose(out[..., 20 : 20 + width], expected[..., 20 : 20 + width], atol=40 * scale)
+    assert np.isnan(out[..., :20]).all()
+    assert np.isnan(out[..., 20 + width :]).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
 @pytest.mark.parametrize("sides", [(900, 1), (1, 900), (30, 30), (3, 300)])
 def test_a_mode_is_summed_over_wherever_it_stands(dtype, sides):
     left, right = sides
@@ -129,14 +155,17 @@ def test_a_mode_is_summed_over_wherever_it_stands(dtype, sides):
 
 
 def test_products_are_the_same_bits_for_any_number_of_threads():
-    X, columns = _drawn("float64", (40, 200, 90), (17, 200))
-    one = X.reshape(-1, 90), _drawn("float64", (17, 90))[0]
+    X, columns, last = _drawn("float64", (40, 200, 90), (17, 200), (17, 90))
+    Y, *pair = _drawn("float64", (1, 60, 60, 3000), (13, 60), (16, 60))
+
+    def products():
+        both, square = be.contract_last_modes(X.reshape(-1, 90), [last], measure=True)
+        return be.contract_mode(X, columns), both, square, be.contract_first_modes(Y, pair)
+
     with threadpool_limits(1):
-        alone = be.contract_mode(X, columns), be.contract_last_modes(one[0], [one[1]], measure=True)
-    found = be.contract_mode(X, columns), be.contract_last_modes(one[0], [one[1]], measure=True)
-    np.testing.assert_array_equal(found[0], alone[0])
-    np.testing.assert_array_equal(found[1][0], alone[1][0])
-    assert found[1][1] == alone[1][1]
+        alone = products()
+    for found, expected in zip(products(), alone, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def _drawn(dtype, *shapes):

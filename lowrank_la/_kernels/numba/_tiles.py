@@ -21,7 +21,8 @@ def add_tile(rows, vectors):
 
     Its arguments are ``(a, a0, a_step, b, b0, b_step, out, out0, out_step, depth)``:
     ``out[out0 + i * out_step + j] += Σ_k a[a0 + i * a_step + k] b[b0 + k * b_step + j]`` for `k` less than `depth`. The
-    sums are in registers, the numbers of `a` and `b` are read as they are needed.
+    sums are in registers, the numbers of `a` and `b` are read as they are needed; meanwhile as many of the rows of `a`
+    after these are fetched.
     """
 
     @intrinsic
@@ -34,7 +35,9 @@ def add_tile(rows, vectors):
             sums = {cell: cgutils.alloca_once(builder, room.vector) for cell in cells}
             for cell in cells:
                 builder.store(room.load(place[cell]), sums[cell])
+            below = room.sum(a0, room.times(a_step, rows))
             with cgutils.for_range(builder, depth) as loop:
+                room.fetch(a, room.sum(below, room.times(loop.index, rows)))
                 start = room.sum(b0, builder.mul(loop.index, b_step))
                 row = [room.load(room.at(b, start, j)) for j in range(vectors)]
                 for i in range(rows):
@@ -56,7 +59,8 @@ def add_rows(depth, vectors):
 
     Its arguments are ``(a, a0, b, b0, b_step, out, out0, count)``:
     ``out[out0 + i * width + j] += Σ_k a[a0 + i * depth + k] b[b0 + k * b_step + j]`` for `i` less than `count`, where
-    `width` is the length of a row of the block. The block of `b` is in registers, it is read once.
+    `width` is the length of a row of the block. The block of `b` is in registers, it is read once, and the one below it
+    is fetched meanwhile.
     """
 
     @intrinsic
@@ -68,6 +72,8 @@ def add_rows(depth, vectors):
                 [room.load(room.at(b, room.sum(b0, room.times(b_step, k)), j)) for j in range(vectors)]
                 for k in range(depth)
             ]
+            for k, j in [(k, j) for k in range(depth, 2 * depth) for j in range(vectors)]:
+                room.fetch(b, room.sum(room.sum(b0, room.times(b_step, k)), j * room.lanes))
             with cgutils.for_range(builder, count) as loop:
                 start = room.sum(out0, room.times(loop.index, vectors * room.lanes))
                 places = [room.at(out, start, j) for j in range(vectors)]
@@ -119,6 +125,14 @@ class _Room:
 
     def store(self, vector, address):
         self.builder.store(vector, address, align=self.bytes)
+
+    def fetch(self, array, place):
+        """Bring what is there into the cache; it may lie outside of the array."""
+        address = self.builder.bitcast(self.builder.gep(array, [place]), cgutils.voidptr_t)
+        kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t] + [cgutils.int32_t] * 3)
+        prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0i8")
+        read, keep, data = (cgutils.int32_t(flag) for flag in (0, 3, 1))
+        self.builder.call(prefetch, [address, read, keep, data])
 
     def spread(self, array, place):
         """A vector of copies of one number."""

@@ -28,18 +28,49 @@ def contract_first(X, columns, out, slice_step, rank_step, slices, stop_slice, s
     For the slices `slices` to `stop_slice` of `X` (left, K, right), K ≥ 8, and its columns `start` to `stop`. All
     arrays are contiguous and of one real dtype, `out` has one axis.
     """
-    R, width = columns.shape[0], _VECTORS * BYTES // X.itemsize
-    numbers = _in_blocks(columns)
-    sums, edge = np.empty((_PANELS, R, width), X.dtype), np.zeros((_DEPTH, width), X.dtype)
+    numbers, (sums, edge) = _in_blocks(columns), _sums_and_edge(columns)
     for i in range(slices, stop_slice):
-        for first in range(start, stop, _PANELS * width):
-            last = min(first + _PANELS * width, stop)
-            for top in range(0, numbers.shape[0], _APART // _DEPTH):
-                end = min(top + _APART // _DEPTH, numbers.shape[0])
-                _clear(sums[: (last - first + width - 1) // width])
-                for g in range(top, end):
-                    _add_group(X[i], numbers, g, sums, edge, first, last)
-                _put(sums, out, i * slice_step, rank_step, first, last, X.shape[2], top > 0)
+        _sum_slice(X[i], numbers, sums, edge, out, i * slice_step, rank_step, start, stop)
+
+
+@jit
+def _sums_and_edge(columns):
+    width = _VECTORS * BYTES // columns.itemsize
+    return np.empty((_PANELS, columns.shape[0], width), columns.dtype), np.zeros((_DEPTH, width), columns.dtype)
+
+
+@jit
+def _sum_slice(X, numbers, sums, edge, out, place, rank_step, start, stop):
+    """``out[place + r * rank_step + j] = Σ_k columns[r, k] X[k, j]``."""
+    width = sums.shape[2]
+    for first in range(start, stop, _PANELS * width):
+        last = min(first + _PANELS * width, stop)
+        for top in range(0, numbers.shape[0], _APART // _DEPTH):
+            end = min(top + _APART // _DEPTH, numbers.shape[0])
+            _clear(sums[: (last - first + width - 1) // width])
+            for g in range(top, end):
+                _add_group(X, numbers, g, sums, edge, first, last)
+            _put(sums, out, place, rank_step, first, last, X.shape[1], top > 0)
+
+
+@jit
+def contract_first_both(X, first, second, out, start, stop):
+    """``out[l, r, s, q] = Σ_jk X[l, j, k, q] first[r, j] second[s, k]`` for the columns `start` to `stop`, K ≥ 8.
+
+    All arrays are contiguous and of one real dtype. What one sum leaves is in the cache when the other reads it.
+    """
+    (left, J, K, right), R, width = X.shape, first.shape[0], stop - start
+    ones, (one_sums, edge) = _in_blocks(first), _sums_and_edge(first)
+    twos, (two_sums, _) = _in_blocks(second), _sums_and_edge(second)
+    between = np.empty((R, K, width), X.dtype)
+    for i in range(left):
+        for k in range(K):
+            begin = k * right + start
+            rows, place = X[i].reshape(J, K * right), k * width - begin
+            _sum_slice(rows, ones, one_sums, edge, between.reshape(-1), place, K * width, begin, begin + width)
+        for r in range(R):
+            target = out[i, r].reshape(-1)
+            _sum_slice(between[r], twos, two_sums, edge, target, start, right, 0, width)
 
 
 @jit
