@@ -16,13 +16,14 @@ BYTES = 64 if WIDE else 32
 
 
 @cache
-def add_tile(rows, vectors):
+def add_tile(rows, vectors, *, turned=False):
     """Function that adds a product to a tile of `rows` rows and so many `vectors` of `BYTES` bytes.
 
     Its arguments are ``(a, a0, a_step, b, b0, b_step, out, out0, out_step, depth)``:
-    ``out[out0 + i * out_step + j] += Σ_k a[a0 + i * a_step + k] b[b0 + k * b_step + j]`` for `k` less than `depth`. The
-    sums are in registers, the numbers of `a` and `b` are read as they are needed; meanwhile as many of the rows of `a`
-    after these are fetched.
+    ``out[out0 + i * out_step + j] += Σ_k a[a0 + i * a_step + k] b[b0 + k * b_step + j]`` for `k` less than `depth`, or
+    with ``a[a0 + k * a_step + i]`` if `a` is `turned`. The sum is complete, in registers, before it is added. The
+    numbers of `a` and `b` are read as they are needed; unless `turned`, as many of the rows of `a` after these are
+    fetched meanwhile.
     """
 
     @intrinsic
@@ -31,21 +32,23 @@ def add_tile(rows, vectors):
             room, args = _room(context, builder, signature, args)
             a, a0, a_step, b, b0, b_step, out, out0, out_step, depth = args
             cells = [(i, j) for i in range(rows) for j in range(vectors)]
-            place = {(i, j): room.at(out, room.sum(out0, room.times(out_step, i)), j) for i, j in cells}
             sums = {cell: cgutils.alloca_once(builder, room.vector) for cell in cells}
-            for cell in cells:
-                builder.store(room.load(place[cell]), sums[cell])
+            for total in sums.values():
+                builder.store(ir.Constant(room.vector, None), total)
             below = room.sum(a0, room.times(a_step, rows))
             with cgutils.for_range(builder, depth) as loop:
-                room.fetch(a, room.sum(below, room.times(loop.index, rows)))
+                if not turned:
+                    room.fetch(a, room.sum(below, room.times(loop.index, rows)))
+                first = room.sum(a0, builder.mul(loop.index, a_step) if turned else loop.index)
                 start = room.sum(b0, builder.mul(loop.index, b_step))
                 row = [room.load(room.at(b, start, j)) for j in range(vectors)]
                 for i in range(rows):
-                    number = room.spread(a, room.sum(room.sum(a0, loop.index), room.times(a_step, i)))
+                    number = room.spread(a, room.sum(first, i if turned else room.times(a_step, i)))
                     for j in range(vectors):
                         builder.store(room.multiply_add(number, row[j], builder.load(sums[i, j])), sums[i, j])
-            for cell in cells:
-                room.store(builder.load(sums[cell]), place[cell])
+            for i, j in cells:
+                place = room.at(out, room.sum(out0, room.times(out_step, i)), j)
+                room.store(builder.fadd(room.load(place), builder.load(sums[i, j])), place)
             return context.get_dummy_value()
 
         return types.void(a, a0, a_step, b, b0, b_step, out, out0, out_step, depth), codegen
@@ -88,6 +91,23 @@ def add_rows(depth, vectors):
         return types.void(a, a0, b, b0, b_step, out, out0, count), codegen
 
     return add
+
+
+@cache
+def move(vectors):
+    """Function ``(a, a0, out, out0)`` that copies so many vectors from place `a0` of `a` to `out0` of `out`."""
+
+    @intrinsic
+    def moved(typing_context, a, a0, out, out0):
+        def codegen(context, builder, signature, args):
+            room, (a, a0, out, out0) = _room(context, builder, signature, args)
+            for vector, j in [(room.load(room.at(a, a0, j)), j) for j in range(vectors)]:
+                room.store(vector, room.at(out, out0, j))
+            return context.get_dummy_value()
+
+        return types.void(a, a0, out, out0), codegen
+
+    return moved
 
 
 def _room(context, builder, signature, args):

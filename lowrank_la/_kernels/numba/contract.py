@@ -14,7 +14,7 @@ _PANELS = 64  # blocks side by side whose sums stay in the cache, so that rows a
 _APART = 256  # rows that are added up apart, for the sake of rounding
 _ROWS = 8 if WIDE else 4  # rows of a tile of sums
 _GROUPS = 8  # tiles that share what is read of the thin matrix
-_CHUNK = 512  # length of the sums of a tile, added up apart
+_CHUNK = 512  # length of the sums of a tile, which are added up apart
 _SLICES = 32  # slices that are summed over one side before the other
 
 _add_block = add_rows(_DEPTH, _VECTORS)
@@ -132,23 +132,20 @@ def contract_last(X, columns, out, row_step, rank_step, start, stop, measure):
     K, square = X.shape[1], 0.0
     turned, edge = _turned(columns), np.zeros((_ROWS, K), X.dtype)
     sums = np.empty((_GROUPS, _ROWS, turned.shape[1]), X.dtype)
-    totals = np.empty(sums.shape, X.dtype)
     for top in range(start, stop, _GROUPS * _ROWS):
         end = min(top + _GROUPS * _ROWS, stop)
         whole = (end - top) // _ROWS
         for i in range(top + whole * _ROWS, end):
             for k in range(K):
                 edge[i - top - whole * _ROWS, k] = X[i, k]
-        _clear(totals)
+        _clear(sums)
         for first in range(0, K, _CHUNK):
             depth = min(_CHUNK, K - first)
-            _clear(sums)
             for g in range(whole):
                 _add_products(X, (top + g * _ROWS) * K + first, turned, first, depth, sums, g)
             if whole * _ROWS < end - top:
                 _add_products(edge, first, turned, first, depth, sums, whole)
-            _add(totals, sums)
-        _put_rows(totals, out, row_step, rank_step, top, end, columns.shape[0])
+        _put_rows(sums, out, row_step, rank_step, top, end, columns.shape[0])
         if measure:
             square += _square(X.reshape(-1)[top * K : end * K])
     return square
@@ -162,16 +159,9 @@ def _clear(x):
 
 
 @jit
-def _add(x, y):
-    x, y = x.reshape(-1), y.reshape(-1)
-    for i in range(x.size):
-        x[i] += y[i]
-
-
-@jit
-def _put_rows(totals, out, row_step, rank_step, top, end, R):
+def _put_rows(sums, out, row_step, rank_step, top, end, R):
     for i in range(top, end):
-        row = totals[(i - top) // _ROWS, (i - top) % _ROWS]
+        row = sums[(i - top) // _ROWS, (i - top) % _ROWS]
         for r in range(R):
             out[i * row_step + r * rank_step] = row[r]
 
