@@ -38,8 +38,8 @@ class Judge:
 
     def __call__(self, core, factors):
         """The largest deviation at the trial points and, where `tol` is met there, on lines through the worst one."""
-        error = _largest(self._gaps(core, factors, self.trials, self.truth))[0]
-        return error if error > self.tol else max(error, self.on_lines(core, factors))
+        error, worst = _largest(self._gaps(core, factors))
+        return error if error > self.tol else max(error, self._on_lines(core, factors, worst))
 
     def on_lines(self, core, factors):
         """The largest deviation met by going along one axis after the other, from the worst trial point on.
@@ -47,8 +47,10 @@ class Judge:
         Between nodes a smooth function deviates alike everywhere, one with a kink most at the kink, which random points
         seldom meet: such lines cross it.
         """
-        _, worst = _largest(self._gaps(core, factors, self.trials, self.truth))
-        here, found = self.trials[worst], 0.0
+        return self._on_lines(core, factors, _largest(self._gaps(core, factors))[1])
+
+    def _on_lines(self, core, factors, worst):
+        here, found = np.arccos(self.trials[worst]), 0.0
         for _ in range(_TURNS if len(factors) > 1 else 1):
             for k, factor in enumerate(factors):
                 angles = _between_nodes(max(FIRST, int(factor.shape[0])))
@@ -57,23 +59,21 @@ class Judge:
                 near = np.clip(np.linspace(angles[place] - step, angles[place] + step, _NEAR), 0.0, np.pi)
                 closer, place = self._along(core, factors, here, k, near)
                 here = here.copy()
-                here[k], found = np.cos(near[place]), max(found, error, closer)
+                here[k], found = near[place], max(found, error, closer)
         return found
 
     def _along(self, core, factors, here, k, angles):
-        """The largest deviation where coordinate k of the point `here` is the cosine of `angles`, and its place."""
+        """The largest deviation where angle k of the point with the angles `here` is one of `angles`, and its place."""
         points = np.tile(here, (len(angles), 1))
-        points[:, k] = np.cos(angles)
-        fixed = [chebyshev.clenshaw(c, chebyshev.like(x, core)) for c, x in zip(factors, here[:, None], strict=True)]
-        on_line = expand_all(core, [None if j == k else row for j, row in enumerate(fixed)])
-        series = be.matmul(factors[k], be.namespace(core).reshape(on_line, (-1, 1)))
-        values = chebyshev.clenshaw(series, chebyshev.like(points[:, k], core))[:, 0]
-        return _largest(self._relative(values, self.sampler(points)))
+        points[:, k] = angles
+        rows = [None if j == k else chebyshev.at_angles(c, here[j : j + 1]) for j, c in enumerate(factors)]
+        series = be.matmul(factors[k], be.namespace(core).reshape(expand_all(core, rows), (-1, 1)))
+        return _largest(self._relative(chebyshev.at_angles(series, angles)[:, 0], self.sampler(np.cos(points))))
 
-    def _gaps(self, core, factors, points, truth):
-        columns = [chebyshev.like(column, core) for column in points.T]
-        values = at_points(core, [chebyshev.clenshaw(c, x) for c, x in zip(factors, columns, strict=True)])
-        return self._relative(values, truth)
+    def _gaps(self, core, factors):
+        angles = np.arccos(self.trials).T
+        values = at_points(core, [chebyshev.at_angles(c, x) for c, x in zip(factors, angles, strict=True)])
+        return self._relative(values, self.truth)
 
     def _relative(self, values, truth):
         gaps = be.to_numpy(be.namespace(values).abs(values - truth)).astype(float)

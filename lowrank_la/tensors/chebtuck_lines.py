@@ -9,7 +9,7 @@ from . import chebyshev
 
 FIRST = 17  # nodes on lines
 _SLACK = 100.0  # of what single coefficients may have, for the deviation between nodes
-_BETWEEN = np.cos(np.pi * np.array([0.0537, 0.2311, 0.4127, 0.6219, 0.8213, 0.9641]))  # of no common grid of nodes
+_BETWEEN = np.pi * np.array([0.0537, 0.2311, 0.4127, 0.6219, 0.8213, 0.9641])  # angles of no common grid of nodes
 
 
 def sizes_on_lines(sampler, bases, tol, most, enough):
@@ -51,8 +51,8 @@ def _size_on_line(sampler, base, k, tol, most):
 def _holds_between(sampler, point, k, coefficients, floor):
     """Whether the interpolant on a line is near the function between its nodes, where nodes alone may be deceived."""
     points = np.tile(point, (len(_BETWEEN), 1))
-    points[:, k] = _BETWEEN
+    points[:, k] = np.cos(_BETWEEN)
     values = sampler(points)
-    found = chebyshev.clenshaw(coefficients, chebyshev.like(_BETWEEN, coefficients))[:, 0]
+    found = chebyshev.at_angles(coefficients, _BETWEEN)[:, 0]
     gap = float(be.namespace(values).max(be.namespace(values).abs(values - found)))
     return gap <= _SLACK * floor

@@ -75,6 +75,11 @@ def clenshaw(coefficients, x):
     return x * here - ahead + coefficients[0, :][None, :]
 
 
+def at_angles(coefficients, angles):
+    """What `clenshaw` gives at the cosines of `angles` (p,), a NumPy array: for few points, by one product."""
+    return be.matmul(like(np.cos(np.outer(angles, np.arange(coefficients.shape[0]))), coefficients), coefficients)
+
+
 def spline_values(values, m):
     """Not-a-knot cubic splines through the columns of `values` (n, c), given at cell centres, at the `m` nodes: (m, c).
 

@@ -90,6 +90,6 @@ def test_along_a_line_the_whole_approximation_is_looked_at(k):
     points = np.tile(here, (50, 1))
     points[:, k] = np.cos(angles)
     gaps = np.abs(g(points) - f(points)) / 2.0
-    error, place = judge._along(g.core, g.factors, here, k, angles)
+    error, place = judge._along(g.core, g.factors, np.arccos(here), k, angles)
     assert error == pytest.approx(np.max(gaps), rel=1e-10)
     assert place == np.argmax(gaps)

@@ -24,12 +24,16 @@ def test_nodes_are_symmetric_to_the_last_bit_and_end_at_one():
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 20])
-def test_clenshaw_evaluates_as_numpy_does(backend, m):
+def test_series_are_evaluated_as_numpy_does(backend, m):
     c, x = np.random.default_rng(0).standard_normal((m, 3)), np.linspace(-1.0, 1.0, 7)
-    found = chebyshev.clenshaw(backend.asarray(c), backend.asarray(x))
-    eps = np.finfo(backend.to_numpy(found).dtype).eps
     expected = numpy_chebyshev.chebval(x, c).T
-    np.testing.assert_allclose(backend.to_numpy(found), expected, rtol=0, atol=100 * m * eps)
+    coefficients = backend.asarray(c)
+    for found in (
+        chebyshev.clenshaw(coefficients, backend.asarray(x)),
+        chebyshev.at_angles(coefficients, np.arccos(x)),
+    ):
+        eps = np.finfo(backend.to_numpy(found).dtype).eps
+        np.testing.assert_allclose(backend.to_numpy(found), expected, rtol=0, atol=100 * m * eps)
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4, 21])
