@@ -67,7 +67,7 @@ def check_positive(name, value, *, zero=False):
 
 def check_option(name, value, options):
     """`value` when it is one of `options`."""
-    if getattr(value, "ndim", 0) or value not in options:
+    if getattr(value, "ndim", 0) or value not in tuple(options):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, options))}; got {value!r}")
     return value
 

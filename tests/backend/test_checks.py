@@ -89,6 +89,9 @@ def test_options_are_listed():
     for value in (np.array(["auto", "gram"]), np.array(["auto"]), np.zeros((2, 2))):
         with pytest.raises(ValueError, match="method must be one of 'auto', 'gram'; got array"):
             be.check_option("method", value, ("auto", "gram"))
+    for value in ([], {"auto": 1}):
+        with pytest.raises(ValueError, match="method must be one of 'auto', 'gram'; got"):
+            be.check_option("method", value, {"auto": None, "gram": None})
 
 
 def test_truth_values_of_an_array_library_are_no_counts():
