@@ -53,6 +53,8 @@ class Checkpoint:
     ------
     FileNotFoundError
         If `resume` is asked for and there is no file.
+    IsADirectoryError
+        If `path` is a folder.
     FileExistsError
         If it is not asked for and there is one: nothing is ever written over that somebody may still need.
     TypeError
@@ -122,6 +124,8 @@ class Checkpoint:
 
 def _checked_path(path):
     if isinstance(path, str | os.PathLike):
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"{os.fspath(path)} is a folder; give the path of an .npz file in it")
         return os.fspath(path)
     raise TypeError(f"checkpoint must be the path of an .npz file, got {type(path).__name__}")
 

@@ -45,7 +45,7 @@ class Moments:
 
     def between(self, other, sign=1.0):
         """The row that the distance of the two means adds to the scatter (takes off it, for sign -1)."""
-        share = self.weight * other.weight / (self.weight + sign * other.weight)
+        share = self.weight * (other.weight / (self.weight + sign * other.weight))
         return share**0.5 * self.distance(other)
 
     def rounding(self, rows):
@@ -80,13 +80,13 @@ def discounts(height, weights, forget, layout):
 
 
 def weighted(block, weights, dtype):
-    """The rows in `dtype`, each multiplied by the root of its weight."""
+    """The rows, each multiplied by the root of its weight in the wider dtype of block and result, in `dtype`."""
     xp = be.namespace(block)
-    block = xp.astype(block, dtype, copy=False)
     if weights is None:
-        return block
-    roots = xp.astype(xp.sqrt(weights), be.real_dtype(xp, dtype))
-    return block * xp.astype(roots, dtype)[:, None]
+        return xp.astype(block, dtype, copy=False)
+    wider = xp.result_type(block.dtype, dtype)
+    roots = xp.astype(xp.sqrt(weights), be.real_dtype(xp, wider))
+    return xp.astype(xp.astype(block, wider, copy=False) * xp.astype(roots, wider)[:, None], dtype, copy=False)
 
 
 def block_moments(block, weights, center, layout):

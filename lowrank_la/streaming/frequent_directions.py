@@ -21,7 +21,8 @@ class FrequentDirectionsResult(Result):
     Attributes
     ----------
     B : array, shape (k, d)
-        Orthogonal rows, the longest first; k is at most the size asked for.
+        Orthogonal rows, the longest first; k is at most the size asked for. Of half precision rows it is in single
+        precision, since it overflows otherwise; `Vh` is in half.
     delta : float
         Largest amount by which ``‖A x‖²`` exceeds ``‖B x‖²`` for a unit vector x.
     shift : float
@@ -125,7 +126,10 @@ class FrequentDirections(MergeableStream):
             scale = safe_scale(norm, self.layout) if scale is None else fitting_scale(norm, scale, self.layout)
         if scale != self._state["scale"]:
             self._state = _rescaled(self._state, scale)
-        block = weighted(scaled_rows(densified(block), scale), weights, self.layout.dtype)
+        block = densified(block)
+        if weights is not None:  # their roots round, which no allowance holds, and may overflow
+            block = self.layout.xp.astype(block, self.layout.wide, copy=False)
+        block = weighted(scaled_rows(block, scale), weights, block.dtype)
         self._shrink(block, be.fro_norm(block) ** 2)
 
     def _shrink(self, rows, energy):
@@ -150,8 +154,8 @@ class FrequentDirections(MergeableStream):
         xp, scale = layout.xp, state["scale"] or 1.0
         lengths = [float(x) for x in be.to_numpy(xp.linalg.vector_norm(state["B"], axis=1)).astype(np.float64)]
         rounding = state["noise"]
-        if layout.source != be.dtype_name(layout.wide):  # the rows are handed out in less than they are kept in
-            rounding += be.eps(layout.source) * sum(x * x for x in lengths) ** 0.5 * max(lengths, default=0.0)
+        if layout.dtype != layout.wide:  # the rows are handed out in less than they are kept in
+            rounding += be.eps(layout.dtype) * sum(x * x for x in lengths) ** 0.5 * max(lengths, default=0.0)
         delta = state["delta"] + rounding
         shift = delta / 2 if self.robust else 0.0
         s = self._column([(x * x + shift) ** 0.5 * scale for x in lengths])
@@ -159,10 +163,8 @@ class FrequentDirections(MergeableStream):
         upper = self._column([(x * x + delta) ** 0.5 * scale for x in lengths])
         V = be.mH(state["B"]) / xp.astype(self._column([x or 1.0 for x in lengths]), layout.wide)[None, :]
         V = fix_vector_phases(V) if lengths else V
-        target = getattr(xp, layout.source)
-        rows = xp.astype(self._column(lengths), layout.wide)[:, None] * be.mH(V) * scale
-        B, Vh = (xp.astype(x, target) for x in (rows, be.mH(V)))
-        rounding = rounding * scale * scale
+        B = xp.astype(self._column(lengths), layout.wide)[:, None] * be.mH(V) * scale
+        B, Vh = xp.astype(B, layout.dtype), xp.astype(be.mH(V), getattr(xp, layout.source))
         rounding = rounding * scale * scale
         error = min(1.0, delta / state["energy"]) if state["energy"] > 0 else 0.0
         info = Info(

@@ -32,7 +32,7 @@ def decide(block, weights, stream):
     if moments.weight == 0.0:
         return {}
     ((G, sums),) = whole.grams_of([block], [weights], state["shift"], layout.wide, layout)
-    S, noise = whole.scatter(state | {"gram": G, "sums": sums}, moments)
+    S, noise = whole.scatter(state | {"gram": G} | ({} if sums is None else {"sums": sums}), moments)
     precision, coarse = _form(S, noise, stream, block.shape[0], True)
     found["single"] = precision
     if coarse:
@@ -93,11 +93,11 @@ def _scale_about_shift(block, weights, stream):
 def _added(blocks, weights, stream):
     """Entries of the state that change when `blocks` are added, as far as their squares do not overflow; how many."""
     state, layout = stream._state, stream.layout
-    dtype = layout.dtype if state["single"] else layout.wide
+    narrow = state["single"] and all(block.dtype == layout.dtype for block in blocks)
+    dtype = layout.dtype if narrow else layout.wide
     weights = [discounts(b.shape[0], w, stream.forget, layout) for b, w in zip(blocks, weights, strict=True)]
     products = whole.grams_of(blocks, weights, state["shift"], dtype, layout)
-    first = stream.forget ** (2 * blocks[0].shape[0])
-    G, sums, noise, total = state["gram"] * first, state["sums"], state["noise"], state["weight"]
+    held, noise, total = whole.Sums(state), state["noise"], state["weight"]
     largest = _LARGEST_TRACE[be.dtype_name(be.real_dtype(layout.xp, layout.wide))]
     for place, (block, weight, (more, line)) in enumerate(zip(blocks, weights, products, strict=True)):
         age = stream.forget ** (2 * block.shape[0])
@@ -107,17 +107,15 @@ def _added(blocks, weights, stream):
             trace = whole.energy(more)
         if not trace <= largest:
             break
-        if place and age != 1.0:
-            G *= age
-        G += more
-        noise = noise * age + whole.rounding(trace, dtype)
+        noise = noise * age + held.age(age) + whole.tallness(block.shape[0]) * whole.rounding(trace, dtype)
+        held.add(more, line, state["blocks"] + place + 1)
         total = total * age + (block.shape[0] if weight is None else float(layout.xp.sum(weight)))
-        sums = None if sums is None else sums * age + line
     else:
         place = len(blocks)
     if place == 0:
         return {}, 0
-    return {"gram": G, "sums": sums, "noise": noise, "weight": float(total), "blocks": state["blocks"] + place}, place
+    changed = held.entries() | {"noise": noise, "weight": float(total), "blocks": state["blocks"] + place}
+    return changed, place
 
 
 def reconsider(stream):

@@ -6,8 +6,8 @@ from .centring import rows_to_append
 from .rows import scaled_rows
 from .scales import block_norm, common_scale, fitting_scale
 
-_SQUARES = ("gram", "noise", "dropped", "spectral")
-_LENGTHS = ("sums", "shift", "factor", "s", "mean", "mean_rest", "backward")
+_SQUARES = ("gram", "gram_rest", "noise", "dropped", "spectral")
+_LENGTHS = ("sums", "sums_rest", "shift", "factor", "s", "mean", "mean_rest", "backward")
 _SUMMED = 4096  # rows whose sum is behind a mean: what is summed in larger blocks is summed in parts
 _NO_DOWNDATE = (
     "the rows don't lie in what the state holds, or are almost all of one direction of it: what is left would be "
@@ -32,7 +32,8 @@ def aged(state, age):
     if age == 1.0:
         return state
     square = age * age
-    changed = {name: state[name] * square for name in (*_SQUARES, "sums", "weight") if state.get(name) is not None}
+    names = (*_SQUARES, "sums", "sums_rest", "weight")
+    changed = {name: state[name] * square for name in names if state.get(name) is not None}
     lengths = (name for name in ("factor", "s", "backward") if state.get(name) is not None)
     return state | changed | {name: state[name] * age for name in lengths}
 

@@ -115,7 +115,8 @@ def of_factor(state, count):
     """`Spectrum` of a triangular factor."""
     _, s, Vh = be.small_svd(state["factor"])
     tail = be.vdot_real(s[count:]) if s.shape[0] > count else 0.0
-    backward = 16.0 * be.eps(s.dtype) * float(s[0]) + state["backward"]
+    largest = float(s[0]) if s.shape[0] else 0.0
+    backward = 16.0 * be.eps(s.dtype) * largest + state["backward"]
     known = min(count + 1, s.shape[0])
     return Spectrum(s[:known], be.mH(Vh)[:, :known], tail, noise=state["noise"], backward=backward)
 
@@ -200,7 +201,7 @@ def _judged(found, count, stream, method):
         return True, "all rows taken"
     first, last = float(found.s[0]) ** 2, float(found.s[count - 1]) ** 2
     share = first / (be.vdot_real(found.s[:count]) + found.tail)
-    typical = found.noise / whole.ROUNDING / whole.TYPICAL * share
+    typical = found.noise / whole.ROUNDING / whole.TYPICAL / whole.tallness(stream._block_rows()) * share
     if typical <= _MARGIN * stream.accuracy * last or (method == "qr" and typical == 0.0):
         return True, "all rows taken"
     return False, (

@@ -9,7 +9,7 @@ from .centring import Moments, discounts, rows_to_append
 from .gram_blocks import absorb_gram, decide, group_size, reconsider
 from .incremental_merge import aged, join, rescaled, take_out
 from .rows import by_rows, cut, densified, read_rows, require_finite_rows, scaled_rows
-from .scales import block_norm, fitting_scale
+from .scales import block_norm, fitting_scale, room_for
 from .stream import MergeableStream
 from .undo import Undo
 
@@ -56,17 +56,18 @@ class IncrementalSVD(MergeableStream):
     `accuracy`, judged on the first block and again after 8, 64, ... blocks. "truncated" appends blocks to a factor
     [1]_ with the mean tracked exactly [2]_: by the Gram matrix of factor and block in double precision where that
     costs the smallest value kept no more than 1e-10 or the roundoff of the rows, else with projections made twice.
-    Memory: d² numbers for "gram" and "qr", (rank + oversample)·d for "truncated", and at most one block of rows. Cost
-    a row: d²/2 multiplications, 3d², and 4 to 8(rank + oversample)·d or so.
+    Memory: 2d² numbers for "gram", whose sums are kept in two parts, d² for "qr", (rank + oversample)·d for
+    "truncated", and at most one block of rows. Cost a row: d²/2 multiplications, 3d², and 4 to 8(rank + oversample)·d
+    or so.
 
     Every update of "truncated" drops a positive semidefinite part of the scatter. The sum of what it drops, and the
     sum of the largest value that each drop had, bound what is missing: ``s_i² ≤ σ_i² ≤ s_i² + Σ dropped``, for any
     centring, positive weights and forgetting; `error_bounds` adds an allowance for rounding. It says nothing after a
-    downdate. That allowance is 16 units of roundoff, times the trace, of every Gram matrix and every truncated update,
-    on the squares; of a triangular factor 2√h units, times its norm, for every h rows, on the values. The mean is a
-    sum of two numbers an entry that is never evaluated, so what it adds to the scatter is off by the roundoff of
-    differences of means, which these allowances hold: bounds of rows far from the origin are as narrow as those of rows
-    about it.
+    downdate. That allowance is 16 units of roundoff, times the trace, of every truncated update and of every Gram
+    matrix (twice that where blocks are of 4096 rows), and one more a block with forgetting, on the squares; of a
+    triangular factor 2√h units, times its norm, for every h rows, on the values. The mean is a sum of two numbers an
+    entry that is never evaluated, so what it adds to the scatter is off by the roundoff of differences of means, which
+    these allowances hold: bounds of rows far from the origin are as narrow as those of rows about it.
 
     Batches may be of any size, sparse ones are cut into blocks before anything is dense, and a batch that is refused
     changes nothing. NaN and infinite values are always looked for, at no cost of their own.
@@ -90,8 +91,9 @@ class IncrementalSVD(MergeableStream):
 
     _parameters = ("rank", "center", "forget", "method", "oversample", "accuracy", "keep_u")
     _shapes: ClassVar = {
-        "gram": ("columns", "columns"), "factor": ("factor rows", "columns"), "V": ("columns", "vectors"),
-        "s": ("vectors",), **dict.fromkeys(("shift", "sums", "mean", "mean_rest"), ("columns",)),
+        **dict.fromkeys(("gram", "gram_rest"), ("columns", "columns")),
+        "factor": ("factor rows", "columns"), "V": ("columns", "vectors"), "s": ("vectors",),
+        **dict.fromkeys(("shift", "sums", "sums_rest", "mean", "mean_rest"), ("columns",)),
     }  # fmt: skip
     _takes_sparse = _takes_weights = _finite_inside = True
 
@@ -167,7 +169,8 @@ class IncrementalSVD(MergeableStream):
         if self.rank > layout.columns:
             raise ValueError(f"rank must be at most the number of columns, {layout.columns}, got {self.rank}")
         state = {"weight": 0.0, "blocks": 0, "scale": None, "single": False, "void": False, "mean": None}
-        state |= dict.fromkeys(("gram", "shift", "sums", "factor", "V", "s", "mean_rest")) | {"backward": 0.0}
+        names = ("gram", "gram_rest", "shift", "sums", "sums_rest", "factor", "V", "s", "mean_rest")
+        state |= dict.fromkeys(names) | {"backward": 0.0}
         if self.center:
             state |= dict.fromkeys(("mean", "mean_rest"), layout.zeros(layout.columns, dtype=layout.wide))
         if self._truncates():
@@ -192,6 +195,7 @@ class IncrementalSVD(MergeableStream):
         self._absorb_blocks([block], [weights])
 
     def _absorb_blocks(self, blocks, weights):
+        blocks = [room_for(weight, block, self.layout) for block, weight in zip(blocks, weights, strict=True)]
         if self._state["scale"] is None:
             self._state |= decide(blocks[0], weights[0], self)
         if self._state["gram"] is not None:

@@ -8,6 +8,7 @@ import numpy as np
 from .. import _backend as be
 
 _LARGEST_WEIGHT = {"float32": 2.0**60, "float64": 2.0**500}
+_NEXT_TO_ROWS = {"float32": 2.0**100, "float64": 2.0**500}  # rows of that dtype times its root have room
 
 
 @dataclass(frozen=True)
@@ -206,11 +207,11 @@ def read_weights(weights, count, layout):
     weights = xp.astype(weights, be.widest_real(xp, layout.device), copy=False)
     if count and not (be.all_finite(weights) and bool(xp.all(weights >= 0))):
         raise ValueError("weights must be finite and not negative; the batch was refused")
-    most = _LARGEST_WEIGHT[be.dtype_name(weights.dtype)]
+    most = min(_LARGEST_WEIGHT[be.dtype_name(weights.dtype)], _NEXT_TO_ROWS[be.dtype_name(layout.real)])
     if count and float(xp.max(weights)) > most:
         raise ValueError(
-            f"weights must be at most {most:.0e}, got {float(xp.max(weights)):.1e}: sums of them would overflow; "
-            "divide all weights by a power of two. The batch was refused"
+            f"weights must be at most {most:.0e} for {layout.source} rows, got {float(xp.max(weights)):.1e}: weighted "
+            "rows or their sums would overflow; divide all weights by a power of two. The batch was refused"
         )
     return weights
 

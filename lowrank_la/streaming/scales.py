@@ -7,10 +7,11 @@ the rows that asked for it.
 import math
 
 from .. import _backend as be
-from .rows import require_finite_rows, values_of
+from .rows import densified, require_finite_rows, values_of
 
 _REACH = {"float32": 1e10, "float64": 1e100}  # norms of first rows whose squares leave room for larger ones
 _LARGEST = {"float32": 2.0**50, "float64": 2.0**450}  # norms of blocks whose squares can be added up without end
+_LEAST_WEIGHT = 2.0**-120  # root that leaves room in single precision
 _LARGEST_POWER = {"float32": 120, "float64": 1000}
 
 
@@ -24,6 +25,17 @@ def block_norm(block, weights=None):
         return norm
     largest = float(be.namespace(weights).max(weights))
     return norm * largest**0.5 if largest > 0.0 else 0.0
+
+
+def room_for(weights, block, layout):
+    """The block, in the widest dtype where its own has no room for rows next to the roots of these weights."""
+    if weights is None or layout.dtype == layout.wide:
+        return block
+    norm, reach = block_norm(block, weights), _REACH[be.dtype_name(layout.real)]
+    usual = float(be.namespace(weights).max(weights)) >= _LEAST_WEIGHT and 1.0 / reach < norm < reach
+    if usual or norm == 0.0:
+        return block
+    return layout.xp.astype(densified(block), layout.wide)
 
 
 def safe_scale(norm, layout):

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from .. import _backend as be
 from ..sketch import Gaussian
 from .rows import Layout, cut, densified, read_rows, require_finite_rows, scaled_rows
@@ -32,7 +34,8 @@ class SinglePassSketch(MergeableStream):
     probes : int
         Rows of the sketch that the error is estimated from.
     start : int
-        Row of the matrix that the first row of `partial_fit` is added to.
+        Row of the matrix that the first row of `partial_fit` is added to. The next ones follow, whatever was merged or
+        added by other updates in between.
     rng : int, numpy Generator, SeedSequence, torch or CuPy generator, optional
         Where the key comes from; a generator contributes a key alone. Sketches merge when their keys are equal.
 
@@ -97,6 +100,7 @@ class SinglePassSketch(MergeableStream):
 
     def update_rank_one(self, u, v):
         """Add ``u vᴴ``: vectors (m,) and (n,), or matrices (m, r) and (n, r)."""
+        u, v = (np.asarray(x) if isinstance(x, list | tuple) else x for x in (u, v))
         u, v = (x[:, None] if be.is_array(x) and x.ndim == 1 else x for x in (u, v))
         with self._lock, be.single_blas():
             first, layout = read_rows(u, None, type(self).__name__, sparse=False)
@@ -157,10 +161,10 @@ class SinglePassSketch(MergeableStream):
         super()._begin(layout)
 
     def _take(self, batch, weights, check_finite):
-        if self.start + self.rows_seen + batch.shape[0] > self.shape[0]:
+        following = self._state["cursor"] + self._waiting
+        if following + batch.shape[0] > self.shape[0]:
             raise ValueError(
-                f"the matrix has {self.shape[0]} rows; {batch.shape[0]} more after row {self.start + self.rows_seen} "
-                "don't fit"
+                f"the matrix has {self.shape[0]} rows; {batch.shape[0]} more from row {following} on don't fit"
             )
         super()._take(batch, weights, check_finite)
 
@@ -258,6 +262,10 @@ class SinglePassSketch(MergeableStream):
 
     def _mergeable_parameters(self):
         return {name: value for name, value in self._arguments().items() if name != "start"}
+
+    def _adopt(self, other):
+        super()._adopt(other)
+        self._state["cursor"] = self.start
 
     def _join(self, other):
         scale = common_scale(self._state, other._state)

@@ -124,7 +124,7 @@ class SlidingWindow(Stream):
         native = block.native if hasattr(block, "native") else block
         new.partial_fit(native, **({} if weights is None else {"weights": weights}), check_finite=False)
         state = self._state
-        if len(state["back"]) + len(state["front"]) >= self.window // self.chunk:
+        if len(state["back"]) + len(state["front"]) > (self.window - block.shape[0]) // self.chunk:
             state = _without_oldest(state)
         aggregate = new.copy() if state["aggregate"] is None else state["aggregate"].copy().merge(new)
         self._state = {"back": (*state["back"], new), "aggregate": aggregate, "front": state["front"]}

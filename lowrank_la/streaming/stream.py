@@ -257,13 +257,17 @@ class MergeableStream(Stream):
                 return self
             with Undo(self):
                 if self.layout is None:
-                    self.layout, self._state = other.layout, dict(other._state)
+                    self._adopt(other)
                 else:
                     self._require_same_layout(other)
                     self._flush()
                     self._join(other)
                 self.rows_seen += other.rows_seen
         return self
+
+    def _adopt(self, other):
+        """Take the state of the settled estimator `other`, before any rows."""
+        self.layout, self._state = other.layout, dict(other._state)
 
     def _join(self, other):
         raise NotImplementedError

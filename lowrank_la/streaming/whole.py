@@ -12,6 +12,10 @@ ROUNDING = 16.0  # units of roundoff, times the trace: allowance for the roundin
 TYPICAL = 8.0  # by which the error of a Gram matrix stays below the roundoff of its products
 _TALL = 2.0  # units of roundoff, times the root of the rows and the norm: rounding of a triangular factor
 _SPARSE = 0.1  # density below which a sparse product is formed
+_CHAIN = 1024  # rows whose squares may be added up one after another before their rounding needs a larger allowance
+_STRIP = 64  # rows whose sum is found in one go
+_TOGETHER = 16  # blocks that are added up before they join the sum of all others
+_NO_GRAM = dict.fromkeys(("gram", "gram_rest", "sums", "sums_rest", "shift"))
 
 
 def empty(layout, center):
@@ -19,8 +23,10 @@ def empty(layout, center):
     d = layout.columns
     return {
         "gram": layout.zeros(d, d, dtype=layout.wide),
+        "gram_rest": layout.zeros(d, d, dtype=layout.wide),
         "shift": layout.zeros(d, dtype=layout.wide) if center else None,
         "sums": layout.zeros(d, dtype=layout.wide) if center else None,
+        "sums_rest": layout.zeros(d, dtype=layout.wide) if center else None,
         "noise": 0.0,
     }
 
@@ -28,9 +34,7 @@ def empty(layout, center):
 def empty_factor(layout):
     """What a state without rows holds when it is to be a triangular factor."""
     return {
-        "gram": None,
-        "sums": None,
-        "shift": None,
+        **_NO_GRAM,
         "factor": layout.zeros(0, layout.columns, dtype=layout.wide),
         "noise": 0.0,
     }
@@ -73,9 +77,20 @@ def _product(block, weights, part, shift, dtype):
         return be.panel_gram(weighted(rows, weights, dtype)), None
     rows = _shifted(rows, shift, dtype)
     roots = weighted(rows, weights, dtype)
-    ones = xp.ones((1, rows.shape[0]), dtype=dtype, device=be.device(rows))
-    line = ones if weights is None else xp.astype(weights, dtype)[None, :]
-    return be.panel_gram(roots), (line @ rows)[0, :]
+    if weights is None:
+        line = xp.ones((rows.shape[0],), dtype=dtype, device=be.device(rows))
+    else:
+        line = xp.astype(weights, dtype)
+    return be.panel_gram(roots), _weighted_sum(line, rows)
+
+
+def _weighted_sum(line, rows):
+    """``line @ rows`` in two steps: the rounding of one long sum of like terms all points one way."""
+    xp, (height, columns) = be.namespace(rows), rows.shape
+    whole = height // _STRIP * _STRIP
+    strips = xp.reshape(rows[:whole, :], (-1, _STRIP, columns))
+    sums = xp.sum(xp.reshape(line[:whole], (-1, 1, _STRIP)) @ strips, axis=0)
+    return (sums + line[None, whole:] @ rows[whole:, :])[0, :]
 
 
 def _shifted(rows, shift, dtype):
@@ -111,15 +126,66 @@ def rounding(trace, dtype):
     return ROUNDING * be.eps(dtype) * trace
 
 
+def tallness(rows):
+    """By how much the rounding of the Gram matrix of a block of so many rows exceeds that of short ones.
+
+    Where rows are alike it all points one way, and grows with the number of terms of a sum.
+    """
+    return max(1.0, -(-rows // _HALVES) / _CHAIN)
+
+
+class Sums:
+    """The Gram matrix of a stream and the sums of its rows, each in two parts that are never added up.
+
+    Sums of many blocks in one number would be off by half a unit of roundoff a block, and all the same way where rows
+    are alike. Blocks join the rest, and at every 16th block of the stream the rest joins the whole.
+    """
+
+    def __init__(self, state):
+        self.gram, self.rest = state["gram"], state["gram_rest"] * 1.0
+        self.sums, self.sums_rest = state["sums"], state["sums_rest"]
+
+    def age(self, factor):
+        """Multiply all by `factor`; what that may add to the rounding of the Gram matrix."""
+        if factor == 1.0:
+            return 0.0
+        self.gram, self.rest = self.gram * factor, self.rest * factor
+        if self.sums is not None:
+            self.sums, self.sums_rest = self.sums * factor, self.sums_rest * factor
+        return be.eps(self.gram.dtype) * energy(self.gram)
+
+    def add(self, gram, line, number):
+        """Add the products of block `number`, counted from 1."""
+        self.rest += gram
+        if number % _TOGETHER == 0:
+            self._settle()
+        if line is not None:
+            self.sums, self.sums_rest = in_two_parts(self.sums, self.sums_rest + line)
+
+    def _settle(self):
+        """As `in_two_parts` of the two, with little memory."""
+        total = self.gram + self.rest
+        share = total - self.gram
+        self.rest -= share
+        share -= total
+        share += self.gram
+        self.rest += share
+        self.gram = total
+
+    def entries(self):
+        """What a state keeps of it."""
+        return {"gram": self.gram, "gram_rest": self.rest, "sums": self.sums, "sums_rest": self.sums_rest}
+
+
 def scatter(state, moments):
     """``(S, noise)``: the scatter about the mean, and how far rounding may have moved its eigenvalues."""
     if state["factor"] is not None:
         R = state["factor"]
         return be.gram(R), 0.0
     if state["shift"] is None or moments.weight == 0.0:
-        return state["gram"], state["noise"]
-    between = state["sums"] / moments.weight**0.5
-    S = state["gram"] - _outer(between)
+        return state["gram"] + state["gram_rest"], state["noise"]
+    between = (state["sums"] + state["sums_rest"]) / moments.weight**0.5
+    S = (state["gram"] - _outer(between)) + state["gram_rest"]
     return (S + be.mH(S)) / 2, state["noise"] + rounding(be.vdot_real(between), S.dtype)
 
 
@@ -128,7 +194,8 @@ def moments_of(state):
     weight, shift = state["weight"], state["shift"]
     if shift is None:
         return Moments(weight, None)
-    return Moments(weight, *in_two_parts(shift, state["sums"] / weight if weight > 0.0 else state["sums"]))
+    sums = state["sums"] + state["sums_rest"]
+    return Moments(weight, *in_two_parts(shift, sums / weight if weight > 0.0 else sums))
 
 
 def _outer(line):
@@ -138,10 +205,12 @@ def _outer(line):
 
 def with_scatter(state, S, noise, moments):
     """The Gram state of rows with these moments and this scatter: about the mean, where rows are centred."""
+    xp = be.namespace(S)
+    state = state | {"gram_rest": xp.zeros_like(S), "noise": noise}
     if state["shift"] is None or moments.weight == 0.0:
-        return state | {"gram": S, "noise": noise}
-    gram = S + _outer(moments.weight**0.5 * moments.rest)
-    return state | {"gram": gram, "noise": noise, "shift": moments.mean, "sums": moments.weight * moments.rest}
+        return state | {"gram": S}
+    gram, sums = S + _outer(moments.weight**0.5 * moments.rest), moments.weight * moments.rest
+    return state | {"gram": gram, "shift": moments.mean, "sums": sums, "sums_rest": xp.zeros_like(sums)}
 
 
 def about_mean(state, moments):
@@ -160,7 +229,7 @@ def as_factor(state, moments):
     roots = xp.sqrt(xp.where(w > 0, w, xp.zeros_like(w)))
     R = triangle(xp.astype(roots, S.dtype)[:, None] * be.mH(V))
     means = {"mean": moments.mean, "mean_rest": moments.rest}
-    return state | {"factor": R, "gram": None, "sums": None, "shift": None, "noise": noise} | means
+    return state | _NO_GRAM | {"factor": R, "noise": noise} | means
 
 
 def factor_appended(state, rows):

@@ -114,6 +114,12 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["c.npz"]
 
 
+def test_a_folder_is_no_checkpoint(tmp_path):
+    for resume in (False, True):
+        with pytest.raises(IsADirectoryError, match="is a folder; give the path of"):
+            checkpoint(tmp_path, resume=resume)
+
+
 def test_to_resume_there_must_be_a_file(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"c\.npz"):
         checkpoint(tmp_path / "c.npz", resume=True)

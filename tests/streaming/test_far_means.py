@@ -96,9 +96,42 @@ def test_vectors_and_values_do_not_see_the_offset(method, complex_rows):
     np.testing.assert_allclose(far.Vh, near.Vh, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("method", ["qr", "truncated"])
+@pytest.mark.parametrize("method", ["gram", "qr", "truncated"])
 @pytest.mark.parametrize("n", [4096, 20_000, 100_000])
 def test_bounds_hold_where_all_rounding_points_one_way(method, n):
     row = np.random.default_rng(n).standard_normal((1, 3))
     found = lr.IncrementalSVD(1, method=method).partial_fit(np.broadcast_to(row, (n, 3))).result()
     assert not outside(found, n * sum(Fraction(float(x)) ** 2 for x in row[0]))
+
+
+def test_bounds_of_a_gram_matrix_hold_for_millions_of_rows_that_are_alike():
+    for seed in range(3):
+        row = np.random.default_rng(200 + seed).standard_normal((1, 2))
+        stream, batch = lr.IncrementalSVD(1, method="gram"), np.repeat(row, 200_000, axis=0)
+        for _ in range(16):
+            stream.partial_fit(batch)
+        assert not outside(stream.result(), 3_200_000 * sum(Fraction(float(x)) ** 2 for x in row[0]))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bounds_hold_for_two_groups_of_rows_that_are_alike(dtype):
+    for seed in range(3):
+        first, second = np.random.default_rng(seed).standard_normal((2, 3)).astype(dtype)
+        stream = lr.IncrementalSVD(1, method="gram", center=True, accuracy=0.1)
+        stream.partial_fit(np.repeat(first[None, :], 1000, axis=0))
+        for _ in range(4):
+            stream.partial_fit(np.repeat(second[None, :], 100_000, axis=0))
+        square = sum((Fraction(float(x)) - Fraction(float(y))) ** 2 for x, y in zip(first, second, strict=True))
+        assert not outside(stream.result(), square * Fraction(400_000 * 1000, 401_000))
+
+
+@pytest.mark.parametrize("forget", [1.0, 1.0 - 1e-9])
+@pytest.mark.parametrize("center", [False, True])
+def test_states_in_two_parts_merge_and_travel(center, forget):
+    A = np.random.default_rng(0).standard_normal((100_000, 4)) + 3.0
+    parts = [lr.IncrementalSVD(2, center=center, forget=forget).partial_fit(A[i : i + 50_000]) for i in (0, 50_000)]
+    parts = [lr.IncrementalSVD.from_state_dict(part.state_dict()) for part in parts]
+    weights = forget ** (2.0 * np.arange(100_000)[::-1])
+    mean = weights @ A / weights.sum() * center
+    true = np.linalg.svd(np.sqrt(weights)[:, None] * (A - mean), compute_uv=False)[:2]
+    np.testing.assert_allclose(parts[0].merge(parts[1]).result().s, true, rtol=1e-12)

@@ -167,3 +167,14 @@ def test_a_first_block_from_which_nothing_is_taken_costs_no_level(d, buffer):
     few = sketched(A[:10], 10, buffer=buffer)
     assert few.delta <= 1e-12 * np.linalg.norm(A) ** 2
     np.testing.assert_allclose(few.B.T @ few.B, A[:10].T @ A[:10], rtol=0, atol=1e-12)
+
+
+def test_the_sketch_of_half_precision_rows_does_not_overflow():
+    A = (900 * (np.random.default_rng(0).standard_normal((20000, 6)) + np.eye(1, 6))).astype("float16")
+    found = lr.FrequentDirections(4).partial_fit(A).result()
+    assert found.B.dtype == np.float32
+    assert found.Vh.dtype == np.float16
+    assert np.abs(found.B).max() > np.finfo("float16").max
+    w = gap(A.astype("float64"), found)
+    assert w[0] >= -found.info.rounding
+    assert w[-1] <= found.delta

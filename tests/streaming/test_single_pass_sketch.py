@@ -79,6 +79,26 @@ def test_shards_merge_whatever_their_order():
     np.testing.assert_allclose(merged.s, whole.s, rtol=1e-11)
 
 
+@pytest.mark.parametrize("seen", [0, 10])
+def test_rows_after_a_merge_follow_those_that_the_sketch_has_seen_itself(seen):
+    A = exact()
+    sketch = lr.SinglePassSketch(A.shape, RANK, rng=0).partial_fit(A[:seen])
+    sketch.merge(lr.SinglePassSketch(A.shape, RANK, start=50, rng=0).partial_fit(A[50:]))
+    assert error(A, sketch.partial_fit(A[seen:50]).result()) < 1e-12
+    for _ in range(3):
+        sketch.merge(sketch)  # eight times the matrix, and still 40 rows to come
+    again = sketch.partial_fit(A[50:])
+    assert error(8 * A + np.vstack([np.zeros((50, N)), A[50:]]), again.result()) < 1e-12
+    with pytest.raises(ValueError, match="the matrix has 90 rows; 1 more from row 90 on don't fit"):
+        again.partial_fit(A[:1])
+
+
+def test_factors_may_be_lists():
+    u, v = list(range(M)), list(range(N))
+    found = lr.SinglePassSketch((M, N), 1, rng=0).update_rank_one(u, v).result()
+    assert error(np.outer(u, v), found) < 1e-12
+
+
 @pytest.mark.parametrize("rate", [0.5, 0.8])
 def test_the_error_is_within_a_small_factor_of_the_best(rate):
     A = decaying(rate=rate)

@@ -20,15 +20,14 @@ def rows(n=1000, d=15, seed=0):
 
 
 @each
-@pytest.mark.parametrize("chunk", [1, 7, 20, 100])
+@pytest.mark.parametrize("chunk", [1, 7, 20, 38, 67, 100])
 def test_only_the_last_rows_count_at_every_moment(make, chunk):
     A, window = rows(400), lr.SlidingWindow(make(), 100, chunk=chunk)
     for seen in range(30, 401, 37):
         window.partial_fit(A[window.rows_seen : seen])
-        held = seen - max(0, -(-seen // chunk) - 100 // chunk) * chunk
-        recent = A[max(0, seen - held) : seen] if seen > held else A[:seen]
+        recent = A[seen - window.result().info.rows : seen]
         assert len(recent) <= 100
-        assert len(recent) > min(seen, 100) - chunk - 100 % chunk - 1
+        assert len(recent) > min(seen, 100) - chunk
         recent = recent - recent.mean(axis=0) if getattr(window.estimator, "center", False) else recent
         true, found = np.linalg.svd(recent, compute_uv=False)[:3], window.result()
         assert (found.error_bounds[0][:3] <= true * (1 + 1e-12)).all()
