@@ -96,4 +96,8 @@ def _from_lists(rows):
     try:
         return np.asarray(rows, dtype=None)
     except ValueError as error:
+        if any(getattr(row, "ndim", 0) == 2 for row in rows):
+            raise ValueError(
+                "a list of matrices is no matrix; lowrank_la.block_source reads them one below the other"
+            ) from None
         raise ValueError(f"nested lists must have rows of equal length: {error}") from None

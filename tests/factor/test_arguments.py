@@ -189,6 +189,12 @@ def test_ragged_lists_are_refused(name):
 
 
 @pytest.mark.parametrize("name", TO_RANK)
+def test_lists_of_matrices_are_refused_with_advice(name):
+    with pytest.raises(ValueError, match=r"lowrank_la\.block_source"):
+        by_name(name)([np.ones((3, 4)), np.ones((2, 4))], 1)
+
+
+@pytest.mark.parametrize("name", TO_RANK)
 def test_a_masked_array_is_refused_with_advice(name):
     with pytest.raises(TypeError, match="fill the missing entries"):
         by_name(name)(np.ma.masked_less(np.eye(4), 0.5), 1)
