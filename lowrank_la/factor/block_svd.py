@@ -248,8 +248,7 @@ def _with_rounding(reads, found, error, kind):
 def _with_zeros(reads, found):
     """`found` with zero columns in `T` where the value is rounding, and ``A T`` would be nothing else."""
     xp, least = reads.xp, _NOTHING * be.eps(reads.op.dtype) * (reads.norm or 0.0)
-    shown = xp.astype(found.s > least, found.T.dtype)
-    return replace(found, T=xp.where(shown[None, :] > 0, found.T, xp.zeros_like(found.T)))
+    return replace(found, T=xp.where((found.s > least)[None, :], found.T, xp.zeros_like(found.T)))
 
 
 def _by_probes(reads, found):

@@ -305,6 +305,18 @@ def test_a_dask_array_has_the_bits_of_its_slabs_and_a_lazy_u(options):
             np.testing.assert_array_equal(result.U.compute(), expected.U.gather())
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64", "complex128"])
+def test_torch_tensors_in_blocks_stay_torch_tensors(dtype):
+    torch = pytest.importorskip("torch")
+    A = matrix((600, 20), dtype)
+    source = lr.block_source(torch.from_numpy(A), rows=70)
+    for passes in (1, 3):
+        found = lr.svd(source, 5, passes=passes)
+        assert isinstance(found.s, torch.Tensor)
+        np.testing.assert_allclose(found.s.numpy(), np.linalg.svd(A)[1][:5], rtol=200 * EPS[dtype])
+    assert isinstance(lr.qb(source, 5).B, torch.Tensor)
+
+
 def test_complex_dask_arrays_are_decomposed_rightly():
     array = pytest.importorskip("dask.array")
     A = matrix((600, 20), "complex128")
