@@ -47,7 +47,7 @@ def hand_written(dtype):
 
 
 def our_loop():
-    rows, high = (_kernels.lookup(name, "numpy") for name in ("walsh_rows", "walsh_high"))
+    rows, runs = (_kernels.lookup(name, "numpy") for name in ("walsh_rows", "walsh_runs"))
 
     @numba.njit
     def loop(x, stages, repeats):
@@ -58,7 +58,7 @@ def our_loop():
         for _ in range(repeats):
             rows(x, x, 0, low, 0, x.size, one)
             if low < stages:
-                high(x, 1 << low, 0, stages - low, 0, 1 << low, 0, x.size)
+                runs(x, x, 1 << low, stages - low, 0, 1 << low, 0, x.size, one)
 
     return loop
 

@@ -21,6 +21,7 @@ _ROW_STAGES = 16  # of a row that one task transforms as a whole: 256 or 512 KiB
 _LONGEST_ROW = 1 << _ROW_STAGES  # numbers
 _TASK = 1 << 16  # numbers, at least, of a task
 _SAMPLED = 1 << 18  # numbers of which one task takes some rows of the transform
+_NARROWEST = 768  # bytes of a row that a task on columns takes
 _ROWS, _RUNS, _HIGH = 0, 1, 2  # kernels of a part
 _FACTOR = 6  # stages of a matrix that is multiplied with
 
@@ -133,7 +134,7 @@ def _host(target, source, stages, inner, scale):
     elif not parallel:
         return _kernels.lookup("walsh_runs", "numpy")(target, source, inner, stages, 0, inner, 0, total, scale)
     else:
-        parts = _parts_of_runs(total, inner, stages)
+        parts = _parts_of_runs(total, inner, stages, _NARROWEST // source.itemsize)
     return team.transform(target, source, scale, parts, parallel)
 
 
@@ -145,12 +146,12 @@ def _parts_of_rows(total, skip, stages):
 
 
 @lru_cache(maxsize=64)
-def _parts_of_runs(total, inner, stages):
-    low = stages if total >= 8 * max(inner << stages, _TASK) else _low_stages(inner, stages)
+def _parts_of_runs(total, inner, stages, narrowest):
+    low = stages if total >= 8 * max(inner << stages, _TASK) else _low_stages(inner, stages, narrowest)
     if total > inner << low:
         part = _RUNS, inner, low, total, _step(total, inner << low), 0
     else:
-        part = _RUNS, inner, low, inner, _step(inner, 64, max(64, inner // 8)), 1
+        part = _RUNS, inner, low, inner, _width(inner, narrowest), 1
     return np.array([part, *_high_part(total, inner << low, stages - low)])
 
 
@@ -163,10 +164,16 @@ def _high_part(total, inner, stages):
     return [(_HIGH, inner, stages, inner, _step(inner, 64, inner // 8), 1)]
 
 
-def _low_stages(inner, stages):
-    """Stages that tasks on contiguous ranges do: all of them where a slab has fewer than eight such ranges."""
+def _low_stages(inner, stages, narrowest):
+    """Stages that tasks on contiguous ranges do; all of them where columns make tasks, or there are few such ranges."""
     low = max(6, (_TASK // inner).bit_length() - 1)
-    return low if stages - low >= 3 else stages
+    return low if stages - low >= 3 and inner < 5 * narrowest else stages
+
+
+def _width(inner, narrowest):
+    """Columns of a task: of equal width, at most 16 tasks."""
+    tasks = min(16, max(1, inner // narrowest))
+    return -(-inner // (16 * tasks)) * 16
 
 
 def _step(total, unit, least=_TASK):

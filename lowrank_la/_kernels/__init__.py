@@ -56,7 +56,6 @@ _NUMPY_KERNELS = {
     "clip_step": "thresholds",
     "walsh_rows": "walsh",
     "walsh_runs": "walsh",
-    "walsh_high": "walsh",
     "walsh_exact": "walsh",
     "walsh_sampled": "walsh_sampled",
     "open_transform": "walsh_team",

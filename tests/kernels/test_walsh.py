@@ -61,6 +61,32 @@ def test_columns_may_be_cut_anywhere(stages, cuts):
         np.testing.assert_array_equal(found[:, :, last:], untouched)
 
 
+@pytest.mark.parametrize("shift", range(16))
+@pytest.mark.parametrize("shape", [(1, 128, 300), (2, 64, 16), (1, 1 << 10, 64), (1, 1 << 13, 17)])
+def test_where_in_a_cache_line_an_array_begins_changes_no_bit(shape, shift):
+    x = numbers(shape, "float32")
+    room = np.full(x.size + 32, 7.0, "float32")
+    found = room[shift : shift + x.size].reshape(shape)
+    found[...] = x
+    runs(found, found, 0, shape[2], 1.0)
+    np.testing.assert_array_equal(found, plain_butterfly(x))
+    assert np.all(room[:shift] == 7.0)
+    assert np.all(room[shift + x.size :] == 7.0)
+
+
+@pytest.mark.parametrize("cuts", [(0, 513, 1400), (0, 250, 800, 1399, 1400), (0, 1, 1400)])
+@pytest.mark.parametrize("stages", [3, 7, 9])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_wide_rows_may_be_cut_anywhere(stages, cuts, dtype):
+    x = numbers((1, 1 << stages, cuts[-1]), dtype)
+    found, expected = x.copy(), plain_butterfly(x)
+    for first, last in zip(cuts, cuts[1:], strict=False):
+        untouched = found[:, :, last:].copy()
+        runs(found, found, first, last, 1.0)
+        np.testing.assert_array_equal(found[:, :, :last], expected[:, :, :last])
+        np.testing.assert_array_equal(found[:, :, last:], untouched)
+
+
 @pytest.mark.parametrize("low", [0, 1, 3, 6])
 @pytest.mark.parametrize("inner", [3, 16, 37])
 def test_stages_may_be_split_between_tasks(low, inner):
@@ -68,10 +94,9 @@ def test_stages_may_be_split_between_tasks(low, inner):
     found = x.copy()
     if low:
         runs(found.reshape(-1, 1 << low, inner), x.reshape(-1, 1 << low, inner), 0, inner, 1.0)
-    flat, high = found.reshape(-1), _kernels.lookup("walsh_high", "numpy")
-    middle = (inner << low) // 2
-    high(flat, inner << low, 0, 9 - low, 0, middle, 0, flat.size)
-    high(flat, inner << low, 0, 9 - low, middle, inner << low, 0, flat.size)
+    high, middle = found.reshape(1, 1 << (9 - low), inner << low), (inner << low) // 2
+    runs(high, high, 0, middle, 1.0)
+    runs(high, high, middle, inner << low, 1.0)
     np.testing.assert_array_equal(found, plain_butterfly(x))
 
 

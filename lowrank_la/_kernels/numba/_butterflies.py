@@ -40,15 +40,16 @@ block_bits_of = _constant(lambda dtype: (131072 // dtype.bitwidth).bit_length() 
 
 
 @intrinsic
-def keep(typing_context, number):
-    """Stands for a use of `number`, so that what it is computed from is not left out."""
+def past_line(typing_context, array, offset):
+    """How many numbers `offset` lies behind the last boundary of a cache line."""
 
     def codegen(context, builder, signature, args):
-        use = ir.FunctionType(ir.VoidType(), [args[0].type])
-        builder.asm(use, "", "x", [args[0]], True)
-        return context.get_dummy_value()
+        emit, numbers = _Emitter(context, builder, signature.args[0].dtype), ir.IntType(64)
+        address = builder.ptrtoint(emit.place(signature.args[0], args[0], args[1]), numbers)
+        inside = builder.and_(address, ir.Constant(numbers, 63))
+        return builder.udiv(inside, ir.Constant(numbers, emit.align))
 
-    return types.void(number), codegen
+    return types.int64(array, types.int64), codegen
 
 
 class _Emitter:
@@ -74,6 +75,15 @@ class _Emitter:
     def store(self, vectors, places):
         for vector, place in zip(vectors, places, strict=True):
             self.builder.store(vector, place, align=self.align)
+
+    def fetch(self, places):
+        """Ask for the cache lines at `places`, which may lie outside every array."""
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0i8")
+        for place in places:
+            options = [ir.Constant(number, option) for option in (0, 3, 1)]  # to read, into every cache, data
+            self.builder.call(function, [self.builder.bitcast(place, byte), *options])
 
     def first_lanes(self, count):
         """Mask of the first `count` lanes."""
@@ -198,99 +208,62 @@ def _staged(emit, vectors):
 
 
 def _cross(radix):
-    """All stages between `radix` vectors that lie `stride` apart."""
+    """All stages between `radix` vectors that lie `stride` apart, from one array to the same places of another.
+
+    Asks for half as many cache lines, from `fetch` on in rows so far apart.
+    """
 
     @intrinsic
-    def cross(typing_context, array, offset, stride):
+    def cross(typing_context, target, source, offset, stride, fetch, row):
         def codegen(context, builder, signature, args):
-            emit = _Emitter(context, builder, array.dtype)
-            places = list(emit.places(signature.args[0], args[0], args[1], args[2], radix))
-            emit.store(_staged(emit, emit.load(places)), places)
+            emit = _Emitter(context, builder, target.dtype)
+            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], args[3], radix)))
+            emit.fetch(emit.places(signature.args[1], args[1], args[4], args[5], radix // 2))
+            emit.store(_staged(emit, loaded), emit.places(signature.args[0], args[0], args[2], args[3], radix))
             return context.get_dummy_value()
 
-        return types.void(array, types.int64, types.int64), codegen
+        return types.void(target, source, *[types.int64] * 4), codegen
 
     return cross
 
 
 def _cross_some(radix):
-    """`cross` of the first `count` lanes alone."""
+    """`cross` of the first `count` lanes alone, which asks for nothing."""
 
     @intrinsic
-    def cross(typing_context, array, offset, stride, count):
+    def cross(typing_context, target, source, offset, stride, count):
         def codegen(context, builder, signature, args):
-            emit = _Emitter(context, builder, array.dtype)
-            places, mask = (
-                list(emit.places(signature.args[0], args[0], args[1], args[2], radix)),
-                emit.first_lanes(args[3]),
-            )
-            emit.store_some(_staged(emit, emit.load_some(places, mask)), places, mask)
+            emit = _Emitter(context, builder, target.dtype)
+            mask = emit.first_lanes(args[4])
+            places = list(emit.places(signature.args[1], args[1], args[2], args[3], radix))
+            vectors = _staged(emit, emit.load_some(places, mask))
+            emit.store_some(vectors, emit.places(signature.args[0], args[0], args[2], args[3], radix), mask)
             return context.get_dummy_value()
 
-        return types.void(array, types.int64, types.int64, types.int64), codegen
+        return types.void(target, source, *[types.int64] * 3), codegen
 
     return cross
 
 
-def _carry(radix):
-    """`cross` from one array to the same places of another, scaled on the way."""
-
-    @intrinsic
-    def carry(typing_context, target, source, offset, stride, scale):
-        def codegen(context, builder, signature, args):
-            emit = _Emitter(context, builder, target.dtype)
-            factor = emit.spread(args[4])
-            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], args[3], radix)))
-            vectors = _staged(emit, [builder.fmul(factor, vector) for vector in loaded])
-            emit.store(vectors, emit.places(signature.args[0], args[0], args[2], args[3], radix))
-            return context.get_dummy_value()
-
-        return types.void(target, source, types.int64, types.int64, target.dtype), codegen
-
-    return carry
-
-
-def _carry_some(radix):
-    """`carry` of the first `count` lanes alone."""
-
-    @intrinsic
-    def carry(typing_context, target, source, offset, stride, scale, count):
-        def codegen(context, builder, signature, args):
-            emit = _Emitter(context, builder, target.dtype)
-            factor, mask = emit.spread(args[4]), emit.first_lanes(args[5])
-            places = list(emit.places(signature.args[1], args[1], args[2], args[3], radix))
-            vectors = _staged(emit, [builder.fmul(factor, vector) for vector in emit.load_some(places, mask)])
-            emit.store_some(vectors, emit.places(signature.args[0], args[0], args[2], args[3], radix), mask)
-            return context.get_dummy_value()
-
-        return types.void(target, source, types.int64, types.int64, target.dtype, types.int64), codegen
-
-    return carry
-
-
 cross_2, cross_4, cross_8 = (_cross(radix) for radix in (2, 4, 8))
-carry_2, carry_4, carry_8 = (_carry(radix) for radix in (2, 4, 8))
 cross_some_2, cross_some_4, cross_some_8 = (_cross_some(radix) for radix in (2, 4, 8))
-carry_some_2, carry_some_4, carry_some_8 = (_carry_some(radix) for radix in (2, 4, 8))
 
 
 def _weave(inner, lanes=8):
     """Stages of as many rows of `inner` numbers as a vector has lanes: rows that vectors straddle."""
 
     @intrinsic
-    def weave(typing_context, target, source, offset, scale):
+    def weave(typing_context, target, source, offset):
         def codegen(context, builder, signature, args):
             emit, step = _Emitter(context, builder, target.dtype, lanes), ir.Constant(ir.IntType(64), lanes)
-            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], step, inner)))
-            factor, stride = emit.spread(args[3]), 1
-            vectors = [builder.fmul(factor, vector) for vector in loaded]
+            vectors, stride = emit.load(list(emit.places(signature.args[1], args[1], args[2], step, inner))), 1
             while stride < lanes:
                 vectors = emit.across_rows(vectors, stride, inner)
                 stride *= 2
             emit.store(vectors, emit.places(signature.args[0], args[0], args[2], step, inner))
             return context.get_dummy_value()
 
-        return types.void(target, source, types.int64, target.dtype), codegen
+        return types.void(target, source, types.int64), codegen
 
     return weave
 

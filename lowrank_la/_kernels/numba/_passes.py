@@ -1,19 +1,12 @@
 """Passes over memory that do two or three stages of a Walsh-Hadamard transform at a time, or a block in registers."""
 
 from ._butterflies import (
-    carry_2,
-    carry_4,
-    carry_8,
-    carry_some_2,
-    carry_some_4,
-    carry_some_8,
     cross_2,
     cross_4,
     cross_8,
     cross_some_2,
     cross_some_4,
     cross_some_8,
-    keep,
     lanes_of,
     leaf_1,
     leaf_2,
@@ -27,7 +20,7 @@ from ._butterflies import (
     leaf_from_1,
     leaf_from_2,
     leaf_from_3,
-    line_of,
+    past_line,
     weave_3,
     weave_5,
     weave_6,
@@ -106,124 +99,114 @@ def first_bits(array, inner, bits, columns):
 
 
 @jit
-def first_pass(target, source, inner, bits, first, last, start, stop, scale):
+def first_pass(target, source, inner, bits, first, last, start, stop, fetch, row):
     """The lowest `bits` stages, of which there are as many as `first_bits` says, from `source` to `target`."""
     if bits >= 3 and last - first == inner and inner < 8 and inner & (inner - 1):
         if bits > 3:
-            _woven_wide(target, source, inner, start, stop, scale)
+            _woven_wide(target, source, inner, start, stop)
         else:
-            _woven(target, source, inner, start, stop, scale)
+            _woven(target, source, inner, start, stop)
     else:
-        _carried(target, source, inner, bits, first, last, start, stop, scale)
+        one_pass(target, source, inner, bits, first, last, start, stop, fetch, row)
 
 
 @jit
-def _carried(target, source, inner, bits, first, last, start, stop, scale):
-    """`first_pass`, column by column.
-
-    Rows that share a page of memory are read line after line before: processors fetch such a sequence ahead, but not
-    eight at once.
-    """
-    step = lanes_of(target)
-    whole = first + (last - first) // step * step
-    until = inner << bits if inner <= 32 * line_of(source) and last - first == inner else 0
-    total = scale
-    for a in range(start, stop, inner << bits):
-        for j in range(a, a + until, line_of(source)):
-            total += source[j]
-        if bits == 3:
-            for j in range(a + first, a + whole, step):
-                carry_8(target, source, j, inner, scale)
-            if whole < last:
-                carry_some_8(target, source, a + whole, inner, scale, last - whole)
-        elif bits == 2:
-            for j in range(a + first, a + whole, step):
-                carry_4(target, source, j, inner, scale)
-            if whole < last:
-                carry_some_4(target, source, a + whole, inner, scale, last - whole)
-        else:
-            for j in range(a + first, a + whole, step):
-                carry_2(target, source, j, inner, scale)
-            if whole < last:
-                carry_some_2(target, source, a + whole, inner, scale, last - whole)
-    keep(total)
-
-
-@jit
-def _woven(target, source, inner, start, stop, scale):
+def _woven(target, source, inner, start, stop):
     """Three stages of rows of 3, 5, 6 or 7 numbers."""
     if inner == 3:
         for a in range(start, stop, 24):
-            weave_3(target, source, a, scale)
+            weave_3(target, source, a)
     elif inner == 5:
         for a in range(start, stop, 40):
-            weave_5(target, source, a, scale)
+            weave_5(target, source, a)
     elif inner == 6:
         for a in range(start, stop, 48):
-            weave_6(target, source, a, scale)
+            weave_6(target, source, a)
     else:
         for a in range(start, stop, 56):
-            weave_7(target, source, a, scale)
+            weave_7(target, source, a)
 
 
 @jit
-def _woven_wide(target, source, inner, start, stop, scale):
+def _woven_wide(target, source, inner, start, stop):
     """`_woven` with four stages."""
     if inner == 3:
         for a in range(start, stop, 48):
-            weave_wide_3(target, source, a, scale)
+            weave_wide_3(target, source, a)
     elif inner == 5:
         for a in range(start, stop, 80):
-            weave_wide_5(target, source, a, scale)
+            weave_wide_5(target, source, a)
     elif inner == 6:
         for a in range(start, stop, 96):
-            weave_wide_6(target, source, a, scale)
+            weave_wide_6(target, source, a)
     else:
         for a in range(start, stop, 112):
-            weave_wide_7(target, source, a, scale)
+            weave_wide_7(target, source, a)
 
 
 @jit
-def second_pass(array, stride, low, high, left, right, start, stop):
+def second_pass(array, stride, low, high, left, right, start, stop, fetch, row):
     """The stages of a group that its first pass leaves, on positions [left, right) of its runs of `stride` numbers."""
-    if right - left == stride and low < high:
-        one_pass(array, start, stop, stride << low, high - low, 0, stride << low)
-    elif low < high:
-        for run in range(0, stride << low, stride):
-            one_pass(array, start, stop, stride << low, high - low, run + left, run + right)
+    if low == high:
+        return
+    reach, bits, whole = stride << low, high - low, right - left == stride
+    apart = reach if whole else row
+    for run in range(0, reach, reach if whole else stride):
+        until = run + (reach if whole else right)
+        one_pass(array, array, reach, bits, run + left, until, start, stop, fetch, apart)
+        fetch += (stop - start) // (reach << bits) * (apart << (bits - 1))
 
 
 @jit
 def passes(array, start, stop, low, high):
     while low < high:
         bits = pass_bits(high - low)
-        one_pass(array, start, stop, 1 << low, bits, 0, 1 << low)
+        one_pass(array, array, 1 << low, bits, 0, 1 << low, start, stop, start, 0)
         low += bits
 
 
 @jit
-def one_pass(array, start, stop, stride, bits, first, last):
-    """`bits` stages from `stride` on, at positions [first, last) of every run of `stride` numbers."""
-    step, reach = lanes_of(array), stride << bits
-    whole = first + (last - first) // step * step
+def one_pass(target, source, stride, bits, first, last, start, stop, fetch, row):
+    """`bits` stages from `stride` on, at positions [first, last) of every run of `stride` numbers.
+
+    Meanwhile it asks for half as many numbers, from `fetch` on in rows so far apart.
+    """
+    step = lanes_of(target)
+    for a in range(start, stop, stride << bits):
+        left, right = a + first, a + last
+        head = _head(target, left, right)
+        begin, count = left + head, (right - left - head) // step * step
+        for edge, some in ((left, head), (begin + count, right - begin - count)):
+            if some > 0:
+                _some(target, source, edge, stride, bits, some)
+        if bits == 3:
+            for j in range(begin, begin + count, step):
+                cross_8(target, source, j, stride, fetch + j - left, row)
+        elif bits == 2:
+            for j in range(begin, begin + count, step):
+                cross_4(target, source, j, stride, fetch + j - left, row)
+        else:
+            for j in range(begin, begin + count, step):
+                cross_2(target, source, j, stride, fetch + j - left, row)
+        fetch += row << (bits - 1)
+
+
+@jit
+def _some(target, source, offset, stride, bits, count):
+    """`one_pass` on less than a vector."""
     if bits == 3:
-        for a in range(start, stop, reach):
-            for j in range(a + first, a + whole, step):
-                cross_8(array, j, stride)
-            if whole < last:
-                cross_some_8(array, a + whole, stride, last - whole)
+        cross_some_8(target, source, offset, stride, count)
     elif bits == 2:
-        for a in range(start, stop, reach):
-            for j in range(a + first, a + whole, step):
-                cross_4(array, j, stride)
-            if whole < last:
-                cross_some_4(array, a + whole, stride, last - whole)
+        cross_some_4(target, source, offset, stride, count)
     else:
-        for a in range(start, stop, reach):
-            for j in range(a + first, a + whole, step):
-                cross_2(array, j, stride)
-            if whole < last:
-                cross_some_2(array, a + whole, stride, last - whole)
+        cross_some_2(target, source, offset, stride, count)
+
+
+@jit
+def _head(array, left, right):
+    """Numbers before the first boundary of a vector in memory, where there are so many vectors that it matters."""
+    step = lanes_of(array)
+    return -past_line(array, left) % step if right - left > 8 * step else 0
 
 
 @jit

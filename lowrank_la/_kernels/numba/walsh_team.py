@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from ._atomic import pointer_to
+from ._butterflies import past_line
 from ._jit import jit
 from .team import (
     HELPERS,
@@ -21,10 +22,10 @@ from .team import (
     settled,
     take,
 )
-from .walsh import walsh_high, walsh_rows, walsh_runs
+from .walsh import walsh_rows, walsh_runs
 
 _KERNEL, _INNER, _STAGES, _LENGTH, _STEP, _COLUMNS, _PART = 0, 1, 2, 3, 4, 5, 6  # of a phase
-_ROWS, _RUNS = 0, 1  # kernels; any other number is `walsh_high`
+_ROWS, _HIGH = 0, 2  # kernels; any other number is `walsh_runs` from the source
 _TARGET = OWN + PHASES * _PART
 _SOURCE, _TOTAL, _BITS, _SCALE = _TARGET + 1, _TARGET + 2, _TARGET + 3, _TARGET + 4
 _SHIFT = 32  # tasks after which the leader looks at the interpreter
@@ -41,9 +42,9 @@ def open_transform(board, helpers, wakes, parts, target, source, scale):
     helpers : int
     wakes : bool
     parts : int64 array (phases, 6)
-        Of each phase the kernel (0 for `walsh_rows`, 1 for `walsh_runs`, 2 for `walsh_high`), how many numbers lie
-        behind the axis (for `walsh_rows` the logarithm), the stages, and what its tasks cut: a length, the step, and
-        whether it is that of the columns instead of the array.
+        Of each phase the kernel (0 for `walsh_rows`, 1 for `walsh_runs`, 2 for `walsh_runs` in the target alone), how
+        many numbers lie behind the axis (for `walsh_rows` the logarithm), the stages, and what its tasks cut: a length,
+        the step, and whether it is that of the columns instead of the array.
     target, source : 1-D contiguous arrays of one real dtype
         Stay alive until `is_left`. May be the same array.
     scale : float
@@ -116,8 +117,14 @@ def _do(board, part, task, target, source, scale):
     else:
         first, last = 0, inner
         if board[part + _COLUMNS]:
-            first, last, start, stop = start, stop, 0, source.size
-        if board[part + _KERNEL] == _RUNS:
-            walsh_runs(target, source, inner, stages, first, last, start, stop, scale)
-        else:
-            walsh_high(target, inner, 0, stages, first, last, start, stop)
+            first, last = _cut(target, start, inner), _cut(target, stop, inner)
+            start, stop = 0, source.size
+        if board[part + _KERNEL] == _HIGH:
+            source, scale = target, target.dtype.type(1)
+        walsh_runs(target, source, inner, stages, first, last, start, stop, scale)
+
+
+@jit(inline=True)
+def _cut(array, column, inner):
+    """Where tasks on columns are cut: at the end of a cache line, which no two threads then write to."""
+    return column if column == inner else max(0, column - past_line(array, column))
