@@ -93,28 +93,28 @@ def _scores(a, b, weighted, skip):
         raise ValueError("skip leaves out all modes; keep at least one")
     score = np.abs(be.to_numpy(_cosines(first, second, skip))).astype(np.float64)
     if weighted:
-        left, right = (be.to_numpy(pair[0]).astype(np.float64) for pair in (first, second))
-        left, right = left[:, None], right[None, :]
-        larger = np.maximum(left, right)
-        score = score * (1.0 - np.abs(left - right) / np.where(larger > 0, larger, 1.0))
+        score = score * _smaller_over_larger(first[0], second[0])
     return score, linear_sum_assignment(score, maximize=True)
 
 
+def _smaller_over_larger(left, right):
+    """Quotients of all numbers given by their logarithms, the smaller over the larger one; one for two zeros."""
+    left, right = left[:, None], right[None, :]
+    alike = left == right  # infinite logarithms of zeros too, whose difference is no number
+    return np.exp(-np.abs(np.subtract(left, right, out=np.zeros(alike.shape), where=~alike)))
+
+
 def _unit_columns(name, given):
-    """Moduli of the weights with the norms of the columns in them, and the unit columns."""
+    """Logarithms of the moduli of the terms, on the host, and the unit columns."""
     weights, factors = kruskal_pair(name, given)
-    xp, columns = be.namespace(*factors), []
-    size = xp.abs(weights)
-    for factor in factors:
-        be.require_finite(factor, f"a factor of {name}")
-        column, norm = normalised(factor)
-        columns.append(column)
-        size = size * norm
-    return size, columns
+    columns, sizes = zip(*map(normalised, factors), strict=True)
+    with np.errstate(divide="ignore"):
+        logarithms = [np.log(np.abs(be.to_numpy(size).astype(np.float64))) for size in (weights, *sizes)]
+    return sum(logarithms), list(columns)
 
 
 def _cosines(first, second, skip=()):
-    if be.namespace(first[0]) is not be.namespace(second[0]):
+    if be.namespace(*first[1]) is not be.namespace(*second[1]):
         raise TypeError("a and b must hold arrays of one library; convert one of them")
     shapes = [tuple(int(column.shape[0]) for column in pair[1]) for pair in (first, second)]
     kept = [tuple(n for k, n in enumerate(shape) if k not in skip) for shape in shapes]

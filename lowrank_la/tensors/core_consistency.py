@@ -38,7 +38,10 @@ def core_consistency(X, result, *, check_finite=True):
     Raises
     ------
     ValueError
-        If the factors are not those of a tensor of the shape of `X`.
+        If the factors are not those of a tensor of the shape of `X`, or numbers are not finite.
+    TypeError
+        If `X` is no tensor, or `result` holds arrays of another library, complex weights, or complex factors of a real
+        `X`.
 
     Notes
     -----
@@ -80,6 +83,8 @@ def consistency(X, result, *, check_finite=True):
     xp, rank = tensor.xp, factors[0].shape[1]
     if be.namespace(weights) is not xp:
         raise TypeError("result must hold arrays of the library of X; convert one of them")
+    if not be.is_complex(tensor.dtype) and any(be.is_complex(factor.dtype) for factor in factors):
+        raise TypeError("result holds complex factors of a real X: pass a complex X, or factors that are real")
     tensor, scale = safely_scaled(tensor)
     weights = weights / scale
     spread = xp.abs(weights) ** (1.0 / len(factors))

@@ -11,7 +11,7 @@ from .gp_modes import Posterior, Process
 _PRIOR_NOISE = 1e-3  # shape of the prior of the noise precision, and its rate relative to the mean square of the data
 _START_NOISE = 0.1  # variance of the noise in the first sweeps, relative to the data
 _START_SCALE = 0.1  # first length scale, relative to the range of the coordinates
-_WARM = 6  # sweeps with the noise of the start
+_WARM = 6  # sweeps with the noise of the start: with little noise random functions are fitted to the data as they are
 _TRIED = 10  # sweeps after which starts are compared
 _FEW = 24  # data up to which sweeps are so cheap that more starts are run on for longer before they are compared
 _MORE_STARTS, _TRIED_LONGER = 2, 40
@@ -84,7 +84,7 @@ def start(data, settings, key):
         draw = be.gaussian(key.child("core"), slice(0, rank), slice(0, 1), "float64")[:, 0]
         mean = be.from_numpy(draw * size / math.sqrt(rank), xp, place, data.y.dtype)
         core = FullCore(settings.ranks, mean, xp.zeros((rank, rank), dtype=mean.dtype, device=place), size**2)
-    precision = 1.0 / (settings.noise**2 if settings.noise else _START_NOISE * size**2)
+    precision = 1.0 / max(_START_NOISE * size**2, 0.0 if settings.noise is None else settings.noise**2)
     return State(processes, posteriors, core, precision)
 
 
@@ -145,7 +145,7 @@ def is_noise_alone(state, data, settings, tol):
 
 
 def sweep(state, data, settings, number):
-    """One pass over modes, core and noise, in place; the bound never falls once the noise is free."""
+    """One pass over modes, core and noise, in place; the bound never falls once the noise of the start is over."""
     last = len(data.nodes) - 1
     moments = [_gathered(p, i) for p, i in zip(state.posteriors, data.indices, strict=True)]
     for k in range(last + 1):
@@ -177,7 +177,8 @@ def _second(posterior):
 def _update_noise(state, data, settings, misfit, number):
     """Precision of the noise and the bound, from the expected sum of squared residuals."""
     divergence = state.core.divergence + sum(p.divergence for p in state.posteriors)
-    held = state.noise_precision if settings.noise is not None or number < _WARM else None
+    held = None if settings.noise is None else settings.noise**-2.0
+    held = state.noise_precision if number < _WARM else held
     fit, state.noise_precision = _noise_terms(data, held, misfit)
     state.bound = fit - divergence
 

@@ -5,14 +5,19 @@ import numpy as np
 from .. import _backend as be
 
 
-def numbers(x, name):
-    """`x` as an array of its library, nested lists as one of NumPy; TypeError by name if it holds no usable numbers."""
+def array_of(x, name):
+    """`x` as an array of its library, nested lists as one of NumPy; TypeError or ValueError by name if it is none."""
     if isinstance(x, list | tuple):
         try:
             x = np.asarray(x)
         except ValueError:
             raise ValueError(f"{name} must be an array or lists of equal lengths, got rows that differ") from None
-    x = be.dense_array(x, name)
+    return be.dense_array(x, name)
+
+
+def numbers(x, name):
+    """`array_of` with a TypeError by name if it holds no usable numbers."""
+    x = array_of(x, name)
     try:
         be.compute_dtype(be.namespace(x), x.dtype, be.device(x))
     except TypeError:

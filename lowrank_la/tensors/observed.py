@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _backend as be
-from .given_arrays import first_place
+from .given_arrays import array_of, first_place
 from .norms import require_norm
 from .sparse_tensor import SparseTensor, as_sparse_tensor
 
@@ -104,7 +104,7 @@ def _of_sparse(X, weights):
 
 
 def _of_dense(X, mask, weights):
-    X = be.dense_array(X, "X")
+    X = array_of(X, "X")
     be.require_untracked(X, "a decomposition of tensors")
     if X.ndim < 2 or 0 in X.shape:
         raise ValueError(f"X must have two or more modes, none of length zero; got shape {tuple(X.shape)}")

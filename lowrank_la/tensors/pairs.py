@@ -10,9 +10,9 @@ def kruskal_pair(name, given):
     Raises
     ------
     TypeError
-        If it is neither a `CPResult` nor a pair.
+        If it is neither a `CPResult` nor a pair, or the weights are complex.
     ValueError
-        If the factors don't have the same number of columns as there are weights.
+        If the factors don't have the same number of columns as there are weights, or numbers are not finite.
     """
     wanted = f"{name} must be a result of cp or a pair (weights, factors), got {type(given).__name__}"
     if not hasattr(given, "__iter__"):
@@ -29,8 +29,13 @@ def kruskal_pair(name, given):
         xp = be.namespace(factors[0])
         weights = xp.ones(rank.pop(), dtype=be.widest_real(xp, be.device(factors[0])), device=be.device(factors[0]))
     weights = be.dense_array(weights, f"weights of {name}")
+    if be.is_complex(weights.dtype):
+        raise TypeError(f"weights of {name} must be real, got {be.dtype_name(weights.dtype)}: put phases into a factor")
     if len({id(be.namespace(part)) for part in (weights, *factors)}) > 1:
         raise TypeError(f"the weights and factors of {name} must be arrays of one library; convert them")
     if tuple(weights.shape) != (factors[0].shape[1],):
         raise ValueError(f"{name} must have one weight a column, got {tuple(weights.shape)} and {factors[0].shape[1]}")
+    be.require_finite(weights, f"weights of {name}")
+    for factor in factors:
+        be.require_finite(factor, f"a factor of {name}")
     return in_compute_dtype(weights, factors)

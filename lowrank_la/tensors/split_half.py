@@ -10,6 +10,7 @@ from ..factor.iteration import settle
 from ..results import Info, Result
 from .congruence import factor_match_score
 from .cp import decomposed
+from .given_arrays import array_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,7 +102,7 @@ def dense_samples(caller, X, options):
         if given is not None and not isinstance(given, str):
             advice = "a name such as 'random'" if name == "init" else "mask='finite' and NaN where nothing is known"
             raise ValueError(f"{name} must fit the parts that {caller} takes of X: pass {advice}")
-    return be.dense_array(X, "X")
+    return array_of(X, "X")
 
 
 def _index(X, lines):

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _backend as be
 from .backwards import BackwardsTensor
 from .dimension_tree import SMALL, balanced_split, mttkrp, mttkrps
-from .given_arrays import first_place
+from .given_arrays import array_of, first_place
 from .kruskal import khatri_rao, real_inner
 from .norms import require_norm, safe_scale
 
@@ -158,7 +158,7 @@ def as_tensor(X, *, check_finite=True, name="X", backwards=False, measured=None)
         from .sparse_tensor import as_sparse_tensor
 
         return as_sparse_tensor(X, check_finite=check_finite, name=name)
-    X = be.dense_array(X, name)
+    X = array_of(X, name)
     be.require_untracked(X, "a decomposition of tensors")
     xp = be.namespace(X)
     if X.ndim < 2 or 0 in X.shape:

@@ -258,3 +258,44 @@ def test_arrays_of_two_libraries_and_nan_are_refused():
         lr.core_consistency(X, other)
     with pytest.raises(ValueError, match="a factor of b holds NaN"):
         lr.factor_match_score((weights, factors), (weights, [factor * np.nan for factor in factors]))
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-300])
+def test_the_score_does_not_depend_on_a_scale_whose_products_leave_the_range(scale):
+    _, (weights, factors) = exact()
+    order = [2, 0, 1]
+    here = weights, [factor * scale for factor in factors]
+    there = weights[order], [factor[:, order] * scale for factor in factors]
+    assert lr.factor_match_score(here, there) == pytest.approx(1.0, abs=1e-12)
+    half = weights / 2, here[1]
+    assert lr.factor_match_score(here, half) == pytest.approx(0.5, abs=1e-12)
+
+
+def test_terms_without_mass_match_each_other_and_no_others():
+    _, (weights, factors) = exact(2)
+    empty = np.zeros(2), factors
+    assert lr.factor_match_score(empty, empty) == pytest.approx(1.0, abs=1e-14)
+    assert lr.factor_match_score(empty, (weights, factors)) == 0.0
+
+
+def test_numbers_of_a_decomposition_that_mean_nothing_are_refused_by_name():
+    X, (weights, factors) = exact()
+    for call in (
+        lambda pair: lr.core_consistency(X, pair),
+        lr.congruence,
+        lambda pair: lr.factor_match_score(pair, pair),
+    ):
+        with pytest.raises(ValueError, match=r"weights of .* NaN"):
+            call((weights * np.nan, factors))
+        with pytest.raises(ValueError, match=r"a factor of .* NaN"):
+            call((weights, [factors[0] * np.inf, *factors[1:]]))
+        with pytest.raises(TypeError, match="must be real, got complex128"):
+            call((weights * 1j, factors))
+    with pytest.raises(TypeError, match="complex factors of a real X"):
+        lr.core_consistency(X, (weights, [factor * 1j for factor in factors]))
+
+
+def test_rows_of_unequal_lengths_are_refused_by_name():
+    for call in (lr.cp, lr.gcp, lr.tucker, lr.split_half, lambda X, rank: lr.cp(X, rank, mask="finite")):
+        with pytest.raises(ValueError, match="X must be an array or lists of equal lengths"):
+            call([[1.0, 2.0], [3.0]], 1)

@@ -271,3 +271,21 @@ def test_centred_values_are_those_about_their_mean(offset, tmp_path):
     np.testing.assert_allclose(result.predict(new)[1], about[1], rtol=1e-6)
     result.save(tmp_path / "r.npz")
     np.testing.assert_array_equal(lr.load(tmp_path / "r.npz").predict(new)[0], result.predict(new)[0])
+
+
+@pytest.mark.parametrize("core", ["full", "superdiagonal"])
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_that_is_told_serves_as_well_as_noise_that_is_inferred(core, seed):
+    generator = np.random.default_rng(seed)
+    x, new = generator.uniform(size=(200, 3)), generator.uniform(size=(300, 3))
+    y, truth = (np.sin(6 * part[:, 0]) * part[:, 1] + 0.5 * part[:, 2] for part in (x, new))
+    y = y + 0.05 * generator.standard_normal(200)
+    found = []
+    for noise in (None, 0.05):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", lr.ConvergenceWarning)
+            result = lr.FunctionalTucker(2, core=core, noise=noise).fit(x, y, maxiter=100, rng=0)
+        mean, std = result.predict(new)
+        found.append(np.sqrt(np.mean((mean - truth) ** 2)))
+        assert np.mean(np.abs(mean - truth) <= 1.96 * std) >= 0.92
+    assert found[1] <= 1.2 * found[0]
