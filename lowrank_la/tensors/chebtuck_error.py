@@ -10,7 +10,8 @@ from .multilinear import at_points
 
 COLUMNS = 1024
 """Terms of a sum that are formed at a time."""
-_EXACT = 1 << 29  # multiplications up to which the error of a sum of terms is computed without sampling
+EXACT = 1 << 29
+"""Multiplications up to which errors and norms of a sum of terms are computed by forming it in bases."""
 _SAMPLED = 4000
 _SLAB = 1 << 22
 
@@ -30,7 +31,7 @@ def error_of_terms(data, core, on_grid, key):
     widths = [min(c.shape[0], c.shape[1] + g.shape[1]) for c, g in zip(data.columns, on_grid, strict=True)]
     if data.norm == 0.0:
         return 0.0, "exact"
-    if data.core.shape[0] * math.prod(widths) > _EXACT:
+    if data.core.shape[0] * math.prod(widths) > EXACT:
         return _sampled_error(data, core, on_grid, key), "estimate"
     xp, sides, others = be.namespace(core), [], []
     for column, grid in zip(data.columns, on_grid, strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 from .. import _backend as be
 from ..results import Info
 from . import chebyshev
-from .chebtuck_error import COLUMNS, dense_error, error_of_terms, superposed
+from .chebtuck_error import COLUMNS, EXACT, dense_error, error_of_terms, superposed
 from .chebtuck_function import Fitted
 from .given_arrays import numbers
 from .modes import expand, gram
@@ -16,6 +16,7 @@ from .norms import safe_scale
 
 _FIRST = 17
 _PER_CELL = 4  # nodes at most for every cell: beyond that they show the spline, not the data
+_CANCELLED = 1e-8  # square over that of all terms at which rounding of Gram matrices begins to count
 _SHARES = (0.25, 0.05, 0.01)  # of the tolerance that truncation may take
 
 
@@ -245,7 +246,16 @@ def _nonzero(sizes):
 
 
 def _norm_of_terms(scale, columns):
-    """Frobenius norm of a sum of terms by the Gram matrices of its columns, a block of columns at a time."""
+    """Frobenius norm of a sum of terms of norm `scale`: by Gram matrices, of what cancels by triangular factors."""
+    square, mass = _square_of_terms(scale, columns), float(be.namespace(scale).sum(be.namespace(scale).abs(scale)))
+    widths = [min(column.shape) for column in columns]
+    if square > _CANCELLED * mass**2 or scale.shape[0] * math.prod(widths) > EXACT:
+        return math.sqrt(max(square, 0.0))
+    return be.fro_norm(superposed(scale, [be.householder_triangle(column) for column in columns]))
+
+
+def _square_of_terms(scale, columns):
+    """The squared norm of a sum of terms by the Gram matrices of its columns, a block of columns at a time."""
     xp, square = be.namespace(scale), 0.0
     for part in be.fixed_partition(scale.shape[0], COLUMNS):
         inner = None
@@ -255,4 +265,4 @@ def _norm_of_terms(scale, columns):
         left = xp.conj(scale[part]) if be.is_complex(scale.dtype) else scale[part]
         block = left[:, None] * inner * scale[None, :]
         square += float(xp.sum(xp.real(block) if be.is_complex(block.dtype) else block))
-    return math.sqrt(max(square, 0.0))
+    return square
