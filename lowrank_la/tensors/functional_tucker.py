@@ -18,6 +18,7 @@ _STARTS = 4
 _NOISE_ALONE = (
     "the evidence is no better than that of noise alone, which the zero function with a narrow std stands for"
 )
+_LARGEST_CORE = 1 << 13
 _MORE = (
     "give more data, or tell what is known of variance, length_scale and noise (core='superdiagonal' takes all three)"
 )
@@ -57,7 +58,7 @@ class FunctionalTucker:
     `y`: weak, yet it keeps the noise inferred from N data without any above about √(2e-3/N) of their root mean square.
 
     A sweep costs ``O(N (∏R_k / min R)² + Σ D_k s³ R_k³ + ∏R_k³)`` for N data, D_k distinct coordinates and s state
-    components; memory ``O(Σ D_k (s R_k)²)``. Independence between modes makes intervals narrower than those of
+    components; memory ``O(Σ D_k (s R_k)² + ∏R_k²)``. Independence between modes makes intervals narrower than those of
     the exact posterior, a prior rougher than the truth makes them wider: check coverage where it matters.
 
     References
@@ -183,6 +184,11 @@ class FunctionalTucker:
         if len(ranks) != order:
             raise ValueError(f"rank has {len(ranks)} entries, the coordinates have {order} columns")
         superdiagonal = self.core == "superdiagonal"
+        if not superdiagonal and math.prod(ranks) > _LARGEST_CORE:
+            raise ValueError(
+                f"rank={tuple(ranks)} makes a core of {math.prod(ranks)} numbers, and the covariance of a full core is "
+                f"kept for {_LARGEST_CORE} at most: give smaller ranks, or core='superdiagonal'"
+            )
         variances = _one_a_mode("variance", self.variance, order)
         if superdiagonal and variances[0] is not None:
             variances[0] = math.ldexp(variances[0], -2 * exponent)

@@ -24,6 +24,12 @@ def dense_process(x, y, new, smoothness):
     return cross @ np.linalg.solve(K, y), np.sqrt(variance), evidence
 
 
+def test_a_core_whose_covariance_fits_nowhere_is_refused():
+    coords = np.random.default_rng(0).uniform(size=(50, 3))
+    with pytest.raises(ValueError, match=r"rank=\(60, 60, 60\) makes a core of 216000 numbers.*core='superdiagonal'"):
+        lr.FunctionalTucker(60).fit(coords, coords[:, 0])
+
+
 @pytest.mark.parametrize("smoothness", matern.SMOOTHNESS)
 def test_one_mode_is_the_dense_gaussian_process(smoothness):
     generator = np.random.default_rng(0)
