@@ -41,7 +41,7 @@ class Separable:
 
 def fit_grid(X, tol, degrees, check_finite):
     """`Fitted` for a dense tensor of values."""
-    be.require_untracked(X, "ChebTuck.fit")
+    be.require_untracked(X, "ChebTuck.fit", "f")
     xp, place = be.namespace(X), be.device(X)
     if X.ndim < 1 or 0 in X.shape:
         raise ValueError(f"f must have one or more modes, none of length zero; got shape {tuple(X.shape)}")
@@ -96,7 +96,7 @@ def _checked_terms(weights, factors, check_finite):
     xp, place = be.namespace(weights, *factors), be.device(weights)
     dtype = be.compute_dtype(xp, xp.result_type(*(x.dtype for x in (weights, *factors))), place)
     for name, part in (("weights", weights), *(("factors", factor) for factor in factors)):
-        be.require_untracked(part, "ChebTuck.fit")
+        be.require_untracked(part, "ChebTuck.fit", "f")
         if check_finite:
             be.require_finite(part, f"{name} of f")
     parts, scale = [xp.astype(part, dtype, copy=False) for part in (weights, *factors)], 1.0

@@ -108,7 +108,7 @@ def decompose_conv(
 
 def _checked_weights(W, groups, check_finite):
     """`W` in the dtype that is computed in, its groups, and the dtype of the kernels."""
-    be.require_untracked(W, "decompose_conv")
+    be.require_untracked(W, "decompose_conv", "W")
     W = numbers(np.asarray(W) if isinstance(W, np.ndarray) else W, "W")
     if W.ndim != 4 or 0 in W.shape:
         raise ValueError(f"W must have shape (out, in/groups, kh, kw), none of it zero; got {tuple(W.shape)}")

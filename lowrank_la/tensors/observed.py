@@ -105,7 +105,7 @@ def _of_sparse(X, weights):
 
 def _of_dense(X, mask, weights):
     X = array_of(X, "X")
-    be.require_untracked(X, "a decomposition of tensors")
+    be.require_untracked(X, "a decomposition of tensors", "X")
     if X.ndim < 2 or 0 in X.shape:
         raise ValueError(f"X must have two or more modes, none of length zero; got shape {tuple(X.shape)}")
     xp, shape = be.namespace(X), tuple(map(int, X.shape))

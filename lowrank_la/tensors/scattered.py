@@ -13,7 +13,7 @@ _LARGEST_POWER = 500  # of two, in the size of values whose variance is still in
 def read_values(y, check_finite):
     """``values, name, exponent``: `y` is ``values · 2^exponent``, in the widest precision and near one."""
     y = numbers(y, "y")
-    be.require_untracked(y, "FunctionalTucker.fit")
+    be.require_untracked(y, "FunctionalTucker.fit", "y")
     xp, place = be.namespace(y), be.device(y)
     if y.ndim != 1 or y.shape[0] == 0:
         raise ValueError(f"y must have shape (N,) with N at least one, got {tuple(y.shape)}")
@@ -36,7 +36,7 @@ def read_values(y, check_finite):
 def read_coordinates(coords, order, like):
     """`coords` as an array (p, order) in the library, device and dtype of `like`; None takes any order."""
     coords = real_like(coords, "coords", like)
-    be.require_untracked(coords, "FunctionalTucker")
+    be.require_untracked(coords, "FunctionalTucker", "coords")
     coords = coords[:, None] if coords.ndim == 1 and order in (None, 1) else coords
     if coords.ndim != 2 or coords.shape[1] != (order or coords.shape[1]) or coords.shape[1] == 0:
         raise ValueError(f"coords must have shape (p, {order or 'K'}), got {tuple(coords.shape)}")

@@ -263,7 +263,7 @@ def as_sparse_tensor(X, *, check_finite=True, name="X"):
     if len(shape) < 2 or 0 in shape:
         raise ValueError(f"{name} must have two or more modes, none of length zero; got shape {shape}")
     coords, values = _entries_of(X)
-    be.require_untracked(values, "a decomposition of tensors")
+    be.require_untracked(values, "a decomposition of tensors", "X")
     tensor = SparseTensor(coords, values, shape)
     if be.check_flag("check_finite", check_finite) and not math.isfinite(tensor.norm):
         require_norm(tensor.values, name)

@@ -159,7 +159,7 @@ def as_tensor(X, *, check_finite=True, name="X", backwards=False, measured=None)
 
         return as_sparse_tensor(X, check_finite=check_finite, name=name)
     X = array_of(X, name)
-    be.require_untracked(X, "a decomposition of tensors")
+    be.require_untracked(X, "a decomposition of tensors", "X")
     xp = be.namespace(X)
     if X.ndim < 2 or 0 in X.shape:
         raise ValueError(f"{name} must have two or more modes, none of length zero; got shape {tuple(X.shape)}")
