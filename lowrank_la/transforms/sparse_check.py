@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _kernels
 from .sparse_decoder import relative_error
-from .sparse_groups import WORD
+from .sparse_groups import SPARE, WORD
 from .sparse_noise import QUANTILE, exceeds, mean_square
 
 CHECKS = 2144
@@ -50,30 +50,29 @@ class RandomSubspaces:
         drawn = sampler.points(subspaces * (1 + self.dimension))
         points = np.empty((subspaces << self.dimension, drawn.shape[1]), np.uint64)
         side = WORD // (1 + self.dimension)
-        self.tables = np.empty((-(-sampler.code.n // 4), 16, -(-subspaces // side)), np.uint64)
+        self.tables = np.empty((-(-sampler.code.n // 4), 16, -(-subspaces // (8 * side)) * 8), np.uint64)
         _kernels.lookup("lay_out_subspaces", "numpy")(drawn, self.dimension, points, self.tables)
-        self.room = points.shape[0]
-        self.values = sampler.oracle.values(points[:count]) if count else np.zeros(0)
+        self.values = sampler.oracle.values(points[:count])[:-SPARE] if count else np.zeros(0)
 
     def doubt(self, found, groups, noise):
         """``text, share``: how the points contradict a decoding and at which share of them; None where they don't."""
         if not self.values.size:
             return None
-        left = self.values.astype(np.result_type(self.values.dtype, found.values.dtype))
-        cubes = np.zeros(self.room, found.values.dtype)
-        _kernels.lookup("take_from_subspaces", "numpy")(
-            found.keys, found.values, self.tables, self.dimension, cubes, left
+        size, turned = self.values.size, self.values.dtype.kind == "c"
+        above, total = _kernels.lookup("leave_on_subspaces", "numpy")(
+            found.keys,
+            found.values,
+            self.tables,
+            self.dimension,
+            self.values,
+            PEAK**2 * noise.floor * max(groups.sizes),
         )
-        turned = left.dtype.kind == "c"
-        squares = left.real**2 + left.imag**2 if turned else left * left
         if noise.variance == 0.0:
-            bad = np.count_nonzero(squares > PEAK**2 * noise.floor * max(group.size for group in groups))
-            text = f"{bad} of {squares.size} random points contradict the answer"
-            return (text, bad / squares.size) if bad else None
-        samples = sum(group.bins.size for group in groups)
-        expected = squares.size * noise.variance * (1.0 + found.keys.shape[0] / samples)
-        if exceeds(float(np.sum(squares)), expected, (1 + turned) * squares.size, noise.slack):
-            return f"{squares.size} random points hold more than noise beside the answer", 1.0
+            text = f"{above} of {size} random points contradict the answer"
+            return (text, above / size) if above else None
+        expected = size * noise.variance * (1.0 + found.keys.shape[0] / groups.samples)
+        if exceeds(total, expected, (1 + turned) * size, noise.slack):
+            return f"{size} random points hold more than noise beside the answer", 1.0
         return None
 
 
@@ -85,8 +84,8 @@ def noise_doubt(found, groups, plan, n):
         return "nothing stands out of the noise, which can't be told from many coefficients"
     if found.empty <= 2.0 * QUANTILE:
         return "no bins are left empty that show the noise"
-    sizes = [group.size for group in groups]
-    if relative_error(found, groups) > _LOUD and max(sizes) < min(4 * min(sizes), 1 << n):
+    few, many = min(groups.sizes), max(groups.sizes)
+    if relative_error(found, groups) > _LOUD and many < min(4 * few, 1 << n):
         return "most of what is seen counts as noise, in bins of one size alone"
     return None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _kernels
+from .sparse_groups import energies_of
 from .sparse_noise import exceeds, thresholds
 
 RISK = 0.01  # that noise alone passes a threshold in any bin
@@ -22,9 +23,12 @@ class Decoding:
     ----------
     keys : uint64 array (k, words)
     values : array (k,)
-    energies, limits : arrays (bins,)
-        Energy left in every bin, and what it may be.
-    group_of : int array (bins,)
+    energies : array (bins,)
+        Energy left in every bin.
+    limits : array (groups,)
+        What it may be.
+    weighted : float
+        Sum of the energies, times the bins of their group.
     complete : bool
         Peeling ended by itself, and what is left has the size of the noise in every bin and on the whole.
     looks : int
@@ -37,41 +41,14 @@ class Decoding:
     values: np.ndarray
     energies: np.ndarray
     limits: np.ndarray
-    group_of: np.ndarray
+    weighted: float
     complete: bool
     looks: int
     empty: float
 
-    @property
-    def unresolved(self):
+    def unresolved(self, groups):
         """Whether each bin holds more than noise."""
-        return self.energies > self.limits
-
-
-@dataclass(frozen=True, eq=False)
-class Bins:
-    """Groups as the kernels take them."""
-
-    U: np.ndarray
-    layout: np.ndarray
-    group_of: np.ndarray
-    hashes: np.ndarray
-    shifts: np.ndarray
-
-
-def bins_of(groups):
-    """All groups in one flat array, a copy."""
-    layout, start, first, row = [], 0, 0, 0
-    for group in groups:
-        layout.append((start, first, group.columns.shape[0], group.verify, group.repeats, row))
-        start, first, row = start + group.bins.size, first + group.size, row + group.shifts.shape[0]
-    return Bins(
-        np.concatenate([group.bins.reshape(-1) for group in groups]),
-        np.array(layout, np.int64),
-        np.repeat(np.arange(len(groups), dtype=np.int32), [group.size for group in groups]),
-        np.array([group.hashes for group in groups]),
-        np.concatenate([group.shifts for group in groups]),
-    )
+        return self.energies > self.limits[groups.group_of]
 
 
 def decode(groups, code, noise, soft):
@@ -79,65 +56,58 @@ def decode(groups, code, noise, soft):
 
     Parameters
     ----------
-    groups : list of Group
+    groups : Groups
     code : Code
     noise : Noise
     soft : bool
         Votes on a bit weighted by the values.
     """
-    bins = bins_of(groups)
-    zero, single, growth = thresholds(groups, noise, RISK, 2 if bins.U.dtype.kind == "c" else 1)
-    keys, values, looks, empty = _peeled(bins, code, zero, single, growth, soft)
-    keys, values, energies = _fitted(bins, groups, code, noise, keys, values)
-    limits = zero[bins.group_of]
-    complete = looks <= PATIENCE * energies.size and bool((energies <= limits).all())
-    complete = complete and _as_noise(energies, groups, bins, noise, code.n)
+    U = groups.values.copy()
+    limits = zero, _, _ = thresholds(groups, noise, RISK, groups.parts)
+    keys, values, looks, untouched, smallest = _peeled(U, groups, code, limits, soft)
+    keys, values, left = _fitted(U, groups, code, noise, keys, values, smallest, zero)
+    energies, _, weighted, above = left
+    complete = looks <= PATIENCE * groups.bins and above == 0 and _as_noise(energies, groups, noise, code.n)
     complete = complete and _bits_are_sure(values, groups, noise, code.n)
-    return Decoding(keys, values, energies, limits, bins.group_of, complete, looks, empty)
+    values = values[:, 0] if groups.parts == 1 else values.view(np.complex128)[:, 0]
+    return Decoding(keys, values, energies, zero, weighted, complete, looks, untouched / groups.bins)
 
 
-def _energies_left(bins, code):
-    energies = np.empty(bins.group_of.size)
-    _kernels.lookup("bin_energies", "numpy")(bins.U, bins.layout, bins.group_of, code.length - 1, energies)
-    return energies
+def _energies_left(U, groups, zero):
+    """``energies, largest, weighted, above``, see the kernel `bin_energies`."""
+    return energies_of(U, groups, zero)
 
 
-def _peeled(bins, code, zero, single, growth, soft):
-    """``keys, values, looks, empty`` of the peeling; looks pass its patience where that, or room, ran out."""
-    total = bins.group_of.size
-    room = 2 * total + 16
-    keys, values = np.empty((room, bins.shifts.shape[1]), np.uint64), np.empty(room, bins.U.dtype)
-    table = np.full(1 << (2 * room).bit_length(), -1, np.int32)
-    work = np.empty(total, np.int32), np.empty(total, np.int32), np.empty(total, np.uint8)
-    budget = PATIENCE * total
-    found, looks = _kernels.lookup("peel", "numpy")(
-        bins.U, bins.layout, bins.group_of, bins.hashes, bins.shifts, code.stencil, code.degree, code.exps, code.logs,
-        soft, CHECK_HASH, zero, single, growth, budget, keys, values, table, *work,
+def _peeled(U, groups, code, limits, soft):
+    """What the kernel `peel` gives; looks pass the patience of the peeling where that, or room, ran out."""
+    return _kernels.lookup("peel", "numpy")(
+        U, groups.layout, groups.hashes, groups.shifts, code.stencil, groups.parts, code.degree, code.exps, code.logs,
+        soft, CHECK_HASH, *limits, PATIENCE * groups.bins, 2 * groups.bins + 16,
     )  # fmt: skip
-    return keys[:found], values[:found], looks, 1.0 - np.count_nonzero(work[0]) / total
 
 
-def _fitted(bins, groups, code, noise, keys, values):
+def _fitted(U, groups, code, noise, keys, values, smallest, zero):
     """Frequencies whose coefficients did not cancel, their least squares coefficients, and the energies left."""
-    parts = bins.U, bins.layout, bins.hashes, bins.shifts, code.stencil
-    samples = min(bins.U.size, 1 << code.n)
+    parts = U, groups.layout, groups.hashes, groups.shifts, code.stencil
+    samples = min(groups.samples, 1 << code.n)
     error = (noise.variance / samples) ** 0.5
     least = max(_SIGNIFICANT * error, 0.5 * noise.floor**0.5)
-    keys, values = _pruned(parts, keys, values, least)
-    energies = _energies_left(bins, code)
-    if keys.shape[0] == 0 or (noise.variance == 0.0 and not _fit_helps(energies, noise, code.length)):
-        return keys, values, energies
-    weights = np.asarray([float(group.size) for group in groups])
-    quiet = np.full(len(groups), -1.0 if noise.variance else noise.digits * code.length)
+    if smallest <= least:
+        keys, values = _pruned(parts, keys, values, least)
+    left = _energies_left(U, groups, zero)
+    if keys.shape[0] == 0 or (noise.variance == 0.0 and not noise.digits < left[1] <= noise.floor):
+        return keys, values, left
+    quiet = np.full(len(groups), -1.0) if noise.variance else noise.digits * np.array(groups.widths)
     sweeps, tol = (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 0.25 * noise.digits**0.5)
+    weights = np.array(groups.sizes, np.float64)
     _kernels.lookup("refit", "numpy")(*parts, weights, quiet, keys, values, sweeps, tol)
     keys, values = _pruned(parts, keys, values, least)
-    return keys, values, _energies_left(bins, code)
+    return keys, values, _energies_left(U, groups, zero)
 
 
 def _pruned(parts, keys, values, least):
     """Frequencies whose coefficients are larger than `least`; what the others explained goes back into the bins."""
-    kept = abs(values) > least
+    kept = np.einsum("ij,ij->i", values, values) > least * least
     if kept.all():
         return keys, values
     _kernels.lookup("put_back", "numpy")(*parts, keys[~kept], values[~kept])
@@ -151,33 +121,23 @@ def _bits_are_sure(values, groups, noise, n):
     """
     if noise.variance == 0.0 or values.size == 0:
         return True
-    telling = min(sum(group.size * group.repeats for group in groups), 1 << n)
-    return float(np.min(abs(values))) >= _SURE * (noise.variance / telling) ** 0.5
+    telling = min(sum(size * repeats for size, repeats in zip(groups.sizes, groups.repeats, strict=True)), 1 << n)
+    smallest = float(np.min(np.sum(values * values, axis=1))) ** 0.5
+    return smallest >= _SURE * (noise.variance / telling) ** 0.5
 
 
-def _fit_helps(energies, noise, width):
-    """Whether what is left of exact values is neither far below what counts as rounding, nor signal.
-
-    The first would change no digit, the second spread what is in a few bins over all.
-    """
-    return noise.digits * width < float(energies.max()) <= noise.floor * width
-
-
-def _as_noise(energies, groups, bins, noise, n):
+def _as_noise(energies, groups, noise, n):
     """Whether all that is left has the energy of the noise, to four standard deviations.
 
     Points that were drawn twice from a function without fresh noise repeat theirs, which widens the deviation.
     """
     if noise.variance == 0.0:
         return True
-    units = np.asarray([noise.of_bin(group.size) for group in groups])
-    samples = sum(group.size * group.bins.shape[1] for group in groups)
-    count = bins.U.size * (2 if bins.U.dtype.kind == "c" else 1) / (1.0 + samples * 2.0 ** -min(n, 1000))
-    return not exceeds(float(np.sum(energies / units[bins.group_of])), bins.U.size, count, noise.slack)
+    units = np.array([noise.of_bin(size) for size in groups.sizes])
+    count = groups.samples * groups.parts / (1.0 + groups.samples * 2.0 ** -min(n, 1000))
+    return not exceeds(float(np.sum(energies / units[groups.group_of])), groups.samples, count, noise.slack)
 
 
 def relative_error(found, groups):
     """‖f - Σ‖ / ‖f‖ over the values in the bins."""
-    whole = sum(group.size * group.energy for group in groups)
-    sizes = np.array([float(group.size) for group in groups])
-    return (float(np.dot(found.energies, sizes[found.group_of])) / whole) ** 0.5 if whole > 0.0 else 0.0
+    return (found.weighted / groups.squares) ** 0.5 if groups.squares > 0.0 else 0.0

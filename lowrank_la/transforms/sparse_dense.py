@@ -8,7 +8,7 @@ from scipy.special import betaincinv, chdtri
 from .. import _backend as be
 from .sparse_check import PEAK
 from .sparse_decoder import RISK
-from .sparse_groups import WORD, unpacked
+from .sparse_groups import SPARE, unpacked
 from .sparse_noise import Noise, exceeds
 
 _MEDIAN = {1: 0.45493642311957283, 2: 0.6931471805599453}  # of a chi-square variable over its degrees of freedom
@@ -52,8 +52,7 @@ def whole_cube(oracle, noise, degree):
     n = oracle.n
     words = np.zeros((1 << n, 1), np.uint64)
     words[:, 0] = np.arange(1 << n, dtype=np.uint64)
-    words <<= np.uint64(WORD - n) if n else np.uint64(0)
-    values = np.concatenate([oracle.values(part) for part in np.array_split(words, max(1, (n << n) >> 26))])
+    values = oracle.values(words)[:-SPARE]
     X = be.walsh(values.reshape(1, -1, 1), 1.0 / values.size)[0, :, 0]
     squares = X.real**2 + X.imag**2
     total = float(np.sum(squares))

@@ -1,8 +1,7 @@
 """Groups of bins: random subspaces of GF(2)^n, their offsets, and the values of a function on them."""
 
 import itertools
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -12,22 +11,25 @@ from .. import _kernels
 from .sparse_codes import LARGEST_LENGTH, checks, field
 
 WORD = 64
-_SPARE = 16  # candidates drawn beyond the columns that are wanted
+SPARE = 8  # numbers behind the values of all bins, where kernels that take eight at a time may read
 _LANE = 1 << 20  # stream numbers between one group and the next
 _POINTS = 1 << 40  # number of the stream of single points
 
 
 def packed(bits):
-    """Words of rows of bits, the first bit at the most significant place."""
+    """Rows of bits as integers in words, the least significant word first; the last bit is the lowest."""
     rows, n = bits.shape
     whole = np.zeros((rows, -(-max(n, 1) // WORD) * WORD), np.uint8)
-    whole[:, :n] = bits
-    return np.packbits(whole, axis=1).view(">u8").astype(np.uint64)
+    whole[:, whole.shape[1] - n :] = bits
+    return np.ascontiguousarray(np.packbits(whole, axis=1).view(">u8")[:, ::-1]).astype(np.uint64)
 
 
 def unpacked(words, n):
     """Bits (rows, n) of words."""
-    return np.unpackbits(words.astype(">u8").view(np.uint8), axis=1, count=n)
+    if words.shape[1] == 1:
+        return np.unpackbits((words << np.uint64(WORD - max(n, 1))).astype(">u8").view(np.uint8), axis=1, count=n)
+    whole = np.ascontiguousarray(words[:, ::-1]).astype(">u8").view(np.uint8)
+    return np.ascontiguousarray(np.unpackbits(whole, axis=1)[:, whole.shape[1] * 8 - n :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,10 @@ class Code:
     ----------
     n : int
     stencil : uint64 array (m, words)
-        Offsets beside the unshifted one, no rows for the n unit vectors.
-    reach : uint64 array (1 + m, words)
-        Zero and the stencil.
-    mask : uint64 array (words,)
-        All n bits.
+        Offsets beside the unshifted one, no rows for unit vectors.
+    whole : bool
+        Whether there are unit vectors for all bits, so that the bin is a check, or only for those that the bin leaves
+        open.
     degree : int
         Largest weight of a frequency, -1 for any.
     exps, logs : int64 arrays
@@ -50,72 +51,122 @@ class Code:
 
     n: int
     stencil: np.ndarray
-    reach: np.ndarray
-    mask: np.ndarray
+    whole: bool
     degree: int
     exps: np.ndarray
     logs: np.ndarray
 
-    @property
-    def length(self):
-        """Values of one repeat."""
-        return self.reach.shape[0]
+    def length(self, bits):
+        """Vectors of the stencil of a group with ``2**bits`` bins."""
+        return self.stencil.shape[0] or (self.n if self.whole else self.n - bits)
 
 
 @lru_cache(maxsize=64)
-def code_of(n, degree):
-    """The shorter one of unit vectors and parity checks, which there are for moderate `n`; `degree` None for any."""
-    none, units = np.zeros(1, np.int64), packed(np.eye(n, dtype=np.uint8))
-    limit = -1 if degree is None else degree
-    if n <= LARGEST_LENGTH and 0 < limit * n.bit_length() < n:
-        stencil = packed(checks(n, limit))
-        return _code(n, stencil, stencil, limit, *field(n.bit_length()))
-    return _code(n, units[:0], units, limit, none, none)
+def code_of(n, degree, told):
+    """The shorter one of unit vectors and parity checks, which there are for moderate `n`.
+
+    Parameters
+    ----------
+    n : int
+    degree : int or None
+        None for any.
+    told : int or None
+        Bits of a frequency that a bin tells, as far as that is known; None where it is to be a check instead.
+    """
+    none, limit = np.zeros(1, np.int64), -1 if degree is None else degree
+    if n <= LARGEST_LENGTH and 0 < limit * n.bit_length() < n - (told or 0):
+        return Code(n, packed(checks(n, limit)), True, limit, *field(n.bit_length()))
+    return Code(n, np.empty((0, -(-max(n, 1) // WORD)), np.uint64), told is None, limit, none, none)
 
 
-def _code(n, stencil, rows, limit, exps, logs):
-    reach = np.concatenate([np.zeros((1, rows.shape[1]), np.uint64), rows])
-    return Code(n, stencil, reach, packed(np.ones((1, n), np.uint8))[0], limit, exps, logs)
+class Groups:
+    """Hashes of the frequencies to powers of two of bins, and the values of those.
 
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """One hash of the frequencies to ``2**bits`` bins, and the values of its bins.
+    Parameters
+    ----------
+    numbers : list of int
+        The random numbers of a group are those of this stream.
+    shapes : list of tuple
+        Logarithm of the bins, verification offsets, repeats and vectors of the stencil of each group.
+    columns : uint64 array (sum of the bits, words)
+        Bases of the subspaces on which the function is seen.
+    hashes : uint64 array (groups, n)
+        Bit i of entry q is the q-th last bit of column i.
+    shifts : uint64 array (rows, words)
+        Of each group the offsets that verify, then those of the repeats.
+    values : float64 array
+        Of all bins, side by side, and `SPARE` zeros.
+    parts : int
+        Two for complex values: real parts of a bin, then the imaginary ones.
+    squares : float
+        Sum of the squares of the values of the function.
 
     Attributes
     ----------
-    number : int
-        Its random numbers are those of this stream.
-    columns : uint64 array (bits, words)
-        Basis of the subspace on which the function is seen.
-    hashes : uint64 array (n,)
-        Bit i of entry q is bit q of column i.
-    shifts : uint64 array (verify + repeats, words)
-        Offsets that verify, then those of the repeats.
-    verify : int
-    bins : array (2**bits, offsets)
-        Values of each bin, one an offset.
-    energy : float
-        Sum of the squares of all values.
+    layout : int64 array (groups, 8)
+        As the kernels describe it.
+    starts : list of int
+        Where the values of each group start.
+    sizes, widths : lists of int
+        Bins of each group, and values of one.
+    bins, samples : int
+        Number of all bins and of all values.
     """
 
-    number: int
-    columns: np.ndarray
-    hashes: np.ndarray
-    shifts: np.ndarray
-    verify: int
-    bins: object = None
-    energy: float = 0.0
+    def __init__(self, numbers, shapes, columns, hashes, shifts, values=None, parts=1, squares=0.0):
+        self.numbers, self.shapes, self.columns, self.hashes, self.shifts = numbers, shapes, columns, hashes, shifts
+        self.values, self.parts, self.squares = values, parts, squares
+        self.starts, self.sizes, self.widths, rows = [], [], [], []
+        self.bins = self.samples = shift = 0
+        for bits, verify, repeats, length in shapes:
+            size, width = 1 << bits, verify + repeats * (1 + length)
+            rows.append((parts * self.samples, self.bins, bits, verify, repeats, shift, length, width))
+            self.starts.append(parts * self.samples)
+            self.sizes.append(size)
+            self.widths.append(width)
+            self.bins, self.samples, shift = self.bins + size, self.samples + size * width, shift + verify + repeats
+        self.layout = np.array(rows)
 
-    @property
-    def size(self):
-        """Number of bins."""
-        return 1 << self.columns.shape[0]
+    def __len__(self):
+        return len(self.numbers)
 
     @property
     def repeats(self):
-        """Offsets with the stencil."""
-        return self.shifts.shape[0] - self.verify
+        """Offsets with the stencil, of each group."""
+        return [repeats for _, _, repeats, _ in self.shapes]
+
+    @property
+    def group_of(self):
+        """Group of every bin."""
+        return np.repeat(np.arange(len(self)), self.sizes)
+
+    def energies(self, limits=None):
+        """``energies, largest, weighted, above`` of the bins as they were read, see the kernel `bin_energies`."""
+        return energies_of(self.values, self, np.zeros(len(self)) if limits is None else limits)
+
+    def joined(self, other):
+        """These groups, then the `other` ones."""
+        return Groups(
+            self.numbers + other.numbers,
+            self.shapes + other.shapes,
+            np.concatenate([self.columns, other.columns]),
+            np.concatenate([self.hashes, other.hashes]),
+            np.concatenate([self.shifts, other.shifts]),
+            np.concatenate([self.values[:-SPARE], other.values]),
+            self.parts,
+            self.squares + other.squares,
+        )
+
+    def bins_of(self, c):
+        """Values of group `c`, shape (bins, parts, width)."""
+        shape = self.sizes[c], self.parts, self.widths[c]
+        return self.values[self.starts[c] :][: shape[0] * shape[1] * shape[2]].reshape(shape)
+
+
+def energies_of(U, groups, limits):
+    """Energy of every bin of `U`, which is laid out as `groups`, and what the kernel `bin_energies` gives."""
+    energies = np.empty(groups.bins)
+    return energies, *_kernels.lookup("bin_energies", "numpy")(U, groups.layout, groups.parts, limits, energies)
 
 
 class Sampler:
@@ -132,85 +183,73 @@ class Sampler:
 
     def __init__(self, oracle, code, key, verify):
         self.oracle, self.code, self.verify = oracle, code, verify
-        self.words = be.kernel_words(key, "sparse_wht")
-        self.mask = code.mask
+        self.key = be.kernel_words(key, "sparse_wht")
+        self.words = code.stencil.shape[1]
         self.count = 0
 
     def cost(self, bits, repeats):
         """Values that a group takes."""
-        return (self.verify + repeats * self.code.length) << bits
+        return (self.verify + repeats * (1 + self.code.length(bits))) << bits
 
     def points(self, count):
         """Words of independent uniform points, of a stream that no group draws from."""
-        return self._draw([_POINTS], 0, count)[0]
+        return self._random(_POINTS, 0, count)
 
     def groups(self, sizes, repeats, verify=None):
         """New groups with values; `sizes` holds the logarithms of their numbers of bins."""
-        verify = self.verify if verify is None else verify
-        columns, hashes, shifts = self._drawn(sizes, verify + repeats)
-        bins = self._bins(columns, self._offsets(shifts, verify))
-        first = self.count
+        verify, n = self.verify if verify is None else verify, self.code.n
+        columns, hashes = np.empty((sum(sizes), self.words), np.uint64), np.empty((len(sizes), n), np.uint64)
+        shifts = np.empty((len(sizes) * (verify + repeats), self.words), np.uint64)
+        _kernels.lookup("draw_groups", "numpy")(
+            self.key, self.count, np.array(sizes), verify + repeats, n, columns, hashes, shifts
+        )
+        numbers = list(range(self.count, self.count + len(sizes)))
         self.count += len(sizes)
-        return [
-            Group(first + c, columns[c], hashes[c], shifts[c], verify, part, _energy(part))
-            for c, part in enumerate(bins)
-        ]
+        shapes = [(bits, verify, repeats, self.code.length(bits)) for bits in sizes]
+        return self.seen(Groups(numbers, shapes, columns, hashes, shifts))
 
     def repeated(self, groups, repeats):
         """The same groups with more repeats."""
-        more = [self._draw([group.number], _LANE + group.shifts.shape[0], repeats)[0] for group in groups]
-        bins = self._bins([group.columns for group in groups], self._offsets(np.stack(more), 0))
-        grown = []
-        for group, shifts, part in zip(groups, more, bins, strict=True):
-            whole = np.concatenate([group.bins, part], axis=1)
-            shifts = np.concatenate([group.shifts, shifts])
-            grown.append(replace(group, shifts=shifts, bins=whole, energy=_energy(whole)))
-        return grown
+        used = [verify + own for _, verify, own, _ in groups.shapes]
+        drawn = [self._random(number, _LANE + own, repeats) for number, own in zip(groups.numbers, used, strict=True)]
+        shapes = [(bits, 0, repeats, length) for bits, _, _, length in groups.shapes]
+        more = self.seen(Groups(groups.numbers, shapes, groups.columns, groups.hashes, np.concatenate(drawn)))
+        old = np.split(groups.shifts, np.cumsum(used)[:-1])
+        shifts = np.concatenate([part for pair in zip(old, drawn, strict=True) for part in pair])
+        both = [np.concatenate([groups.bins_of(c), more.bins_of(c)], axis=2).reshape(-1) for c in range(len(groups))]
+        values, squares = np.concatenate([*both, np.zeros(SPARE)]), groups.squares + more.squares
+        shapes = [(bits, verify, own + repeats, length) for bits, verify, own, length in groups.shapes]
+        return Groups(groups.numbers, shapes, groups.columns, groups.hashes, shifts, values, groups.parts, squares)
 
-    def _bins(self, columns, offsets):
-        """Bins (size, offsets) of each subspace, after one transform for all that follow each other and are equal."""
-        values = self.oracle.ask(list(zip(columns, offsets, strict=True)))
-        width, start, bins = offsets.shape[1], 0, []
-        for bits, equal in itertools.groupby(len(part) for part in columns):
-            shape = len(list(equal)), 1 << bits, width
-            stop = start + math.prod(shape)
-            bins.extend(be.walsh(values[start:stop].reshape(shape), 2.0**-bits, overwrite=True))
+    def seen(self, drawn):
+        """The groups that were drawn, with the values of their bins."""
+        values, squares = self.oracle.ask(drawn, self.code.stencil)
+        start, groups = 0, drawn
+        if values.dtype.kind == "c":
+            values = _real_first(values, drawn)
+            groups = Groups(drawn.numbers, drawn.shapes, drawn.columns, drawn.hashes, drawn.shifts, parts=2)
+        groups.values, groups.squares = values, squares
+        for (size, width), equal in itertools.groupby(zip(drawn.sizes, drawn.widths, strict=True)):
+            shape = len(list(equal)), size, groups.parts * width
+            stop = start + shape[0] * shape[1] * shape[2]
+            if size > 1 and stop > start:
+                be.walsh_plain(values[start:stop], shape, 1.0 / size, overwrite=True)
             start = stop
-        return bins
+        return groups
 
-    def _drawn(self, sizes, shifts):
-        """Columns, hashes, and rows that are left for shifts, of new groups."""
-        rows, lasts = max(sizes) + _SPARE, list(itertools.accumulate(sizes))
-        columns = np.empty((lasts[-1], self.mask.size), np.uint64)
-        hashes = np.empty((len(sizes), self.code.n), np.uint64)
-        numbers, choose = range(self.count, self.count + len(sizes)), _kernels.lookup("choose_groups", "numpy")
-        while True:
-            drawn = self._draw(numbers, 0, rows + shifts)
-            if choose(drawn[:, :rows], np.asarray(sizes), self.code.n, columns, hashes):
-                parts = [columns[last - bits : last] for bits, last in zip(sizes, lasts, strict=True)]
-                return parts, hashes, drawn[:, rows:]
-            rows += _SPARE
-
-    def _draw(self, numbers, first, rows):
-        """Random rows of words from place `first` on, of every stream in `numbers`."""
-        width, streams = self.mask.size, len(numbers)
-        blocks = -(-rows * width // 2)
-        counters = np.empty((4, streams, blocks), np.uint64)
-        counters[0] = np.arange(blocks)
-        counters[1] = np.asarray(numbers, np.uint64)[:, None]
-        counters[2], counters[3] = self.words[2] ^ np.uint64(first), self.words[3]
-        flat = counters.reshape(4, -1)
-        _kernels.lookup("philox_words", "numpy")(flat, self.words[0], self.words[1], flat.shape[1])
-        drawn = flat[:2].T.reshape(streams, -1)[:, : rows * width].reshape(streams, rows, width)
-        return drawn & self.mask
-
-    def _offsets(self, shifts, verify):
-        """Every offset of the shifts (groups, shifts, words): the first `verify` alone, the others with the stencil."""
-        around = shifts[:, verify:, None, :] ^ self.code.reach
-        around = around.reshape(shifts.shape[0], -1, self.mask.size)
-        return np.concatenate([shifts[:, :verify], around], axis=1)
+    def _random(self, stream, first, rows):
+        """Random rows of words from place `first` on of a stream."""
+        drawn = np.empty((rows, self.words), np.uint64)
+        _kernels.lookup("random_rows", "numpy")(self.key, stream, first, self.code.n, drawn)
+        return drawn
 
 
-def _energy(bins):
-    flat = bins.reshape(-1).view(bins.real.dtype)
-    return float(np.einsum("i,i->", flat, flat))
+def _real_first(values, drawn):
+    """Complex values as real numbers, bin by bin the real parts first."""
+    out, start = np.zeros(2 * values.size - SPARE), 0
+    for size, width in zip(drawn.sizes, drawn.widths, strict=True):
+        stop = start + size * width
+        part, into = values[start:stop].reshape(size, width), out[2 * start : 2 * stop].reshape(size, 2, width)
+        into[:, 0], into[:, 1] = part.real, part.imag
+        start = stop
+    return out

@@ -1,6 +1,7 @@
 """How many coefficients a set of groups can hold: density evolution of the peeling decoder."""
 
 import math
+from functools import lru_cache
 
 _STEPS = 2000
 _EMPTY = 1e-6
@@ -45,15 +46,16 @@ def bits_for(sparsity, least, most):
     return min(max(least, math.ceil(math.log2(0.55 * max(sparsity, 1)))), most)
 
 
+@lru_cache(maxsize=64)
 def first_sizes(sparsity, least, most):
     """Logarithms of the bins of three groups, as few together as hold `sparsity` coefficients, between the limits."""
     if sparsity < _MIXED_FROM:
-        return [bits_for(sparsity, least, most)] * 3
+        return (bits_for(sparsity, least, most),) * 3
     spare = _SPARE_FEW if sparsity < _MANY else _SPARE_MANY
     best = None
     for shape, load in _SHAPES:
         bits = math.ceil(math.log2(spare * sparsity / load))
-        sizes = [min(max(least, bits + more), most) for more in shape]
+        sizes = tuple(min(max(least, bits + more), most) for more in shape)
         best = min(best or sizes, sizes, key=lambda logs: sum(1 << log for log in logs))
     return best
 

@@ -45,9 +45,8 @@ def rounding(groups, precision):
 
 
 def mean_square(groups):
-    """Mean square of the samples, by Parseval from the bins."""
-    total = sum(group.size * group.energy for group in groups)
-    return total / sum(group.bins.size for group in groups)
+    """Mean square of the samples."""
+    return groups.squares / groups.samples
 
 
 def thresholds(groups, noise, risk, parts):
@@ -56,18 +55,16 @@ def thresholds(groups, noise, risk, parts):
     Energies of noise alone and of what one coefficient leaves pass them with probability `risk` in any bin; `parts`
     is 2 for complex values. Without noise they are multiples of the rounding floor.
     """
-    count = len(groups)
-    zero, single, growth = np.empty(count), np.empty(count), np.zeros(count)
-    bins = sum(group.size for group in groups)
-    for c, group in enumerate(groups):
-        width = group.bins.shape[1]
-        if noise.variance == 0.0:
-            zero[c] = single[c] = width * noise.floor
-            continue
-        unit, growth[c] = noise.of_bin(group.size) / parts, 1.0 / width
-        zero[c] = unit * _upper(parts * width, risk / bins)
-        single[c] = unit * _upper(max(parts * (width - 1), 1), risk / bins)
-    return zero, single, growth
+    widths = np.array(groups.widths, np.float64)
+    if noise.variance == 0.0:
+        zero = widths * noise.floor
+        return zero, zero, np.zeros(len(groups))
+    zero, single = np.empty(len(groups)), np.empty(len(groups))
+    for c, (size, width) in enumerate(zip(groups.sizes, groups.widths, strict=True)):
+        unit = noise.of_bin(size) / parts
+        zero[c] = unit * _upper(parts * width, risk / groups.bins)
+        single[c] = unit * _upper(max(parts * (width - 1), 1), risk / groups.bins)
+    return zero, single, 1.0 / widths
 
 
 def _upper(freedom, risk):
@@ -81,18 +78,14 @@ def estimated_variance(groups, sparsity, parts):
     A share ``exp(-sparsity / size)`` of the bins holds noise alone; the energies of those are chi-square, and a low
     quantile over all bins is a less low one of theirs.
     """
-    width = groups[0].bins.shape[1]
-    weighted = np.concatenate([group.size * bin_energies(group) / group.bins.shape[1] for group in groups])
-    empty = float(np.mean([math.exp(-sparsity / group.size) for group in groups]))
+    width = groups.widths[0]
+    weights = np.array([size / width for size, width in zip(groups.sizes, groups.widths, strict=True)])
+    weighted = groups.energies()[0] * weights[groups.group_of]
+    empty = float(np.mean([math.exp(-sparsity / size) for size in groups.sizes]))
     share = min(max(QUANTILE, 1.5 / weighted.size), 0.5)
     inside = min(share / max(empty, 1e-9), 0.5)
     quantile = float(scipy.special.gammaincinv(0.5 * parts * width, inside)) * 2.0
     return float(np.quantile(weighted, share)) * parts * width / quantile
-
-
-def bin_energies(group):
-    """Energy of every bin of a group as it was read."""
-    return np.sum(group.bins.real**2 + group.bins.imag**2, axis=1)
 
 
 def exceeds(energy, expected, count, slack=0.0):

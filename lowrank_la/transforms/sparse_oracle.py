@@ -7,10 +7,11 @@ import numpy as np
 from .. import _backend as be
 from .. import _kernels
 from .._backend.sparse import writable_view
-from .sparse_groups import WORD, unpacked
+from .sparse_groups import SPARE, unpacked
 
 _BYTES = 1 << 26  # of bits handed to a callable at once
 _SAFE = 2.0**300
+_PLAIN = 2.0**-500, 2.0**500  # sums of squares of numbers of which none is far from one
 _EPS = 2.0**-52
 _LARGEST_INTEGER = 2.0**53
 _TOO_WIDE = ("float128", "float96", "complex256", "complex192")
@@ -47,59 +48,81 @@ class Oracle:
         self.samples, self.scale, self.precision = 0, None, 0.0
         self.dtype, self.noise = None, 0.0
 
-    def ask(self, requests):
-        """Values of all requests, one after the other: of a pair (columns, offsets) there are 2**bits * offsets."""
-        counts = [offsets.shape[0] << columns.shape[0] for columns, offsets in requests]
-        limit = max(_BYTES // max(self.n, 8), 1)
+    def ask(self, drawn, stencil):
+        """Values of all groups, one combination of columns after the other, and the sum of their squares.
+
+        `SPARE` zeros follow behind the values.
+        """
         if self.stored is not None:
-            return self._gathered(requests, counts)
-        if sum(counts) <= limit:
-            return self.values(_all_queries(requests, counts))
-        return self._in_parts(requests, counts, limit)
+            return self._gathered(drawn, stencil)
+        starts, queries = _queries_of(drawn, stencil)
+        step = max(_BYTES // max(self.n, 8), 1)
+        if starts[-1] <= step:
+            words = np.concatenate([query(0, stop - start) for query, start, stop in _ranges(queries, starts)])
+            return self._checked(self._doubles(self.read(words), starts[-1]), lambda place: words[place])
+        out = None
+        for query, first, last in _ranges(queries, starts):
+            for start in range(first, last, step):
+                words = query(start - first, min(start + step, last) - first)
+                part, exact = self._doubles(self.read(words), words.shape[0])
+                self._checked((part, exact), lambda place, words=words: words[place])
+                out = np.zeros(starts[-1] + SPARE, part.dtype) if out is None else out
+                out[start : start + words.shape[0]] = part[:-SPARE]
+        return out, _squares(out)
 
-    def _gathered(self, requests, counts):
+    def _gathered(self, drawn, stencil):
         """Values read from the stored vector, on several threads where there are many."""
-        shift, kernel = np.uint64(WORD - self.n), _kernels.lookup("gather_points", "numpy")
-        given, parts, start = np.empty(sum(counts), self.stored.dtype), [], 0
-        for (columns, offsets), count in zip(requests, counts, strict=True):
-            width = offsets.shape[0]
-            for cut in be.fixed_partition(1 << columns.shape[0], max(_TASK // width, 1)):
-                out = given[start + cut.start * width : start + cut.stop * width]
-                parts.append((columns, offsets, cut.start, out))
-            start += count
-        if start >= _PARALLEL_FROM:
-            be.map_blocks(lambda part: kernel(self.stored, shift, *part), parts)
+        given = np.empty(drawn.samples + SPARE, "D" if self.stored.dtype.kind == "c" else "d")
+        self.precision = be.eps(self.stored.dtype)
+        arguments = self.stored, drawn.layout, drawn.columns, drawn.shifts, stencil
+        if drawn.samples < _PARALLEL_FROM:
+            _kernels.lookup("gather_groups", "numpy")(*arguments, given)
         else:
-            for part in parts:
-                kernel(self.stored, shift, *part)
-        return self._checked(given, lambda: _all_queries(requests, counts))
+            self._gather_in_parts(drawn, stencil, given)
+        given[-SPARE:] = 0.0
 
-    def _in_parts(self, requests, counts, limit):
-        """Values of more points than a callable should get at once."""
-        out, first = None, 0
-        for request, count in zip(requests, counts, strict=True):
-            for start in range(0, count, limit):
-                stop = min(start + limit, count)
-                part = self.values(_queries(request, start, stop))
-                out = np.empty(sum(counts), part.dtype) if out is None else out
-                out[first + start : first + stop] = part
-            first += count
-        return out
+        def place_of(place):
+            starts, queries = _queries_of(drawn, stencil)
+            return np.concatenate([query(0, b - a) for query, a, b in _ranges(queries, starts)])[place]
+
+        return self._checked((given, False), place_of)
+
+    def _gather_in_parts(self, drawn, stencil, given):
+        kernel, parts = _kernels.lookup("gather_points", "numpy"), []
+        for c, (start, size, width) in enumerate(zip(drawn.starts, drawn.sizes, drawn.widths, strict=True)):
+            offsets, columns = offsets_of(drawn, c, stencil)
+            parts += [
+                (columns, offsets, cut.start, given[start + cut.start * width : start + cut.stop * width])
+                for cut in be.fixed_partition(size, max(_TASK // width, 1))
+            ]
+        be.map_blocks(lambda part: kernel(self.stored, *part), parts)
 
     def values(self, words):
-        """Checked host values at the points, divided by `scale`, in double precision."""
-        cuts = be.fixed_partition(words.shape[0], max(_BYTES // max(self.n, 8), 1))
-        return np.concatenate([self._checked(self.read(words[cut]), lambda c=cut: words[c]) for cut in cuts])
+        """Checked host values at the points, divided by `scale`, in double precision; `SPARE` zeros behind them."""
+        if self.stored is not None:
+            given = np.zeros(words.shape[0] + SPARE, "D" if self.stored.dtype.kind == "c" else "d")
+            _kernels.lookup("gather_places", "numpy")(self.stored, words, given)
+            return self._checked((given, False), lambda place: words[place])[0]
+        cuts, parts = be.fixed_partition(words.shape[0], max(_BYTES // max(self.n, 8), 1)), []
+        for cut in cuts:
+            given = self._doubles(self.read(words[cut]), cut.stop - cut.start)
+            parts.append(self._checked(given, lambda place, c=cut: words[c][place])[0])
+        return parts[0] if len(parts) == 1 else np.concatenate([*(part[:-SPARE] for part in parts), np.zeros(SPARE)])
 
-    def _checked(self, given, words):
-        self.samples += given.shape[0]
-        values, exact = self._doubles(given)
+    def _checked(self, given, word_of):
+        """Values of finite size, and the sum of their squares."""
+        values, exact = given
+        self.samples += values.size - SPARE
         if self.dtype is not None and self.dtype != values.dtype:  # a dtype equals None where it is float64
             raise ValueError("f returned real and complex values: return one of the two throughout")
-        self.dtype = values.dtype
+        self.dtype, squares = values.dtype, _squares(values)
+        if not exact and _PLAIN[0] < squares < _PLAIN[1] and (self.scale == 1.0 or not self.noise):
+            self.scale = self.scale or 1.0
+            if self.scale == 1.0:
+                return values, squares
         largest = _largest(values)
         if not math.isfinite(largest):
-            self._refuse(values, words())
+            self._refuse(values, word_of)
         if exact and largest > _LARGEST_INTEGER:
             raise OverflowError(
                 f"f has integers as large as {largest:.3g}, above 2**53, which double precision does not hold: "
@@ -111,47 +134,64 @@ class Oracle:
             self.scale = 2.0 ** min(math.frexp(largest)[1], 1000) if outside else 1.0
         if self.scale != 1.0:
             values /= self.scale
-        return values
+            squares = _squares(values)
+        return values, squares
 
-    def _doubles(self, given):
-        """Values in double precision, not those of the caller, and whether they are integers."""
-        if type(given) is np.ndarray and given.dtype.char in "dD" and given.dtype.isnative:
-            self.precision = max(self.precision, _EPS)
-            return given if self.stored is not None else given.copy(), False
+    def _doubles(self, given, count):
+        """Values in double precision with `SPARE` zeros, and whether they are integers."""
         name = be.dtype_name(given.dtype)
         exact = name.startswith(("int", "uint", "bool"))
         self.precision = max(self.precision, 0.5 * _EPS if exact else be.eps(given.dtype))
-        values = be.to_numpy(given.float() if name == "bfloat16" else given)
-        return values.astype(np.complex128 if np.iscomplexobj(values) else np.float64), exact
+        host = be.to_numpy(given.float() if name == "bfloat16" else given)
+        values = np.zeros(count + SPARE, "D" if np.iscomplexobj(host) else "d")
+        values[:count] = host
+        return values, exact
 
-    def _refuse(self, values, words):
+    def _refuse(self, values, word_of):
         place = int(np.flatnonzero(~np.isfinite(values))[0])
-        bits = "".join(map(str, unpacked(words[place : place + 1], self.n)[0]))
+        bits = "".join(map(str, unpacked(word_of(slice(place, place + 1)), self.n)[0]))
         raise ValueError(f"f must be finite, got {values[place]} at the bits {bits or '(none)'}")
+
+
+def _squares(values):
+    """Sum of the squares of moduli of numbers, behind which there are `SPARE` zeros."""
+    flat = values.view(np.float64)
+    return _kernels.lookup("energy_of", "numpy")(flat, 0, flat.size - SPARE)
 
 
 def _largest(values):
     """Largest modulus, NaN where a value is."""
-    if values.size == 0:
-        return 0.0
     if values.dtype.kind == "c":
         return float(np.max(np.abs(values)))
     return max(float(values.max()), -float(values.min()))
 
 
-def _all_queries(requests, counts):
-    words, start = np.empty((sum(counts), requests[0][1].shape[1]), np.uint64), 0
-    for (columns, offsets), count in zip(requests, counts, strict=True):
-        _kernels.lookup("fill_queries", "numpy")(columns, offsets, 0, count, words[start : start + count])
-        start += count
-    return words
+def offsets_of(drawn, c, stencil):
+    """Offsets and columns of group `c`."""
+    out = np.empty((drawn.widths[c], stencil.shape[1]), np.uint64)
+    _kernels.lookup("fill_offsets", "numpy")(drawn.layout, c, drawn.shifts, stencil, out)
+    last = sum(bits for bits, *_ in drawn.shapes[: c + 1])
+    return out, drawn.columns[last - drawn.shapes[c][0] : last]
 
 
-def _queries(request, start, stop):
-    columns, offsets = request
-    words = np.empty((stop - start, offsets.shape[1]), np.uint64)
-    _kernels.lookup("fill_queries", "numpy")(columns, offsets, start, stop, words)
-    return words
+def _queries_of(drawn, stencil):
+    """Where the values of each group start, and functions that give its points [start, stop)."""
+    starts, queries = [0], []
+    for c in range(len(drawn)):
+        offsets, columns = offsets_of(drawn, c, stencil)
+
+        def query(start, stop, offsets=offsets, columns=columns):
+            words = np.empty((stop - start, offsets.shape[1]), np.uint64)
+            _kernels.lookup("fill_queries", "numpy")(columns, offsets, start, stop, words)
+            return words
+
+        queries.append(query)
+        starts.append(starts[-1] + (offsets.shape[0] << columns.shape[0]))
+    return starts, queries
+
+
+def _ranges(queries, starts):
+    return zip(queries, starts, starts[1:], strict=False)
 
 
 def oracle_of(f, n):
@@ -198,7 +238,7 @@ def _stored(x, n):
     host = be.kind(xp) == "numpy"
 
     def read(words):
-        places = (words[:, 0] >> np.uint64(WORD - bits)).view(np.int64) if bits else np.zeros(words.shape[0], np.int64)
+        places = words[:, 0].view(np.int64)
         return x[places] if host else xp.take(x, be.index_array(places, length, xp, be.device(x)), axis=0)
 
     direct = host and bits and x.flags.c_contiguous and x.dtype.isnative and be.dtype_name(x.dtype) in _DIRECT

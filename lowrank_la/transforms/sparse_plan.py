@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from .. import _backend as be
 from .sparse_check import checks_for
+from .sparse_load import bits_for
 
 _METHODS = ("auto", "peeling", "dense")
 _VOTES = ("soft", "hard")
@@ -47,6 +48,12 @@ class Plan:
     def dense(self):
         """Whether all of a small cube may be looked at instead."""
         return self.method == "auto"
+
+    def told(self, n):
+        """Bits of a frequency that a bin tells at least; None in noise, where the bin has to be a check."""
+        if self.noise is not None:
+            return None
+        return bits_for(self.sparsity or 1, min(LEAST_BITS, n), n) if self.bins is None else self.bins
 
 
 def planned(n, *, sparsity, noise, degree, method, bins, groups, repeats, verify, vote, attempts, max_samples, checks):

@@ -8,10 +8,10 @@ import scipy.special
 
 from .sparse_check import RandomSubspaces, bits_of_share, noise_doubt
 from .sparse_decoder import decode, relative_error
+from .sparse_groups import Groups
 from .sparse_load import added_sizes, bits_for, first_sizes, left_over
 from .sparse_noise import (
     Noise,
-    bin_energies,
     estimated_variance,
     mean_square,
     repeats_for,
@@ -35,7 +35,7 @@ class Outcome:
     """The last decoding, the groups behind it, the noise met, and how it ended."""
 
     found: object
-    groups: list
+    groups: Groups
     noise: Noise
     attempts: int
     certified: bool
@@ -55,13 +55,14 @@ def search(sampler, plan):
             return None
         if attempt > 1 and not _within(sampler, plan, _cost(wanted, repeats, sampler), points):
             return Outcome(found, groups, noise, attempt - 1, False, f"sample budget spent{_and(doubt)}")
-        groups = groups + sampler.groups(wanted, repeats)
+        added = sampler.groups(wanted, repeats)
+        groups = groups.joined(added) if groups else added
         noise, found = _judged(groups, sampler, plan)
         if plan.repeats is None and plan.noise is not None:
             groups, noise, found = _with_repeats(groups, noise, found, sampler, plan, points)
         if groups is None:
             return None
-        repeats, doubt = max(group.repeats for group in groups), None
+        repeats, doubt = max(groups.repeats), None
         if found.complete:
             points = points or RandomSubspaces(sampler, plan.checks)
             doubt = _doubt(found, groups, noise, plan, points, sampler.code.n)
@@ -77,7 +78,7 @@ def search(sampler, plan):
 
 def _start(sampler, plan):
     """Groups of a first look, and the logarithms of the bins to begin with; None where the whole cube costs less."""
-    groups, count = [], plan.sparsity or 1
+    groups, count = None, plan.sparsity or 1
     if plan.bins is not None:
         return groups, [plan.bins] * plan.groups
     if plan.sparsity is None and plan.noise is None:
@@ -130,7 +131,7 @@ def _whole_is_cheaper(sampler, plan, cost):
 
 def probe(sampler, plan, bits):
     """Groups of verification offsets alone, and the coefficients that their share of empty bins tells."""
-    n, groups = sampler.code.n, []
+    n, groups = sampler.code.n, None
     bits = min(bits, n)
     while True:
         cost = (1 + sampler.verify) << bits
@@ -138,20 +139,19 @@ def probe(sampler, plan, bits):
             return groups, None
         if not _within(sampler, plan, cost + _cost([0] * plan.groups, plan.repeats or 1, sampler), None):
             return groups, 1 << bits
-        group = sampler.groups([bits], 0, 1 + sampler.verify)[0]
-        groups.append(group)
-        empty = _empty_share([group], rounding(groups, sampler.oracle.precision))
+        group = sampler.groups([bits], 0, 1 + sampler.verify)
+        groups = groups.joined(group) if groups else group
+        empty = _empty_share(group, rounding(groups, sampler.oracle.precision))
         if empty > 0.2 or bits == n:
-            return groups, _counted(empty, group.size)
+            return groups, _counted(empty, 1 << bits)
         bits = min(bits + (3 if empty < _CROWDED else 1), n)
 
 
 def _empty_share(groups, noise):
     """Share of the bins with no more than noise, over the largest groups."""
-    largest = max(group.size for group in groups)
-    chosen = [group for group in groups if group.size == largest]
-    zero, _, _ = thresholds(chosen, noise, 0.01, 2 if np.iscomplexobj(chosen[0].bins) else 1)
-    return float(np.mean([np.mean(bin_energies(group) <= limit) for group, limit in zip(chosen, zero, strict=True)]))
+    zero, _, _ = thresholds(groups, noise, 0.01, groups.parts)
+    empty = groups.energies()[0] <= zero[groups.group_of]
+    return float(np.mean(empty[np.array(groups.sizes)[groups.group_of] == max(groups.sizes)]))
 
 
 def _counted(empty, size):
@@ -168,12 +168,11 @@ def _judged(groups, sampler, plan):
     if plan.noise != "unknown":
         noise = replace(exact, variance=(plan.noise / sampler.oracle.scale) ** 2)
         return noise, decode(groups, sampler.code, noise, plan.soft)
-    parts = 2 if np.iscomplexobj(groups[0].bins) else 1
-    sparsity = plan.sparsity or max(group.size for group in groups) / 0.6
-    noise = replace(exact, variance=estimated_variance(groups, sparsity, parts), slack=_SLACK)
+    sparsity = plan.sparsity or max(groups.sizes) / 0.6
+    noise = replace(exact, variance=estimated_variance(groups, sparsity, groups.parts), slack=_SLACK)
     found = decode(groups, sampler.code, noise, plan.soft)
     for _ in range(2):
-        better = _variance_left(groups, found, parts)
+        better = _variance_left(groups, found)
         low, high = (bound * noise.variance for bound in _CONSISTENT)
         if not low < better < high or abs(better - noise.variance) < 0.03 * noise.variance:
             break
@@ -182,12 +181,10 @@ def _judged(groups, sampler, plan):
     return noise, found
 
 
-def _variance_left(groups, found, parts):
+def _variance_left(groups, found):
     """Variance of a sample from the median energy that is left in the bins."""
-    widths = np.asarray([group.bins.shape[1] for group in groups])
-    medians = 2.0 * scipy.special.gammaincinv(0.5 * parts * widths, 0.5) / parts
-    sizes = np.asarray([group.size for group in groups])
-    return float(np.median(found.energies * (sizes / medians)[found.group_of]))
+    medians = 2.0 * scipy.special.gammaincinv(0.5 * groups.parts * np.array(groups.widths), 0.5) / groups.parts
+    return float(np.median(found.energies * (np.array(groups.sizes) / medians)[groups.group_of]))
 
 
 def _with_repeats(groups, noise, found, sampler, plan, points):
@@ -195,13 +192,12 @@ def _with_repeats(groups, noise, found, sampler, plan, points):
 
     They are also added where less than half of the coefficients that the caller expects has shown.
     """
-    largest = max(group.size for group in groups)
-    repeats = max(group.repeats for group in groups)
+    largest, repeats = max(groups.sizes), max(groups.repeats)
     power = max(mean_square(groups) - noise.variance, 0.0) / (plan.sparsity or largest / 0.6)
     wanted = min(repeats_for(power / noise.of_bin(largest)), _MOST_REPEATS)
     while repeats < wanted and (not found.complete or 2 * found.keys.shape[0] < (plan.sparsity or 0)):
         more = min(max(repeats, -(-wanted // 2)), wanted - repeats)
-        cost = sum(more * sampler.code.length * group.size for group in groups)
+        cost = sum(more * (1 + length) << bits for bits, _, _, length in groups.shapes)
         if _whole_is_cheaper(sampler, plan, cost):
             return None, noise, found
         if not _within(sampler, plan, cost, points):
@@ -219,7 +215,7 @@ def _next_sizes(groups, found, noise, sampler, plan, doubt, helped):
     form a subspace, one of twice the bins; in noise too, where that halves its variance in a bin. Where random points
     contradict what all bins agree on: bins for as many coefficients as hide at so few points.
     """
-    n, largest = sampler.code.n, max(group.size for group in groups)
+    n, largest = sampler.code.n, max(groups.sizes)
     bits = largest.bit_length() - 1
     if doubt is not None:
         return [min(max(bits + 1, bits_of_share(doubt[1])), n) if doubt[1] else min(bits + 2, n)]
@@ -227,10 +223,10 @@ def _next_sizes(groups, found, noise, sampler, plan, doubt, helped):
     if empty < _CROWDED:
         return [min(bits + 2, n)] * plan.groups
     sparsity = _counted(empty, largest)
-    loads = [sparsity / group.size for group in groups if group.repeats]
+    loads = [sparsity / size for size, repeats in zip(groups.sizes, groups.repeats, strict=True) if repeats]
     if left_over(loads) > 0.0:
         return added_sizes(loads, bits, sparsity, n)
     if plan.noise is not None or not helped:
         return [min(bits + 1, n)]
-    stuck = np.bincount(found.group_of[found.unresolved], minlength=1)
+    stuck = np.bincount(groups.group_of[found.unresolved(groups)], minlength=1)
     return [min(bits, max(int(stuck.max()) * 2 - 1, 1).bit_length())]

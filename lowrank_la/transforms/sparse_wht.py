@@ -1,7 +1,7 @@
 """Walsh-Hadamard transform of functions with few coefficients, from few values."""
 
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def sparse_wht(
         agree where most of what is seen counts as noise.
     degree : int, optional
         Largest number of bits of a frequency. Bins then are read with a code, ``1 + degree ⌈log2(n + 1)⌉`` values
-        instead of ``1 + n`` where that is less; frequencies with more bits are not found.
+        instead of those of all bits where that is less; frequencies with more bits are not found.
     method : {"auto", "peeling", "dense"}
         "dense" looks at all ``2**n`` values; "auto" does so where that takes fewer.
     bins : int, optional
@@ -151,8 +151,11 @@ def sparse_wht(
     A group looks at `f` on a random subspace of ``2**b`` points of GF(2)^n, shifted by offsets. A small transform for
     every offset hashes the frequencies into ``2**b`` bins. Offsets that differ in one bit q show bit q of the frequency
     of a bin that holds a single coefficient [1]_ [2]_. Such a coefficient is taken out of the bins of all groups, which
-    leaves other bins with a single one, and so on. The subspaces are independent and uniform, not windows of bits,
-    so structured supports, as of polynomials, do no harm. A bin gives up a coefficient when its energy is above the
+    leaves other bins with a single one, and so on. The subspaces are graphs of independent random linear maps of b bits
+    to the others, not windows of bits, so structured supports, as of polynomials, do no harm: two frequencies share a
+    bin with probability ``2**-b`` at most. The number of a bin then tells b bits of a frequency when the others are
+    known. Exact values are read for those others alone, ``1 + n - b + verify`` values a bin; with noise all n are read
+    and the bin checks them. A bin gives up a coefficient when its energy is above the
     noise, the frequency read from it belongs to it, and what is left has the energy of the noise (chi-square limits,
     one in a hundred in any bin). Then coefficients that cancelled are dropped and the others fitted to all values by
     least squares; exact values need that only in bins that still hold more than rounding.
@@ -206,8 +209,8 @@ def sparse_wht(
     oracle.noise = plan.noise if isinstance(plan.noise, float) else 0.0
     outcome = None
     if plan.method != "dense" and n > 0:
-        outcome = search(Sampler(oracle, code_of(n, plan.degree), key, plan.verify), plan)
-    found = of_cube(oracle, plan, key) if outcome is None else of_groups(outcome, plan, key)
+        outcome = search(Sampler(oracle, code_of(n, plan.degree, plan.told(n)), key, plan.verify), plan)
+    found = of_cube(oracle, plan, key) if outcome is None else of_groups(outcome, oracle, plan, key)
     result = _returned(found, oracle, xp, device, dtype)
     if not result.info.converged:
         _fail(result.info, on_failure)
@@ -217,17 +220,15 @@ def sparse_wht(
 def _returned(found, oracle, xp, device, dtype):
     """The result in ascending order of the frequencies, in the library of the caller."""
     keys, values, info = found
-    order = np.argsort(keys[:, 0]) if keys.shape[1] == 1 else np.lexsort(keys.T[::-1])
-    scale, details = oracle.scale or 1.0, dict(info.details)
-    details |= {name: details[name] * scale for name in ("noise", "resolution")}
-    details["samples"] = oracle.samples
-    indices, coefficients = unpacked(keys[order], oracle.n), values[order] * scale
+    order = keys[:, 0].argsort() if keys.shape[1] == 1 else np.lexsort(keys.T)
+    indices, coefficients = unpacked(keys[order], oracle.n), values[order]
+    if oracle.scale not in (None, 1.0):
+        coefficients *= oracle.scale
     if xp is not None:
         wide = be.compute_dtype(xp, dtype, device)
         coefficients = xp.astype(be.from_numpy(coefficients, xp, device, wide), _kept(dtype, wide), copy=False)
         indices = be.from_numpy(indices, xp, device)
-    entries = {field.name: getattr(info, field.name) for field in fields(Info)} | {"details": details}
-    return SparseWHTResult(indices, coefficients, Info(**entries))
+    return SparseWHTResult(indices, coefficients, info)
 
 
 def _kept(dtype, wide):

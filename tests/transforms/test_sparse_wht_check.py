@@ -26,7 +26,7 @@ def chance_to_miss(share, count):
 
 def drawn_values(f, n, count, seed):
     """Values of `f` at `count` points, as the check sees them."""
-    return RandomSubspaces(Sampler(oracle_of(f, n)[0], code_of(n, None), be.resolve_rng(seed), 2), count).values
+    return RandomSubspaces(Sampler(oracle_of(f, n)[0], code_of(n, None, 0), be.resolve_rng(seed), 2), count).values
 
 
 def test_any_two_points_of_a_subspace_are_uniform_and_independent():
@@ -34,7 +34,7 @@ def test_any_two_points_of_a_subspace_are_uniform_and_independent():
     every = np.asarray(list(itertools.product((0, 1), repeat=n * (1 + dimension))), np.uint8)
     pairs = {}
     for bits in every:
-        points, tables = np.empty((4, 1), np.uint64), np.empty((1, 16, 1), np.uint64)
+        points, tables = np.empty((4, 1), np.uint64), np.empty((1, 16, 8), np.uint64)
         _kernels.lookup("lay_out_subspaces", "numpy")(packed(bits.reshape(-1, n)), dimension, points, tables)
         names = [tuple(row) for row in unpacked(points, n)]
         for i, j in itertools.combinations(range(4), 2):

@@ -324,7 +324,7 @@ def test_without_single_coefficient_test_hash_check_and_last_look_certificates_a
 
     monkeypatch.setattr(sparse_decoder, "thresholds", careless)
     monkeypatch.setattr(sparse_decoder, "CHECK_HASH", False)
-    monkeypatch.setattr(sparse_decoder, "_energies_left", lambda bins, code: np.zeros(bins.group_of.size))
+    monkeypatch.setattr(sparse_decoder, "_energies_left", lambda U, groups, zero: (np.zeros(groups.bins), 0.0, 0.0, 0))
     assert campaign(60, checks=0)[True, False] > 0
 
 

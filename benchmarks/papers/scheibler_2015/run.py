@@ -14,7 +14,7 @@ import lowrank_la as lr
 from benchmarks.papers.study import Study
 from lowrank_la import _backend as be
 from lowrank_la.transforms.sparse_decoder import decode
-from lowrank_la.transforms.sparse_groups import Group, Sampler, code_of, packed, unpacked
+from lowrank_la.transforms.sparse_groups import Groups, Sampler, code_of, packed, unpacked
 from lowrank_la.transforms.sparse_load import left_over
 from lowrank_la.transforms.sparse_noise import rounding
 from lowrank_la.transforms.sparse_oracle import oracle_of
@@ -56,17 +56,15 @@ def window_share(n, bits, count, groups, trials):
     right, units = 0, packed(np.eye(n, dtype=np.uint8))
     for seed in range(trials):
         places, x = planted(n, count, seed)
-        sampler = Sampler(oracle_of(x, n)[0], code_of(n, None), be.resolve_rng(seed), 2)
+        sampler = Sampler(oracle_of(x, n)[0], code_of(n, None, None), be.resolve_rng(seed), 2)
         columns, hashes = [], np.zeros((groups, n), np.uint64)
         for c in range(groups):
             window = (round(c * n / groups) + np.arange(bits)) % n
             columns.append(units[window])
-            hashes[c, window] = np.uint64(1) << np.arange(bits, dtype=np.uint64)
-        shifts = sampler._draw(range(groups), 0, 3)
-        bins = sampler._bins(columns, sampler._offsets(shifts, 2))
-        drawn = [
-            Group(c, columns[c], hashes[c], shifts[c], 2, part, float(np.sum(part**2))) for c, part in enumerate(bins)
-        ]
+            hashes[c, n - 1 - window] = np.uint64(1) << np.arange(bits, dtype=np.uint64)
+        shifts = sampler.points(3 * groups)
+        shapes = [(bits, 2, 1, n)] * groups
+        drawn = sampler.seen(Groups(list(range(groups)), shapes, np.concatenate(columns), hashes, shifts))
         found = decode(drawn, sampler.code, rounding(drawn, sampler.oracle.precision), True)
         right += is_found(found.keys, places, n)
     return right / trials

@@ -7,6 +7,9 @@ i for which bit i of l is one.
 import numpy as np
 
 from ._jit import jit
+from ._rows import LANES
+from ._signed import exclusive
+from ._vector import load, store, zeros_8
 from .walsh import walsh_exact
 
 _ONE, _FOUR_BITS = np.uint64(1), np.uint64(15)
@@ -24,9 +27,9 @@ def lay_out_subspaces(drawn, dimension, points, tables):
     points : uint64 array (subspaces 2**dimension, words)
         To be filled.
     tables : uint64 array (⌈n / 4⌉, 16, codes)
-        To be filled: for every four bits of a frequency and each of their values the products with offset and
-        directions, ``1 + dimension`` bits a subspace, as many subspaces side by side in a code as fit. Those of a
-        frequency are the exclusive or of its entries.
+        To be filled; there is room for a multiple of eight codes. For every four bits of a frequency and each of their
+        values the products with offset and directions, ``1 + dimension`` bits a subspace, as many subspaces side by
+        side in a code as fit. Those of a frequency are the exclusive or of its entries.
     """
     rows, words = drawn.shape
     length = 1 + dimension
@@ -40,7 +43,7 @@ def lay_out_subspaces(drawn, dimension, points, tables):
     side = (64 // length) * length
     for p in range(tables.shape[0]):
         for c in range(tables.shape[2]):
-            _four_rows(drawn, p, c * side, min((c + 1) * side, rows), tables[p, :, c])
+            _four_rows(drawn, p, min(c * side, rows), min((c + 1) * side, rows), tables[p, :, c])
         for v in range(3, 16):
             for c in range(tables.shape[2] if v & (v - 1) else 0):
                 tables[p, v, c] = tables[p, v & (v - 1), c] ^ tables[p, v & -v, c]
@@ -49,7 +52,7 @@ def lay_out_subspaces(drawn, dimension, points, tables):
 @jit
 def _four_rows(drawn, p, start, stop, column):
     """Bits 4 p to 4 p + 3 of the rows [start, stop), side by side, and zero."""
-    shift, w = np.uint64(60 - 4 * (p & 15)), p >> 4
+    shift, w = np.uint64(4 * (p & 15)), p >> 4
     a, b, c, d = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     for i in range(stop - start):
         four, place = drawn[start + i, w] >> shift, np.uint64(i)
@@ -61,8 +64,8 @@ def _four_rows(drawn, p, start, stop, column):
 
 
 @jit
-def take_from_subspaces(keys, values, tables, dimension, cubes, left):
-    """Subtract an expansion from values at the points of subspaces, the last of which may be cut short.
+def leave_on_subspaces(keys, values, tables, dimension, seen, limit):
+    """What an expansion leaves of values at the points of subspaces, the last of which may be cut short.
 
     Parameters
     ----------
@@ -71,23 +74,54 @@ def take_from_subspaces(keys, values, tables, dimension, cubes, left):
     tables : uint64 array (⌈n / 4⌉, 16, codes)
         As `lay_out_subspaces` fills them.
     dimension : int
-    cubes : array (subspaces 2**dimension,)
-        Zeros, of the dtype of the coefficients; holds the expansion afterwards.
-    left : array (points,)
+    seen : array (points,)
+        Of the dtype of the coefficients.
+    limit : float
+
+    Returns
+    -------
+    tuple
+        How many differences have a square above `limit`, and the sum of all squares.
     """
-    length, side, subspaces = np.uint64(1 + dimension), 64 // (1 + dimension), cubes.size >> dimension
-    mask, step, signed = np.uint64((1 << dimension) - 1), np.uint64(1 << dimension), np.empty(2, cubes.dtype)
-    for k in range(keys.shape[0]):
-        signed[0], signed[1] = values[k], -values[k]
-        first = np.uint64(0)
-        for c in range(tables.shape[2]):
-            code = np.uint64(0)
-            for p in range(tables.shape[0]):
-                code ^= tables[p, (keys[k, p >> 4] >> np.uint64(60 - 4 * (p & 15))) & _FOUR_BITS, c]
-            for _ in range(min(side, subspaces - c * side)):
-                cubes[first + ((code >> _ONE) & mask)] += signed[code & _ONE]
+    size = 1 << dimension
+    subspaces = (seen.size + size - 1) >> dimension
+    halves, cubes = np.zeros(2 * size * subspaces, values.dtype), np.empty(size * subspaces, values.dtype)
+    _spread(keys, values, tables, dimension, halves, np.empty((keys.shape[0], tables.shape[2]), np.uint64))
+    for i in range(cubes.size):
+        cubes[i] = halves[2 * i] - halves[2 * i + 1]
+    walsh_exact(cubes, dimension, 0, cubes.size)
+    above, total = 0, 0.0
+    for i in range(seen.size):
+        gap = seen[i] - cubes[i]
+        square = gap.real * gap.real + gap.imag * gap.imag
+        above, total = above + (not square <= limit), total + square
+    return above, total
+
+
+@jit(leaf=True)
+def _spread(keys, values, tables, dimension, halves, codes):
+    """Add every coefficient where it falls in each subspace, apart where it does so with the other sign."""
+    step, length, side = np.uint64(2 << dimension), np.uint64(1 + dimension), 64 // (1 + dimension)
+    mask, subspaces = step - _ONE, halves.size // (2 << dimension)
+    _codes_of(keys, tables, codes)
+    for c in range((subspaces + side - 1) // side):
+        start, count = np.uint64(c * side) * step, min(side, subspaces - c * side)
+        for k in range(keys.shape[0]):
+            value, first, code = values[k], start, codes[k, c]
+            for _ in range(count):
+                halves[first + (code & mask)] += value
                 code >>= length
                 first += step
-    walsh_exact(cubes, dimension, 0, cubes.size)
-    for i in range(left.size):
-        left[i] -= cubes[i]
+
+
+@jit(leaf=True)
+def _codes_of(keys, tables, codes):
+    """Exclusive or of the entries of every frequency, eight codes at a time."""
+    zero, width = zeros_8(tables), tables.shape[2]
+    for k in range(keys.shape[0]):
+        for c in range(0, width, LANES):
+            code = zero
+            for p in range(tables.shape[0]):
+                four = (keys[k, p >> 4] >> np.uint64(4 * (p & 15))) & _FOUR_BITS
+                code = exclusive(code, load(zero, tables, (p * 16 + np.int64(four)) * width + c))
+            store(codes, k * width + c, code)

@@ -1,23 +1,14 @@
 """Least squares fit of the coefficients that the peeling decoder found, and what is left in the bins.
 
-Arguments are laid out as in `peeling`.
+Groups are laid out as `_groups` describes them.
 """
 
 import numpy as np
 
+from ._groups import BITS, FIRST_BIN, START, WIDTH, group_signs, sign_words, stencil_signs
 from ._jit import jit
-from .peeling import (
-    BITS,
-    FIRST_BIN,
-    START,
-    _along,
-    _energy,
-    _group_signs,
-    _stencil_signs,
-    _subtract,
-    _width,
-)
-from .words import bin_of, tables_of
+from ._rows import along, energy_of, take_out
+from .words import code_of, place_of, tables_of
 
 
 @jit
@@ -27,95 +18,132 @@ def refit(U, layout, hashes, shifts, stencil, weights, quiet, keys, values, swee
     Passes over coefficients whose bins all hold at most an energy of `quiet` (groups,). Stops after `sweeps`, or when
     no coefficient moves by more than `tol`. Gives the number of sweeps.
     """
-    m = stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
-    groups, most, total = layout.shape[0], 0, 0.0
-    for c in range(groups):
-        width = _width(layout, c, m)
-        most = max(most, width)
-        total += weights[c] * width
-    signs, z = np.empty((groups, most)), np.empty(m)
-    places, loud, first_bins = _places_of(keys, layout, hashes), _loud_bins(U, layout, m, quiet), layout[:, FIRST_BIN]
+    groups, parts = layout.shape[0], values.shape[1]
+    signs, step = np.empty((groups, sign_words(layout).size), np.uint64), np.empty(parts)
+    room, codes = np.empty((stencil.shape[0] + 63) >> 6, np.uint64), _codes_of(keys, tables_of(hashes, layout, shifts))
+    loud = _loud_bins(U, layout, parts, quiet)
     for sweep in range(sweeps):
-        moved = 0.0
-        for i in range(keys.shape[0]):
-            if not _some(loud, first_bins, places, i):
-                continue
-            _stencil_signs(keys[i], stencil, z)
-            step = 0.0 * values[i]
-            for c in range(groups):
-                _group_signs(keys[i], z, layout, shifts, c, signs[c])
-                step += weights[c] * _along(_bin(U, layout, c, m, places[i, c]), signs[c])
-            step /= total
-            values[i] += step
-            moved = max(moved, abs(step))
-            for c in range(groups):
-                u = _bin(U, layout, c, m, places[i, c])
-                _subtract(u, signs[c], step)
-                loud[layout[c, FIRST_BIN] + places[i, c]] = quiet[c] < 0.0 or _energy(u) > quiet[c]
-        if moved <= tol:
+        if _sweep(U, layout, shifts, stencil, weights, quiet, keys, values, codes, loud, signs, step, room) <= tol:
             return sweep + 1
     return sweeps
 
 
-@jit
-def _bin(U, layout, c, m, place):
-    width = _width(layout, c, m)
-    start = layout[c, START] + place * width
-    return U[start : start + width]
-
-
-@jit
-def _places_of(keys, layout, hashes):
-    """Bin of every frequency in every group."""
-    tables, places = tables_of(hashes), np.empty((keys.shape[0], layout.shape[0]), np.int64)
+@jit(leaf=True)
+def _sweep(U, layout, shifts, stencil, weights, quiet, keys, values, codes, loud, signs, step, room):
+    """Every coefficient once; gives the largest step."""
+    groups, parts, total, moved = layout.shape[0], values.shape[1], 0.0, 0.0
+    for c in range(groups):
+        total += weights[c] * layout[c, WIDTH]
     for i in range(keys.shape[0]):
-        for c in range(layout.shape[0]):
-            places[i, c] = bin_of(keys[i], tables, c)
-    return places
+        if not _some(loud, layout, codes, i):
+            continue
+        z, square = _shown(keys[i], stencil, room), 0.0
+        for c in range(groups):
+            group_signs(keys[i], codes[i, c], z, layout, c, shifts, signs[c])
+        for r in range(parts):
+            step[r] = _step(U, layout, weights, codes[i], signs, r, parts) / total
+            values[i, r] += step[r]
+            square += step[r] * step[r]
+        moved = max(moved, square**0.5)
+        for c in range(groups):
+            at, width = _place(layout, c, place_of(codes[i, c]), parts), layout[c, WIDTH]
+            for r in range(parts):
+                take_out(U, at + r * width, width, signs[c], step[r])
+            energy = energy_of(U, at, width * parts) if quiet[c] >= 0.0 else 0.0
+            loud[layout[c, FIRST_BIN] + place_of(codes[i, c])] = energy > quiet[c]
+    return moved
+
+
+@jit(leaf=True)
+def _step(U, layout, weights, codes, signs, r, parts):
+    """Weighted sum of the values that show a coefficient, with their signs."""
+    total = 0.0
+    for c in range(layout.shape[0]):
+        at, width = _place(layout, c, place_of(codes[c]), parts), layout[c, WIDTH]
+        total += weights[c] * along(U, at + r * width, width, signs[c])
+    return total
+
+
+@jit(leaf=True)
+def _shown(key, stencil, room):
+    """Signs of a character on the stencil."""
+    if stencil.shape[0] == 0:
+        return key
+    stencil_signs(key, stencil, room)
+    return room
+
+
+@jit(inline=True, leaf=True)
+def _place(layout, c, j, parts):
+    """Where the values of bin `j` of group `c` start."""
+    return layout[c, START] + j * layout[c, WIDTH] * parts
 
 
 @jit
-def _loud_bins(U, layout, m, quiet):
+def _codes_of(keys, tables):
+    """`code_of` every frequency in every group."""
+    codes = np.empty((keys.shape[0], tables.shape[0]), np.uint64)
+    for i in range(keys.shape[0]):
+        for c in range(tables.shape[0]):
+            codes[i, c] = code_of(keys[i], tables, c)
+    return codes
+
+
+@jit
+def _loud_bins(U, layout, parts, quiet):
     """Whether each bin is above its energy of `quiet`; all are for a negative one."""
     last = layout.shape[0] - 1
-    loud = np.empty(layout[last, FIRST_BIN] + (1 << layout[last, BITS]), np.bool_)
+    energies = np.empty(layout[last, FIRST_BIN] + (1 << layout[last, BITS]))
+    loud = np.empty(energies.size, np.bool_)
+    bin_energies(U, layout, parts, quiet, energies)
     for c in range(layout.shape[0]):
-        for place in range(1 << layout[c, BITS]):
-            energy = _energy(_bin(U, layout, c, m, place)) if quiet[c] >= 0.0 else 0.0
-            loud[layout[c, FIRST_BIN] + place] = energy > quiet[c]
+        for g in range(layout[c, FIRST_BIN], layout[c, FIRST_BIN] + (1 << layout[c, BITS])):
+            loud[g] = energies[g] > quiet[c]
     return loud
 
 
-@jit(inline=True)
-def _some(loud, first_bins, places, i):
+@jit(leaf=True)
+def _some(loud, layout, codes, i):
     """Whether one of the bins of frequency number `i` is loud."""
     found = False
-    for c in range(places.shape[1]):
-        found |= loud[first_bins[c] + places[i, c]]
+    for c in range(codes.shape[1]):
+        found |= loud[layout[c, FIRST_BIN] + place_of(codes[i, c])]
     return found
 
 
 @jit
 def put_back(U, layout, hashes, shifts, stencil, keys, values):
     """Add coefficients to what is left."""
-    m = stencil.shape[0] if stencil.shape[0] else hashes.shape[1]
-    most = 0
-    for c in range(layout.shape[0]):
-        most = max(most, _width(layout, c, m))
-    signs, z, tables = np.empty(most), np.empty(m), tables_of(hashes)
+    room, codes = np.empty((stencil.shape[0] + 63) >> 6, np.uint64), _codes_of(keys, tables_of(hashes, layout, shifts))
+    _put_back(U, layout, shifts, stencil, keys, values, codes, sign_words(layout), room)
+
+
+@jit(leaf=True)
+def _put_back(U, layout, shifts, stencil, keys, values, codes, signs, room):
+    parts = values.shape[1]
     for i in range(keys.shape[0]):
-        _stencil_signs(keys[i], stencil, z)
+        z = _shown(keys[i], stencil, room)
         for c in range(layout.shape[0]):
-            width = _group_signs(keys[i], z, layout, shifts, c, signs)
-            start = layout[c, START] + bin_of(keys[i], tables, c) * width
-            _subtract(U[start : start + width], signs, -values[i])
+            group_signs(keys[i], codes[i, c], z, layout, c, shifts, signs)
+            at, width = _place(layout, c, place_of(codes[i, c]), parts), layout[c, WIDTH]
+            for r in range(parts):
+                take_out(U, at + r * width, width, signs, -values[i, r])
 
 
-@jit
-def bin_energies(U, layout, group_of, m, out):
-    """Energy of every bin."""
-    for g in range(group_of.size):
-        c = group_of[g]
-        width = _width(layout, c, m)
-        start = layout[c, START] + (g - layout[c, FIRST_BIN]) * width
-        out[g] = _energy(U[start : start + width])
+@jit(leaf=True)
+def bin_energies(U, layout, parts, limits, out):
+    """Energy of every bin, in `out`.
+
+    Gives the largest one over the values of its bin, their sum weighted by the number of bins of the group, and how
+    many are above `limits` (groups,).
+    """
+    largest, weighted, above = 0.0, 0.0, 0
+    for c in range(layout.shape[0]):
+        width, total = layout[c, WIDTH] * parts, 0.0
+        for j in range(1 << layout[c, BITS]):
+            energy = energy_of(U, layout[c, START] + j * width, width)
+            out[layout[c, FIRST_BIN] + j] = energy
+            largest, total = max(largest, energy / layout[c, WIDTH]), total + energy
+            above += not energy <= limits[c]
+        weighted += total * (1 << layout[c, BITS])
+    return largest, weighted, above

@@ -1,44 +1,77 @@
-"""Random subspaces of GF(2)^n for the sparse Walsh-Hadamard transform: their columns and their points."""
+"""Random subspaces of GF(2)^n for the sparse Walsh-Hadamard transform: how they are drawn, and their points."""
 
 import numpy as np
 
+from ._groups import BITS, FIRST_SHIFT, LENGTH, REPEATS, VERIFY, WIDTH
 from ._jit import jit
+from .philox import philox_words
+from .words import lowest, put
+
+_ONE, _LOW, _HIGH = np.uint64(1), np.uint64(0xFFFFFFFF), np.uint64(32)
 
 
 @jit
-def choose_columns(candidates, n, columns, hashes):
-    """First rows of `candidates` that are independent over GF(2), and their hash; gives how many there are.
+def random_rows(key, stream, first, n, out):
+    """Rows of `n` random bits from row `first` of a stream on; `key` holds four words of Philox."""
+    rows, words = out.shape
+    blocks = (rows * words + 1) // 2
+    counters = np.empty((4, blocks), np.uint64)
+    for t in range(blocks):
+        counters[0, t], counters[1, t] = np.uint64(t) & _LOW, np.uint64(stream) & _LOW
+        counters[2, t], counters[3, t] = key[2] ^ np.uint64(first), key[3] ^ (np.uint64(stream) >> _HIGH)
+    philox_words(counters, key[0], key[1], blocks)
+    for t in range(rows * words):
+        out[t // words, t % words] = counters[t & 1, t >> 1]
+    for w in range(words):
+        for i in range(rows):
+            out[i, w] &= lowest(max(n - 64 * w, 0))
 
-    Bit i of entry q of `hashes` is bit q of column i.
+
+@jit
+def draw_groups(key, number, sizes, shifts_each, n, columns, hashes, shifts):
+    """Random subspaces as graphs of linear maps, and shifts, for groups from `number` on.
+
+    The map takes the first bits of a point, as many as the logarithm `sizes` (groups,) of their number says, to the
+    others, and each of its entries is a random bit: the points differ, and two frequencies share a bin with probability
+    ``2**-size``, or never where they differ in the first bits alone.
+
+    Parameters
+    ----------
+    columns : uint64 array (sum of sizes, words)
+        Basis of each subspace; column i has the only one in its first bits at place ``size - 1 - i``.
+    hashes : uint64 array (groups, n)
+        Bit i of entry q is the q-th last bit of column i.
+    shifts : uint64 array (groups * shifts_each, words)
     """
-    wanted, words = columns.shape
-    basis = np.empty((wanted, words), np.uint64)
-    pivot = np.empty((wanted, 2), np.uint64)
-    row = np.empty(words, np.uint64)
-    found = 0
     hashes[:] = 0
-    for r in range(candidates.shape[0]):
-        if found == wanted:
-            break
-        row[:] = candidates[r]
-        for i in range(found):
-            if row[pivot[i, 0]] & pivot[i, 1]:
-                for w in range(words):
-                    row[w] ^= basis[i, w]
-        for w in range(words):
-            if row[w] != 0:
-                bit = np.uint64(1) << np.uint64(63)
-                while not row[w] & bit:
-                    bit >>= np.uint64(1)
-                pivot[found, 0], pivot[found, 1] = w, bit
-                basis[found] = row
-                columns[found] = candidates[r]
-                for q in range(n):
-                    shown = (candidates[r, q >> 6] >> np.uint64(63 - (q & 63))) & np.uint64(1)
-                    hashes[q] |= shown << np.uint64(found)
-                found += 1
-                break
-    return found
+    last = 0
+    for c in range(sizes.size):
+        bits = sizes[c]
+        first, last = last, last + bits
+        drawn = np.empty((bits + shifts_each, columns.shape[1]), np.uint64)
+        random_rows(key, number + c, 0, n, drawn)
+        shifts[c * shifts_each : (c + 1) * shifts_each] = drawn[bits:]
+        for i in range(bits):
+            for w in range(columns.shape[1]):
+                columns[first + i, w] = drawn[i, w] & lowest(max(n - bits - 64 * w, 0))
+            put(columns[first + i], n - bits + i, _ONE, 1)
+            for q in range(n):
+                hashes[c, q] |= ((columns[first + i, q >> 6] >> np.uint64(q & 63)) & _ONE) << np.uint64(i)
+
+
+@jit
+def fill_offsets(layout, c, shifts, stencil, out):
+    """Offsets of group `c`: its verification shifts, then those of each repeat and their sums with the stencil."""
+    verify, length, row, words = layout[c, VERIFY], layout[c, LENGTH], layout[c, FIRST_SHIFT], shifts.shape[1]
+    out[:verify] = shifts[row : row + verify]
+    at = verify
+    for p in range(row + verify, row + verify + layout[c, REPEATS]):
+        for i in range(-1, length):
+            for w in range(words):
+                out[at, w] = shifts[p, w] ^ (stencil[i, w] if i >= 0 and stencil.shape[0] > 0 else np.uint64(0))
+            if i >= 0 and stencil.shape[0] == 0:
+                out[at, i >> 6] ^= _ONE << np.uint64(i & 63)
+            at += 1
 
 
 @jit
@@ -68,22 +101,21 @@ def fill_queries(columns, offsets, start, stop, out):
 
 
 @jit
-def gather_points(x, shift, columns, offsets, first, out):
+def gather_points(x, columns, offsets, first, out):
     """Numbers of the vector `x` at the points of a group from combination `first` on.
 
-    Words without their last `shift` bits are places. Combinations follow each other by one exclusive or, with the sum
-    of the columns up to the lowest one that changes.
+    Combinations follow each other by one exclusive or, with the sum of the columns up to the lowest one that changes.
     """
     count = offsets.shape[0]
     places, steps = np.empty(count, np.uint64), np.empty(columns.shape[0] + 1, np.uint64)
     for p in range(count):
-        places[p] = offsets[p, 0] >> shift
+        places[p] = offsets[p, 0]
     steps[:] = 0
     for i in range(columns.shape[0]):
-        steps[i] = steps[max(i - 1, 0)] ^ (columns[i, 0] >> shift)
+        steps[i] = steps[max(i - 1, 0)] ^ columns[i, 0]
     start = np.zeros(1, np.uint64)
     _combination(columns, first, start)
-    base, at = start[0] >> shift, np.uint64(0)
+    base, at = start[0], np.uint64(0)
     for l in range(first + 1, first + 1 + out.size // count):
         for p in range(count):
             out[at + np.uint64(p)] = x[base ^ places[p]]
@@ -95,21 +127,20 @@ def gather_points(x, shift, columns, offsets, first, out):
 
 
 @jit
-def choose_groups(candidates, sizes, n, columns, hashes):
-    """`choose_columns` for a row of `candidates` after the other, `sizes` of them each; whether all were found.
+def gather_groups(x, layout, columns, shifts, stencil, out):
+    """`gather_points` of all groups, one after the other."""
+    last, start = 0, 0
+    for c in range(layout.shape[0]):
+        first, last = last, last + layout[c, BITS]
+        offsets = np.empty((layout[c, WIDTH], shifts.shape[1]), np.uint64)
+        fill_offsets(layout, c, shifts, stencil, offsets)
+        stop = start + (layout[c, WIDTH] << layout[c, BITS])
+        gather_points(x, columns[first:last], offsets, 0, out[start:stop])
+        start = stop
 
-    Parameters
-    ----------
-    candidates : uint64 array (groups, rows, words)
-    sizes : int64 array (groups,)
-    n : int
-    columns : uint64 array (sum of sizes, words)
-    hashes : uint64 array (groups, n)
-    """
-    first = 0
-    for c in range(sizes.size):
-        last = first + sizes[c]
-        if choose_columns(candidates[c], n, columns[first:last], hashes[c]) < sizes[c]:
-            return False
-        first = last
-    return True
+
+@jit
+def gather_places(x, words, out):
+    """Numbers of the vector `x` at places that fit into one word each."""
+    for i in range(words.shape[0]):
+        out[i] = x[words[i, 0]]

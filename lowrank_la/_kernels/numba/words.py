@@ -1,4 +1,7 @@
-"""Rows of words as vectors over GF(2): products of two, and their bins in a group."""
+"""Rows of words as vectors over GF(2): products of two, and their bins in a group.
+
+A row is an integer, its least significant word first, whose last bit is the last one of the vector.
+"""
 
 import numpy as np
 from numba import types
@@ -6,9 +9,13 @@ from numba.extending import intrinsic
 
 from ._jit import jit
 
+PLACE, IN_CODE = 32, 32
+_ALL, _IN_PLACE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0xFFFFFFFF)
+_ONE, _FOUR, _FOUR_BITS = np.uint64(1), np.uint64(4), np.uint64(15)
+
 
 @intrinsic
-def _ones(typing_context, x):
+def ones(typing_context, x):
     """Number of ones of a word."""
 
     def codegen(context, builder, signature, args):
@@ -17,44 +24,89 @@ def _ones(typing_context, x):
     return types.uint64(types.uint64), codegen
 
 
-@jit
+@jit(leaf=True)
 def odd(a, b):
     """Parity of the bits that two rows of words share."""
     x = np.uint64(0)
     for w in range(a.size):
         x ^= a[w] & b[w]
-    return _ones(x) & np.uint64(1)
+    return ones(x) & _ONE
 
 
-@jit
+@jit(inline=True, leaf=True)
+def odd_row(rows, i, key):
+    """`odd` of row `i` of `rows`, without a view of it."""
+    x = rows[i, 0] & key[0]  # apart, since most rows have one word
+    for w in range(1, key.size):
+        x ^= rows[i, w] & key[w]
+    return ones(x) & _ONE
+
+
+@jit(leaf=True)
 def odd_bits(x):
     """Parity of the bits of a word."""
-    return _ones(x) & np.uint64(1)
+    return ones(x) & _ONE
+
+
+@jit(inline=True, leaf=True)
+def lowest(count):
+    """Word of so many ones, at most 64."""
+    return _ALL if count >= 64 else (_ONE << np.uint64(count)) - _ONE
+
+
+@jit(inline=True, leaf=True)
+def put(words, at, bits, count):
+    """Set `count` bits, at most 64, from place `at` on; those places hold zeros, and so do the other bits of `bits`."""
+    place, shift = at >> 6, np.uint64(at & 63)
+    words[place] |= bits << shift
+    if (at & 63) + count > 64:
+        words[place + 1] |= bits >> (np.uint64(64) - shift)
+
+
+@jit(inline=True, leaf=True)
+def append(words, at, word, bits, count):
+    """The word at place `at` after `count` more bits, at most 64; a word that is full goes to `words`.
+
+    Places before `at` that are in the same word are those of `word`, its others and those of `bits` are zero.
+    """
+    shift = np.uint64(at & 63)
+    word |= bits << shift
+    if (at & 63) + count >= 64:
+        words[at >> 6] = word
+        word = bits >> (np.uint64(64) - shift) if shift > 0 else np.uint64(0)
+    return word
 
 
 @jit
-def sign_at(a, b):
-    """Value of a character at a point."""
-    return -1.0 if odd(a, b) else 1.0
-
-
-@jit
-def tables_of(hashes):
-    """For every group, four bits of a frequency and each of their values: the bins that they flip."""
+def tables_of(hashes, layout, shifts):
+    """For every group, four bits of a frequency and each of their values: what they do to its `code_of`."""
     groups, n = hashes.shape
     tables = np.zeros((groups, (n + 3) // 4, 16), np.uint64)
     for c in range(groups):
-        for q in range(n):
-            for v in range(16):
-                if v & (8 >> (q & 3)):
-                    tables[c, q >> 2, v] ^= hashes[c, q]
+        first, rows = layout[c, 5], min(layout[c, 3] + layout[c, 4], IN_CODE)
+        for i in range(n):
+            size, own = 1 << (i & 3), hashes[c, i]
+            for r in range(rows):
+                own |= ((shifts[first + r, i >> 6] >> np.uint64(i & 63)) & _ONE) << np.uint64(PLACE + r)
+            for v in range(size):
+                tables[c, i >> 2, size + v] = tables[c, i >> 2, v] ^ own
     return tables
 
 
-@jit(inline=True)
-def bin_of(key, tables, c):
-    """Bin of a coefficient in group `c`."""
-    place = np.uint64(0)
-    for p in range(tables.shape[1]):
-        place ^= tables[c, p, (key[p >> 4] >> np.uint64(60 - 4 * (p & 15))) & np.uint64(15)]
-    return np.int64(place)
+@jit(inline=True, leaf=True)
+def code_of(key, tables, c):
+    """Bin of a frequency in group `c` in the lowest `PLACE` bits, then its signs at the first `IN_CODE` shifts."""
+    code = np.uint64(0)
+    for w in range(key.size):
+        word, p = key[w], np.uint64(16 * w)
+        while word != 0:
+            code ^= tables[c, p, word & _FOUR_BITS]
+            word >>= _FOUR
+            p += _ONE
+    return code
+
+
+@jit(inline=True, leaf=True)
+def place_of(code):
+    """The bin of a code."""
+    return np.int64(code & _IN_PLACE)
