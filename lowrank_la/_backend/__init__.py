@@ -114,7 +114,7 @@ from .rng import Key, NativeKey, gaussian, integers, kernel_words, rademacher, r
 from .segment import placed, segment_sum
 from .sparse import CSR, csr_of, is_sparse, sparse_kind, sparse_take, stored_entries, to_csr
 from .state_space import filter_states, smooth_states
-from .supports import SUPPORT, Support, supports
+from .supports import SUPPORT, Support, demand_of, supports
 from .tall import solve_and_gram, solve_in_place
 from .threads import fixed_partition, map_blocks, single_blas, worker_count
 from .thresholds import clip_step, keep_small
@@ -157,6 +157,7 @@ __all__ = [
     "csr_normal",
     "csr_of",
     "csr_rmatmat",
+    "demand_of",
     "dense_array",
     "detached",
     "device",

@@ -5,7 +5,6 @@ a narrower dtype, else from eps. Rounding `E` leaves residuals of ``‖E‖ / σ
 triangular factor of the whole matrix takes its place, in the widest dtype.
 """
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,23 +20,26 @@ _ALL_BELOW = 512
 _HIDDEN = 100.0  # times the rounding of squares: smaller ones say nothing
 
 
-def gram_read(reads, request, *, most, orthonormal):
-    """``(Projection, method, tail, noise)`` from one read or two; `most` is the number of reads allowed, or None.
+def gram_read(reads, request, room, orthonormal):
+    """``(Projection, method, tail, noise)`` from one read or two, as far as there is `room` for them.
 
-    `tail` is the energy outside the triplets and `noise` the rounding in it.
+    `tail` is the energy outside the triplets and `noise` the rounding in it. With `orthonormal` another read follows.
     """
-    n, extra = reads.shape[1], 1 if orthonormal else 0
-    room = math.inf if most is None else most - extra
-    again = not reads.once and room >= 2
+    n = reads.shape[1]
     if reads.once and not _easily_met(request, reads):
         return _finished(reads, request, _from_triangle(reads), "qr", orthonormal)
     narrow = be.itemsize(reads.op.dtype) < be.itemsize(reads.dtype)
     probes = gaussian_block(reads, n, _PROBES if narrow else 0, request.key.child("rounding"))
     state = reads.rounded_gram(reads.xp.astype(probes, reads.op.dtype))
     spectrum = _from_gram(reads, request, state)
-    if again and not _resolved(spectrum, request):
+    if may_read_again(room) and not _resolved(spectrum, request):
         return _finished(reads, request, _from_triangle(reads), "gram+qr", orthonormal)
     return _finished(reads, request, spectrum, "gram", orthonormal)
+
+
+def may_read_again(room):
+    """Whether a second read may take the triangular factor."""
+    return room >= 2
 
 
 def _easily_met(request, reads):

@@ -25,8 +25,8 @@ from .tall_qr import orthonormalize
 METHODS = ("auto", "gram", "fused")
 _SHORTEST = 2048
 _FLOOR = 1e4
-_REPEATS = 3
-_GROWING = 32
+REPEATS = 3
+GROWING = 32
 _GAIN = 0.9
 _CLEAR = 10.0
 _SEEN = 30.0
@@ -64,10 +64,16 @@ class BlockOptions:
         names = {"passes": self.passes is not None, "orthonormal_u": self.orthonormal, "resume": self.resume}
         return [name for name, is_set in (names | {"checkpoint": self.checkpoint is not None}).items() if is_set]
 
+    def room(self, once):
+        """Reads allowed besides the one for an orthonormal `U`; infinite where accuracy or tolerance decide."""
+        if once:
+            return 1
+        return math.inf if self.passes is None else self.passes - self.orthonormal
+
 
 def block_svd(op, request, method, options):
     """`Found` of the `BlockOperator` `op`."""
-    method = _chosen(op, method, request, options)
+    method = chosen(op, method, request, options)
     known = {
         "method": method, "rank": request.rank, "tol": request.tol, "accuracy": request.accuracy,
         "oversample": request.oversample, "maxiter": request.watch.maxiter, "passes": options.passes,
@@ -81,7 +87,7 @@ def block_svd(op, request, method, options):
     reads = Reads(op, centre=options.centre, check_finite=options.check_finite, checkpoint=kept)
     with be.single_blas(), request.watch:
         if method == "gram":
-            found, name, tail, noise = gram_read(reads, request, most=options.passes, orthonormal=options.orthonormal)
+            found, name, tail, noise = gram_read(reads, request, options.room(reads.once), options.orthonormal)
             request.watch.tick(size=op.shape[1])
             error = _by_sums(reads, tail, noise)
         else:
@@ -91,7 +97,8 @@ def block_svd(op, request, method, options):
         return _assembled(reads, request, found, name, _with_rounding(reads, found, *error))
 
 
-def _chosen(op, method, request, options):
+def chosen(op, method, request, options):
+    """The method that is taken; ValueError where the arguments don't go together."""
     once = op.source.reads_allowed == 1
     if once and ((options.passes or 1) > 1 or options.orthonormal):
         raise ValueError("the source can be read once: leave out passes and orthonormal_u, or store the rows first")
@@ -117,16 +124,15 @@ def _by_steps(reads, request, options):
 
 def _to_rank(reads, request, options):
     """Leading triplets in the reads allowed, or in as many as the accuracy takes."""
-    reserved = 1 if options.orthonormal else 0
     n, width = reads.shape[1], min(request.rank + request.oversample, *(side or reads.shape[1] for side in reads.shape))
     start = orthonormalize(starting_columns(reads, width, request))[0]
-    if options.passes is None and not reads.once:
-        left, W = math.inf, _searched(reads, request, start)
+    left = options.room(reads.once)
+    if math.isinf(left):
+        W = _searched(reads, request, start)
     else:
-        left = 1 if reads.once else options.passes - reserved
         W, left = _stepped(reads, start, left, min(side or n for side in reads.shape))
     previous = math.inf
-    for _ in range(1 + _REPEATS):
+    for _ in range(1 + REPEATS):
         found = project(reads, W, request)
         left -= 1
         worst = _worst(found, request)
@@ -192,10 +198,11 @@ def _searched(reads, request, start):
 def _to_tolerance(reads, request, options):
     """The fewest triplets within the tolerance: the basis grows until its Ritz values hold the energy asked for."""
     n, most = reads.shape[1], min(reads.shape)
-    start = orthonormalize(starting_columns(reads, min(_GROWING, most), request))[0]
+    start = orthonormalize(starting_columns(reads, min(GROWING, most), request))[0]
     engine, draw = Lanczos(reads.normal, start, n), fresh_columns(reads, n, request.key)
-    left = math.inf if options.passes is None else options.passes - (1 if options.orthonormal else 0)
-    previous = math.inf
+    left, previous = options.room(reads.once), math.inf
+    if left == 1:
+        return _trimmed(reads, project(reads, start, replace(request, rank=start.shape[1])), request.tol)
     while True:
         engine.step()
         left -= 1

@@ -6,6 +6,7 @@ from .. import _backend as be
 from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
 from .adjoint import given_by_products, require_self_adjoint
+from .block_demand import demand_of_eigh
 from .errors import pythagorean_error, within
 from .hermitian import hermitian_pairs, require_hermitian, wanted_order
 from .iteration import settle
@@ -38,7 +39,16 @@ class EighResult(Result):
         return LowRank(self.V, self.w, be.mH(self.V))
 
 
-@be.supports(blocks=True)
+def _demand(A, rank, *, init, check_finite, **given):
+    """`Demand` of `eigh` of data in slabs with these arguments."""
+    op, request = _asked(A, rank, **given)
+    be.check_flag("check_finite", check_finite)
+    if given["method"] == "dense":
+        _require_array(op)
+    return demand_of_eigh(op, replace(request, start=checked_start(init, op)))
+
+
+@be.supports(blocks=True, demand=_demand)
 def eigh(
     A,
     rank,
@@ -109,13 +119,8 @@ def eigh(
     >>> [float(x) for x in w]
     [-5.0, 3.0]
     """
-    op = untracked_operator(A, "eigh")
-    require_square(op, "eigh", "Hermitian")
-    rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)
-    be.check_option("method", method, _METHODS)
-    _check_which(which, tol)
-    request = validated(
-        "eigh", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
+    op, request = _asked(
+        A, rank, tol=tol, accuracy=accuracy, which=which, method=method, oversample=oversample, maxiter=maxiter,
         rng=rng, callback=callback, progress=progress, on_failure=on_failure,
     )  # fmt: skip
     with underway(op, request, check_finite, dot_test=False) as (metered, scale, request):
@@ -127,6 +132,16 @@ def eigh(
         result = _assemble(metered, request, name, found, scale)
     settle(result.info, on_failure, _ADVICE)
     return result
+
+
+def _asked(A, rank, *, tol, which, method, **given):
+    """``(operator, Request)`` of the arguments of `eigh`, checked."""
+    op = untracked_operator(A, "eigh")
+    require_square(op, "eigh", "Hermitian")
+    rank, tol = be.check_rank(rank, op.shape), None if tol is None else be.check_tol(tol)
+    be.check_option("method", method, _METHODS)
+    _check_which(which, tol)
+    return op, validated("eigh", op, rank, tol, **given)
 
 
 def _check_which(which, tol):
@@ -143,13 +158,17 @@ def _choose(A, request):
 
 
 def _dense(A, request, which):
-    if not A.has("array"):
-        raise TypeError("method='dense' needs a dense array; sparse and implicit operators take 'krylov'")
+    _require_array(A)
     w, V = be.small_eigh(A.array)
     request.watch.tick(size=A.shape[0])
     order = wanted_order(A.xp, w, which)[: request.rank]
     take = A.xp.take
     return take(w, order), take(V, order, axis=1), A.xp.zeros_like(w[: request.rank]), True
+
+
+def _require_array(A):
+    if not A.has("array"):
+        raise TypeError("method='dense' needs a dense array; sparse and implicit operators take 'krylov'")
 
 
 def _assemble(A, request, name, found, scale):

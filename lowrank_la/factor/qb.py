@@ -10,6 +10,7 @@ from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
 from ..sketch import sketch_class
 from .basis import Basis
+from .block_demand import demand_of_svd
 from .block_svd import BlockOptions, block_svd
 from .errors import pythagorean_error, within
 from .gauge import FLOOR, Gauge
@@ -46,7 +47,13 @@ class QBResult(Result):
         Result.save(replace(self, Q=in_memory(self.Q)), path)
 
 
-@be.supports(blocks=True)
+def _demand(A, rank, **given):
+    """`Demand` of `qb` of data in slabs with these arguments."""
+    op, request, power, _, _ = _asked(A, rank, **given)
+    return demand_of_svd(op, *_as_triplets(request, power, given["check_finite"]))
+
+
+@be.supports(blocks=True, demand=_demand)
 def qb(
     A,
     rank=None,
@@ -117,28 +124,42 @@ def qb(
     >>> Q.shape, B.shape
     ((6, 1), (1, 5))
     """
-    op = untracked_operator(A, "qb")
-    rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
-    power = be.check_count("power", power, 0)
-    limit = min(op.shape) if rank is None else rank
-    width = min(limit, be.check_count("block", block) if block is not None else (rank if tol is None else 32))
-    request = validated(
-        "qb", op, rank, tol, maxiter=limit + 1, rng=rng, callback=callback, progress=progress, on_failure=on_failure
-    )
-    chosen = sketch_class(sketch, None)
-    if chosen is not None and isinstance(op, BlockOperator) and not op.has("array"):
-        raise ValueError("sketch is not for data in blocks, whose columns are Gaussian: leave it out")
+    op, request, power, width, chosen = _asked(
+        A, rank, tol=tol, power=power, block=block, sketch=sketch, rng=rng, callback=callback, progress=progress,
+        on_failure=on_failure, check_finite=check_finite,
+    )  # fmt: skip
+    rank, tol = request.rank, request.tol
     if isinstance(op, BlockOperator) and chosen is None:
-        result = _of_blocks(
-            op, replace(request, oversample=_OVERSAMPLE), power, be.check_flag("check_finite", check_finite)
-        )
-        return _settled(result, rank, tol, on_failure)
+        return _settled(_of_blocks(op, request, power, check_finite), rank, tol, on_failure)
+    limit = request.wanted(op.shape)
     with underway(op, request, check_finite) as (metered, scale, request):
         gauge = None if tol is None else Gauge(metered, request)
         Q, B, reason = _grow(metered, request, gauge, power, width, limit, chosen)
         Q, B = _trim(metered, request, gauge, Q, B) if reason == _MET else (Q, B)
         result = _assemble(metered, request, Q, B, scale, reason)
     return _settled(result, rank, tol, on_failure)
+
+
+def _asked(A, rank, *, tol, power, block, sketch, check_finite, **given):
+    """``(operator, Request, power, columns of a block, sketch)`` of the arguments of `qb`, checked."""
+    op = untracked_operator(A, "qb")
+    rank, tol = be.check_rank_or_tol(rank, tol, op.shape)
+    power = be.check_count("power", power, 0)
+    limit = min(op.shape) if rank is None else rank
+    width = min(limit, be.check_count("block", block) if block is not None else (rank if tol is None else 32))
+    request = validated("qb", op, rank, tol, maxiter=limit + 1, **given)
+    chosen = sketch_class(sketch, None)
+    be.check_flag("check_finite", check_finite)
+    if chosen is not None and isinstance(op, BlockOperator) and not op.has("array"):
+        raise ValueError("sketch is not for data in blocks, whose columns are Gaussian: leave it out")
+    return op, request, power, width, chosen
+
+
+def _as_triplets(request, power, check_finite):
+    """What gives the basis of data in slabs: triplets in ``power + 1`` reads, or in those that the tolerance takes."""
+    passes = power + 1 if request.tol is None else None
+    options = BlockOptions(passes, padded=False, check_finite=check_finite)
+    return replace(request, oversample=_OVERSAMPLE), "fused", options
 
 
 def _settled(result, rank, tol, on_failure):
@@ -149,9 +170,8 @@ def _settled(result, rank, tol, on_failure):
 
 
 def _of_blocks(op, request, power, check_finite):
-    """The basis of data in slabs: that of the triplets that ``power + 1`` reads give, or that the tolerance takes."""
-    passes = power + 1 if request.tol is None else None
-    found = block_svd(op, request, "fused", BlockOptions(passes, padded=False, check_finite=check_finite))
+    """The basis of data in slabs."""
+    found = block_svd(op, *_as_triplets(request, power, check_finite))
     info, count = dict(found.info), found.s.shape[0]
     if request.tol is None:
         info |= {"converged": True, "reason": "rank reached" if count == request.rank else _RANK_REACHED}

@@ -3,7 +3,7 @@
 from .. import _backend as be
 from ..operators.base import require_one_home
 
-_FRESH = 10
+FRESH = 10
 
 
 def gaussian_block(A, rows, cols, key):
@@ -25,14 +25,14 @@ def starting_columns(A, width, request):
     if request.start is None:
         return gaussian_block(A, A.shape[1], width, key)
     start = A.xp.astype(leading_start(request), A.dtype, copy=False)
-    fresh = max(width - start.shape[1], min(_FRESH, A.shape[1] - start.shape[1]))
+    fresh = max(width - start.shape[1], min(FRESH, A.shape[1] - start.shape[1]))
     return A.xp.concat([start, gaussian_block(A, A.shape[1], fresh, key)], axis=1) if fresh > 0 else start
 
 
 def leading_start(request):
     """The columns to start from, no more of them than rank and oversampling can use."""
     columns = request.start.shape[1]
-    most = columns if request.rank is None else request.rank + max(request.oversample, _FRESH)
+    most = columns if request.rank is None else request.rank + max(request.oversample, FRESH)
     return request.start[:, : min(most, columns)]
 
 

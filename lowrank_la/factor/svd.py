@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from .. import _backend as be
 from ..operators import BlockOperator, LowRank
 from ..results import Info, Result
+from .block_demand import demand_of_svd
 from .block_svd import METHODS as IN_BLOCKS
 from .block_svd import BlockOptions, block_svd
 from .choose import choose
@@ -49,7 +50,14 @@ class SVDResult(Result):
         Result.save(replace(self, U=in_memory(self.U)), path)
 
 
-@be.supports(autograd=True, blocks=True)
+def _demand(A, rank, *, init, **given):
+    """`Demand` of `svd` of data in slabs with these arguments."""
+    op, request, options, _ = _asked(A, rank, **given)
+    request = replace(request, start=None if init is None else _right_vectors(init, op))
+    return demand_of_svd(op, request, given["method"], options)
+
+
+@be.supports(autograd=True, blocks=True, demand=_demand)
 def svd(
     A,
     rank=None,
@@ -201,19 +209,10 @@ def svd(
     'dense'
     """
     tracked = _require_dense_if_tracked(A)
-    op = untracked_operator(be.detached(A), "svd of an operator", once=True)
-    rank, tol = be.check_rank_or_tol(rank, tol, tuple(op.shape[1] if side is None else side for side in op.shape))
-    center = be.check_flag("center", center)
-    options = BlockOptions(
-        passes=None if passes is None else be.check_count("passes", passes), checkpoint=checkpoint, resume=resume,
-        orthonormal=be.check_flag("orthonormal_u", orthonormal_u), centre=center, chosen_key=rng is not None,
-        check_finite=be.check_flag("check_finite", check_finite),
-    )  # fmt: skip
-    in_blocks = _is_in_blocks(op, method, options)
-    _check_options(op, tol, which, "auto" if in_blocks else method)
-    request = validated(
-        "svd", op, rank, tol, accuracy=accuracy, oversample=oversample, maxiter=maxiter,
-        rng=rng, callback=callback, progress=progress, on_failure=on_failure,
+    op, request, options, in_blocks = _asked(
+        be.detached(A), rank, tol=tol, accuracy=accuracy, which=which, method=method, center=center,
+        oversample=oversample, maxiter=maxiter, passes=passes, orthonormal_u=orthonormal_u, checkpoint=checkpoint,
+        resume=resume, rng=rng, callback=callback, progress=progress, on_failure=on_failure, check_finite=check_finite,
     )  # fmt: skip
     if in_blocks:
         request = replace(request, start=None if init is None else _right_vectors(init, op))
@@ -232,6 +231,20 @@ def svd(
         result = SVDResult(*assembled(metered, found, request, scale, mean))
     settle(result.info, on_failure, _ADVICE)
     return _with_gradient(A, result, metered.inner, scale, center) if tracked else result
+
+
+def _asked(A, rank, *, tol, which, method, center, passes, orthonormal_u, checkpoint, resume, check_finite, **given):
+    """``(operator, Request, BlockOptions, whether it is read in slabs)`` of the arguments of `svd`, checked."""
+    op = untracked_operator(A, "svd of an operator", once=True)
+    rank, tol = be.check_rank_or_tol(rank, tol, tuple(op.shape[1] if side is None else side for side in op.shape))
+    options = BlockOptions(
+        passes=None if passes is None else be.check_count("passes", passes), checkpoint=checkpoint, resume=resume,
+        orthonormal=be.check_flag("orthonormal_u", orthonormal_u), centre=be.check_flag("center", center),
+        check_finite=be.check_flag("check_finite", check_finite), chosen_key=given["rng"] is not None,
+    )  # fmt: skip
+    in_blocks = _is_in_blocks(op, method, options)
+    _check_options(op, tol, which, "auto" if in_blocks else method)
+    return op, validated("svd", op, rank, tol, **given), options, in_blocks
 
 
 def _check_options(op, tol, which, method):

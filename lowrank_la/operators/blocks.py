@@ -52,7 +52,7 @@ class BlockOperator(LinearOperator):
         super().__init__((rows or 0, columns), dtype, source.xp, source.device, source_dtype=source.dtype)
         self.shape = (rows, columns)
         self.source, self.reads = source, 0
-        self._square = None
+        self._square, self._rescaled = None, None
 
     def _matmat(self, X):
         return self._read(_image_kernel, _merge_images, X)["rows"]
@@ -74,13 +74,21 @@ class BlockOperator(LinearOperator):
         """Frobenius norm, a float; found by any read, and by one of its own where there was none."""
         if self._square is None:
             self._read(_square_kernel, _merge_sums)
-        if not _SMALLEST < self._square < _LARGEST:
-            size = self._read(_size_kernel, _merge_sizes)
-            if not math.isfinite(size["size"]) or size["size"] == 0.0:
-                return size["size"]
-            power = 2.0 ** max(-1000, min(1000, math.frexp(size["size"])[1]))
-            return power * self._read(_square_kernel, _merge_sums, 1.0 / power)["square"] ** 0.5
-        return self._square**0.5
+        if _SMALLEST < self._square < _LARGEST:
+            return self._square**0.5
+        if self._rescaled is None:
+            self._rescaled = self._rescaled_norm()
+        return self._rescaled
+
+    def _rescaled_norm(self):
+        """The norm of entries whose squares are not safe, from a read of their size and one at another scale."""
+        square, size = self._square, self._read(_size_kernel, _merge_sizes)["size"]
+        if not math.isfinite(size) or size == 0.0:
+            return size
+        power = 2.0 ** max(-1000, min(1000, math.frexp(size)[1]))
+        norm = power * self._read(_square_kernel, _merge_sums, 1.0 / power)["square"] ** 0.5
+        self._square = square
+        return norm
 
     def column_means(self):
         """Column means, shape (n,), from one read."""

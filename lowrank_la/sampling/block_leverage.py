@@ -1,17 +1,21 @@
 """Leverage scores of a matrix in slabs: one read for a triangular factor, one for the scores."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from .. import _backend as be
 from ..blocks import block_source, map_reduce, map_rows
+from ..blocks.demand import Demand
 from ..factor import slabs
+from ..factor.block_demand import RESCALING, Sizes, memory_of_steps
 from ..factor.reads import Reads
 from ..factor.triangular import SMALL, estimated_condition
 from ..operators.blocks import working
 from .basis import preconditioner, row_squares
 
+_VECTORS = 4  # as long as there are rows: parts, what they are put together to, and the answer
 _SAFE = 1e4  # condition up to which the factor of the first read needs no second one
 
 
@@ -35,6 +39,19 @@ def exact_scores(op, root, check_finite):
         shrink = s / op.xp.hypot(s, op.xp.full_like(s, root * reads.scale))
         P = be.matmul(P, U * op.xp.astype(shrink, P.dtype)[None, :])
     return scores_of_image(op, P * reads.scale), rank, reads.passes + 1
+
+
+def demand_of_scores(op):
+    """`Demand` of `exact_scores`: the triangular factor, one more where it is ill-conditioned, and the scores."""
+    sizes, (m, n) = Sizes(op), op.shape
+    state, work, held = memory_of_steps(op, n, n)
+    return Demand(2, 3, RESCALING, state, work, held + _VECTORS * sizes.item * m)
+
+
+def demand_of_leading(op, found):
+    """`Demand` of scores of leading singular vectors, which `found` is the one of: a read more."""
+    more = _VECTORS * Sizes(op).item * op.shape[0]
+    return replace(found, least=found.least + 1, most=found.most + 1, held=found.held + more)
 
 
 def scores_of_image(op, T):

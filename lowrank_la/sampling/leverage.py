@@ -11,7 +11,7 @@ from ..operators import BlockOperator, as_operator
 from ..results import Info, Result
 from ..sketch import Gaussian, SparseSign, sketch_class
 from .basis import preconditioner, row_basis, row_squares, scored_operator
-from .block_leverage import exact_scores, leading_columns, scores_of_rows
+from .block_leverage import demand_of_leading, demand_of_scores, exact_scores, leading_columns, scores_of_rows
 from .sketch_size import degrees_of_freedom, is_like_gaussian, rows_for_any_data
 
 _METHODS = ("auto", "qr", "svd", "sketched")
@@ -34,7 +34,19 @@ class LeverageResult(Result):
         return ("drineas_et_al_2012",) if self.info.method == "sketched" else ()
 
 
-@be.supports(blocks=True)
+def _demand(A, *, rank, ridge, method, accuracy, sketch, rng, check_finite):
+    """`Demand` of `leverage_scores` of data in slabs with these arguments."""
+    op = _checked_blocks(as_operator(A), method)
+    method, accuracy, _ = _asked(rank, ridge, method, accuracy, sketch)
+    be.check_flag("check_finite", check_finite)
+    if method == "svd":
+        call = _leading(op, be.check_rank(rank, op.shape), accuracy, be.resolve_rng(rng))
+        return demand_of_leading(op, be.demand_of(svd, op, **call))
+    _root(ridge, 1.0)
+    return demand_of_scores(op)
+
+
+@be.supports(blocks=True, demand=_demand)
 def leverage_scores(
     A, *, rank=None, ridge=None, method="auto", accuracy=None, sketch=None, rng=None, check_finite=True
 ):
@@ -111,21 +123,30 @@ def leverage_scores(
     A = as_operator(A)
     in_blocks = isinstance(A, BlockOperator) and not (A.has("array") and method == "sketched")
     op, scale = (_checked_blocks(A, method), 1.0) if in_blocks else scored_operator(A, "leverage_scores", check_finite)
-    method = _chosen(be.check_option("method", method, _METHODS), rank, ridge)
-    if sketch is not None and method != "sketched":
-        raise ValueError(f"sketch goes with method='sketched', got {method!r}: leave it out")
-    chosen = sketch_class(sketch, SparseSign)
-    accuracy = _ACCURACY.get(method) if accuracy is None else be.check_tol(accuracy, "accuracy")
+    method, accuracy, chosen = _asked(rank, ridge, method, accuracy, sketch)
     with be.single_blas():
         if method == "svd":
             return _of_leading(op, be.check_rank(rank, op.shape), accuracy, be.resolve_rng(rng))
         if method == "sketched":
             return _sketched(op, accuracy, be.resolve_rng(rng), chosen)
-        root = None if ridge is None else math.sqrt(be.check_positive("ridge", ridge)) / scale
+        root = _root(ridge, scale)
         if in_blocks:
             scores, found, passes = exact_scores(op, root, be.check_flag("check_finite", check_finite))
             return _result(op, scores, method="qr", error_kind="exact", rank=found, passes=passes)
         return _exact(op, root)
+
+
+def _asked(rank, ridge, method, accuracy, sketch):
+    """``(method, accuracy, class of the sketch)`` of the arguments of `leverage_scores`, checked."""
+    method = _chosen(be.check_option("method", method, _METHODS), rank, ridge)
+    if sketch is not None and method != "sketched":
+        raise ValueError(f"sketch goes with method='sketched', got {method!r}: leave it out")
+    chosen = sketch_class(sketch, SparseSign)
+    return method, _ACCURACY.get(method) if accuracy is None else be.check_tol(accuracy, "accuracy"), chosen
+
+
+def _root(ridge, scale):
+    return None if ridge is None else math.sqrt(be.check_positive("ridge", ridge)) / scale
 
 
 def _checked_blocks(op, method):
@@ -161,10 +182,15 @@ def _exact(op, root):
     return _result(op, scores, method="qr", error_kind="exact", rank=basis.rank)
 
 
+def _leading(op, rank, accuracy, key):
+    """Arguments of `svd` for scores of that rank: one triplet more tells the gap."""
+    return {"rank": min(rank + 1, *op.shape), "accuracy": accuracy, "rng": key, "check_finite": False}
+
+
 def _of_leading(op, rank, accuracy, key):
     """Scores of the leading singular vectors, with their error from residuals and gap."""
-    count = min(rank + 1, *op.shape)
-    found = svd(op, count, accuracy=accuracy, rng=key, check_finite=False)
+    call = _leading(op, rank, accuracy, key)
+    count, found = call["rank"], svd(op, **call)
     s = be.to_numpy(found.s).tolist()
     rounding = _ROUNDING * math.sqrt(sum(op.shape)) * be.eps(op.dtype)
     relative = [value / s[0] if s[0] > 0 else 0.0 for value in s]

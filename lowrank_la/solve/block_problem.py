@@ -80,7 +80,8 @@ def fits(op, method):
 
 
 def _shift(op, ridge, scale):
-    shift = (math.sqrt(ridge) * scale) ** 2
+    root = math.sqrt(ridge) * scale
+    shift = root * root  # infinite, where a power would raise
     if not math.isfinite(shift) or (ridge > 0 and shift > float(op.xp.finfo(op.dtype).max) ** 0.5):
         raise ValueError(f"ridge={ridge!r} is too large beside the entries of A; scale the problem")
     return shift

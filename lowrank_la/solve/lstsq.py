@@ -15,10 +15,11 @@ from ..factor.prologue import untracked_operator
 from ..operators import BlockOperator, MeteredOperator
 from ..results import Info, Result
 from ..sketch import sketch_class
+from .block_demand import demand_of_lstsq
 from .block_problem import BlockProblem, fits
 from .methods import METHODS, goals, of_blocks, solve, trusted_scale
 from .problem import Problem
-from .right_side import RightSide
+from .right_side import RightSide, check_shape
 
 _ADVICE = "loosen tol, allow a larger maxiter, or take another method"
 
@@ -39,7 +40,14 @@ class LstsqResult(Result):
         )
 
 
-@be.supports(blocks=True)
+def _demand(A, b, *, method, tol, ridge, rng, **given):
+    """`Demand` of `lstsq` of data in slabs with these arguments."""
+    op, _, _, watch, _ = _asked(A, method, tol, ridge, **given)
+    be.resolve_rng(rng)
+    return demand_of_lstsq(op, _columns(op, b), method, watch.maxiter)
+
+
+@be.supports(blocks=True, demand=_demand)
 def lstsq(
     A,
     b,
@@ -142,19 +150,10 @@ def lstsq(
     >>> bool(np.allclose(result.x, 1.0)), bool(result.info.backward_error < 1e-15)
     (True, True)
     """
-    op = untracked_operator(A, "lstsq")
-    if 0 in op.shape:
-        raise ValueError(f"lstsq needs m ≥ 1 and n ≥ 1, got shape {op.shape[0]}×{op.shape[1]}")
-    be.check_option("method", method, METHODS)
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
-    tol = None if tol is None else be.check_tol(tol)
-    ridge = be.check_positive("ridge", ridge, zero=True)
-    check_finite = be.check_flag("check_finite", check_finite)
-    maxiter = be.check_count("maxiter", max(500, 4 * min(op.shape)) if maxiter is None else maxiter)
-    watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "lstsq")
-    if sketch is not None and method not in ("sketched", "spir"):
-        raise ValueError(f"sketch goes with method='sketched' or 'spir', got {method!r}: leave it out")
-    chosen = sketch_class(sketch, None)
+    op, tol, ridge, watch, chosen = _asked(
+        A, method, tol, ridge, maxiter=maxiter, sketch=sketch, callback=callback, progress=progress,
+        on_failure=on_failure, check_finite=check_finite,
+    )  # fmt: skip
     in_blocks = isinstance(op, BlockOperator)
     key, side = be.resolve_rng(rng), RightSide(op, _gathered(b) if in_blocks else b, check_finite)
     with be.single_blas(), watch:
@@ -168,6 +167,32 @@ def lstsq(
         result = _assemble(op, problem, side, found, factor, tol, key, watch)
     settle(result.info, on_failure, _ADVICE)
     return result
+
+
+def _asked(A, method, tol, ridge, *, maxiter, sketch, callback, progress, on_failure, check_finite):
+    """``(operator, tol, ridge, Watch, class of the sketch)`` of the arguments of `lstsq`, checked."""
+    op = untracked_operator(A, "lstsq")
+    if 0 in op.shape:
+        raise ValueError(f"lstsq needs m ≥ 1 and n ≥ 1, got shape {op.shape[0]}×{op.shape[1]}")
+    be.check_option("method", method, METHODS)
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    tol = None if tol is None else be.check_tol(tol)
+    ridge = be.check_positive("ridge", ridge, zero=True)
+    be.check_flag("check_finite", check_finite)
+    maxiter = be.check_count("maxiter", max(500, 4 * min(op.shape)) if maxiter is None else maxiter)
+    watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "lstsq")
+    if sketch is not None and method not in ("sketched", "spir"):
+        raise ValueError(f"sketch goes with method='sketched' or 'spir', got {method!r}: leave it out")
+    return op, tol, ridge, watch, sketch_class(sketch, None)
+
+
+def _columns(op, b):
+    """Columns that `b` is solved as, at most: those that are complex may be split in two."""
+    if not isinstance(b, list | tuple) and not hasattr(b, "shape"):
+        raise TypeError(f"b must have a shape for the plan, got {type(b).__name__}: pass an array or a block source")
+    shape = np.shape(b) if isinstance(b, list | tuple) else b.shape
+    check_shape(shape, op)
+    return 2 * (shape[1] if len(shape) == 2 else 1)
 
 
 def _gathered(b):
@@ -184,7 +209,8 @@ def _scaled(op, side, ridge, check_finite, key):
     if not trusted_scale(A):
         A, factor, _ = scaling.safe(A, check_finite, key)
         require_adjoint(A, key)
-    shift = (math.sqrt(ridge) / factor) ** 2
+    root = math.sqrt(ridge) / factor
+    shift = root * root  # infinite, where a power would raise
     if not math.isfinite(shift) or (ridge > 0 and shift > float(A.xp.finfo(A.dtype).max) ** 0.5):
         raise ValueError(f"ridge={ridge!r} is too large beside the entries of A; scale the problem")
     return Problem(A, side.columns, shift, side.norms), factor

@@ -25,11 +25,7 @@ class RightSide:
         b = np.asarray(b) if isinstance(b, list | tuple) else b
         be.require_untracked(b, "lstsq")
         require_one_home("lstsq", A, b)
-        m, n = A.shape
-        if b.ndim not in (1, 2) or b.shape[0] != m or 0 in b.shape:
-            raise ValueError(
-                f"b must have shape ({m},) or ({m}, k) for a matrix of shape {m}×{n}, got shape {tuple(b.shape)}"
-            )
+        check_shape(b.shape, A)
         self.flat, xp = b.ndim == 1, A.xp
         columns = _as_columns(A, b[:, None] if self.flat else b)
         self.split = be.is_complex(columns.dtype) and not be.is_complex(A.dtype)
@@ -62,6 +58,14 @@ class RightSide:
         """Norms, one for each column of `b`, of columns at the scale of `b` from their norms at our scale."""
         sizes = sizes * self.scales
         return np.hypot(*np.split(sizes, 2)) if self.split else sizes
+
+
+def check_shape(shape, A):
+    """ValueError unless right-hand sides of that shape are some for `A`."""
+    m, n = A.shape
+    if len(shape) not in (1, 2) or shape[0] != m or 0 in shape:
+        found = f"got shape {tuple(shape)}"
+        raise ValueError(f"b must have shape ({m},) or ({m}, k) for a matrix of shape {m}×{n}, {found}")
 
 
 def _as_columns(A, b):

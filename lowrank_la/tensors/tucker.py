@@ -23,7 +23,17 @@ _CHANGE = 1e-8
 _TOO_LARGE = "the error at these ranks is above tol"
 
 
-@be.supports(operators=False, blocks=True)
+def _demand(X, rank, *, tol, method, modes, rng, check_finite, **given):
+    """`Demand` of `tucker` of data in slabs with these arguments."""
+    from .tucker_blocks import demand
+
+    tol, _, _ = _asked(rank, tol, method, **given)
+    be.check_flag("check_finite", check_finite)
+    be.resolve_rng(rng)
+    return demand(X, rank, tol, method, modes)
+
+
+@be.supports(operators=False, blocks=True, demand=_demand)
 def tucker(
     X,
     rank=None,
@@ -129,13 +139,9 @@ def tucker(
     >>> core.shape, factors[0].shape
     ((5, 5, 4), (30, 5))
     """
-    be.check_option("method", method, _METHODS)
-    be.check_option("on_failure", on_failure, ("warn", "raise"))
-    if rank is None and tol is None:
-        raise ValueError("give rank (columns of the factors) or tol (the relative error allowed), or both")
-    tol, change = None if tol is None else be.check_tol(tol), None if change is None else be.check_tol(change, "change")
-    maxiter = _MAXITER.get(method, 50) if maxiter is None else be.check_count("maxiter", maxiter)
-    watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "tucker")
+    tol, change, watch = _asked(
+        rank, tol, method, change=change, maxiter=maxiter, callback=callback, progress=progress, on_failure=on_failure
+    )
     check_finite, key = be.check_flag("check_finite", check_finite), be.resolve_rng(rng)
     with be.single_blas(), watch:
         source = _in_blocks(X)
@@ -154,6 +160,18 @@ def _advice(rank, tol, info):
     ways = ["allow larger ranks"] * (rank is not None and tol is not None) + ["loosen tol"] * (tol is not None)
     ways += ["raise maxiter"] * (info.method in _MAXITER)
     return " or ".join(ways)
+
+
+def _asked(rank, tol, method, *, change, maxiter, callback, progress, on_failure):
+    """``(tol, change, Watch)`` of the arguments of `tucker`, checked."""
+    be.check_option("method", method, _METHODS)
+    be.check_option("on_failure", on_failure, ("warn", "raise"))
+    if rank is None and tol is None:
+        raise ValueError("give rank (columns of the factors) or tol (the relative error allowed), or both")
+    tol, change = None if tol is None else be.check_tol(tol), None if change is None else be.check_tol(change, "change")
+    maxiter = _MAXITER.get(method, 50) if maxiter is None else be.check_count("maxiter", maxiter)
+    watch = Watch(maxiter, be.check_callback(callback), be.check_flag("progress", progress), "tucker")
+    return tol, change, watch
 
 
 def _in_blocks(X):

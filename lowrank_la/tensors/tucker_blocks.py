@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _backend as be
 from ..blocks import map_reduce
+from .block_demand import demand_of_tucker
 from .modes import contract, contract_all, expand_all, gram, triangle
 from .norms import safe_scale
 from .rank_choice import allowed_square, cut_to, least_ranks
@@ -25,6 +26,21 @@ def tucker_of_blocks(source, rank, tol, method, modes, check_finite):
     slab, of slabs that are already multiplied by the factors found before. The last read collects these products,
     which then fit memory.
     """
+    shape, modes, ranks = _asked(source, rank, method, modes)
+    done = {"converged": True, "reason": "tolerance met" if tol is not None else "ranks reached", "iterations": 0}
+    tensor, parts = _parts(source, shape, ranks, modes, tol, check_finite)
+    info = done | {"method": "st_hosvd", "rng": None, "short": "the error at these ranks is above tol"}
+    return assembled(tensor, parts, modes, tensor.scale, source.dtype, tol, info)
+
+
+def demand(source, rank, tol, method, modes):
+    """`Demand` of `tucker_of_blocks`."""
+    shape, modes, ranks = _asked(source, rank, method, modes)
+    return demand_of_tucker(source, ranks, _turns(shape, ranks, modes, tol)[0])
+
+
+def _asked(source, rank, method, modes):
+    """``(shape, modes, ranks)`` of the arguments, checked."""
     if method not in ("auto", "st_hosvd"):
         raise ValueError(f"data in blocks are decomposed with method='st_hosvd', got {method!r}; read them into memory")
     if source.reads_allowed == 1 or source.shape[0] is None:
@@ -36,11 +52,13 @@ def tucker_of_blocks(source, rank, tol, method, modes, check_finite):
     if len(shape) < 2 or 0 in shape:
         raise ValueError(f"X must have two or more modes, none of length zero; got shape {shape}")
     modes = checked_modes(modes, len(shape))
-    ranks = checked_ranks(rank, shape, modes)
-    done = {"converged": True, "reason": "tolerance met" if tol is not None else "ranks reached", "iterations": 0}
-    tensor, parts = _parts(source, shape, ranks, modes, tol, check_finite)
-    info = done | {"method": "st_hosvd", "rng": None, "short": "the error at these ranks is above tol"}
-    return assembled(tensor, parts, modes, tensor.scale, source.dtype, tol, info)
+    return shape, modes, checked_ranks(rank, shape, modes)
+
+
+def _turns(shape, ranks, modes, tol):
+    """Modes that are truncated by a read of their own, the shortest first; and the first mode where it is, too."""
+    cut = [k for k in modes if tol is not None or ranks[k] < shape[k]]
+    return sorted((k for k in cut if k > 0), key=lambda k: shape[k]), [0] if 0 in cut else []
 
 
 def _parts(source, shape, ranks, modes, tol, check_finite):
@@ -48,8 +66,7 @@ def _parts(source, shape, ranks, modes, tol, check_finite):
     xp, dtype = source.xp, be.compute_dtype(source.xp, source.dtype, source.device)
     tensor, core, spent, reads = Slabs(source, dtype), None, 0.0, 0
     factors: list = [None] * len(shape)
-    turns = sorted((k for k in modes if k > 0 and (tol is not None or ranks[k] < shape[k])), key=lambda k: shape[k])
-    last = [0] if 0 in modes and (tol is not None or ranks[0] < shape[0]) else []
+    turns, last = _turns(shape, ranks, modes, tol)
     for done, k in enumerate([*turns, *last]):
         if k == 0:
             tensor, core = tensor.safely(Slabs.contracted, factors, check_finite)
@@ -71,7 +88,7 @@ def _parts(source, shape, ranks, modes, tol, check_finite):
     if tol is not None:
         allowed = allowed_square(tensor.norm, tol, dtype)
         core, factors = cut_to(core, factors, least_ranks(core, max(0.0, allowed - spent), spent, modes), shape)
-    return tensor, Parts(core, factors, reads)
+    return tensor, Parts(core, factors, reads + (tensor.scale != 1.0))
 
 
 def _kept(found, rank, share):
@@ -158,6 +175,7 @@ def _residual_of_slab(block, start, core, factors, *, dtype, scale):
     return be.fro_norm(block - expand_all(core if factors[0] is not None else core[rows, ...], cut))
 
 
+@np.errstate(over="ignore", invalid="ignore")  # the norm tells whether the blocks were too large
 def _added(a, b):
     return a[0] + b[0], math.hypot(a[1], b[1])
 

@@ -50,6 +50,17 @@ def test_eigenpairs_are_those_of_the_matrix_in_memory(which, dtype):
     assert source.passes == result.info.passes
 
 
+@pytest.mark.parametrize("scale", [1e200, 1e100, 1e-100, 1e-200])
+def test_a_scale_whose_squares_leave_the_range_is_that_of_the_answer(scale):
+    A = testing.hermitian(40, np.arange(1.0, 41) ** -1, rng=0)
+    source = Counting(A * scale, 9)
+    op = lr.as_operator(source)
+    for _ in range(2):
+        assert op.fro_norm() == pytest.approx(np.linalg.norm(A) * scale, rel=1e-14)
+    result = lr.eigh(source, 4, rng=0)
+    np.testing.assert_allclose(result.w, 1.0 / np.arange(1.0, 5) * scale, rtol=1e-10)
+
+
 def test_a_matrix_that_is_not_hermitian_is_refused():
     with pytest.raises(ValueError, match="not Hermitian"):
         lr.eigh(lr.block_source(np.triu(np.ones((50, 50))), rows=9), 2)

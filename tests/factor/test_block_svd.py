@@ -64,6 +64,15 @@ def test_reads_are_counted_truly_and_no_more_than_allowed(passes, orthonormal, c
     assert source.passes == result.info.passes == passes + orthonormal
 
 
+@pytest.mark.parametrize("passes", [1, 2, 3])
+def test_a_tolerance_takes_no_more_reads_than_allowed(passes):
+    A = matrix(TALL)
+    source = Counting(A)
+    result = lr.svd(source, tol=0.3, method="fused", passes=passes, rng=0)
+    assert source.passes == result.info.passes <= passes
+    assert errors(A, result)[0] == pytest.approx(result.info.error, abs=100 * EPS["float64"])
+
+
 @pytest.mark.parametrize("method", ["gram", "fused"])
 def test_reads_without_a_limit_are_counted_truly(method):
     source = Counting(matrix(TALL))

@@ -39,6 +39,13 @@ def test_a_ridge_is_that_of_the_data_in_memory():
     np.testing.assert_allclose(result.x, np.linalg.solve(A.T @ A + 1e-4 * np.eye(30), A.T @ b), rtol=1e-9)
 
 
+@pytest.mark.parametrize("method", ["qr", "lsqr"])
+def test_a_ridge_too_large_beside_the_data_is_refused(method):
+    A, b = problem(1)
+    with pytest.raises(ValueError, match="too large beside the entries of A"):
+        lr.lstsq(lr.block_source(A * 1e-200, rows=100), b, ridge=1e-3, method=method)
+
+
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_extreme_scales_are_worked_on_at_a_safe_one(scale):
     A, _ = problem(2)
