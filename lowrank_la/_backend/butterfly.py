@@ -63,7 +63,7 @@ def walsh_plain(x, view, scale, overwrite):
     _, n, inner = view
     size = x.size
     if n == 1 or size == 0 or not x.flags.writeable:
-        return walsh_host(x.reshape(view), scale, False).reshape(x.shape)
+        return x if overwrite else walsh_host(x.reshape(view), scale, False).reshape(x.shape)
     dtype = x.dtype
     result = x if overwrite else np.empty(x.shape, dtype)
     flat, source = (result, x) if x.ndim == 1 else (result.reshape(-1), x.reshape(-1))

@@ -7,6 +7,9 @@ from collections import deque
 from itertools import combinations
 
 import numpy as np
+import scipy.linalg
+
+from .. import _kernels
 
 
 def bits_of(words, n):
@@ -66,8 +69,29 @@ def gather_groups(x, layout, columns, shifts, stencil, out):
 
 
 def gather_places(x, words, out):
-    """Numbers of the vector `x` at places."""
-    out[: words.shape[0]] = x[words[:, 0].astype(np.int64)]
+    """Numbers of the vector `x` at places, and zeros behind them."""
+    out[: words.shape[0]], out[words.shape[0] :] = x[words[:, 0].astype(np.int64)], 0.0
+
+
+def sorted_rows(keys, n, order, bits):
+    """The order in which rows of words ascend, and their bits in that order."""
+    order[:] = np.lexsort(keys.T)
+    bits[:] = bits_of(keys[order], n)
+
+
+def read_groups(x, key, number, layout, stencil, least, most, columns, hashes, shifts, out):
+    """Numbers of the vector `x` in the groups that the kernel `draw_groups` gives, times Sylvester matrices."""
+    _kernels.lookup("draw_groups", "numpy")(
+        key, number, layout[:, 2].copy(), int(layout[0, 3] + layout[0, 4]), hashes.shape[1], columns, hashes, shifts
+    )
+    samples = int(np.sum(layout[:, 7] << layout[:, 2]))
+    gather_groups(x, layout, columns, shifts, stencil, out)
+    out[samples:] = 0.0
+    squares = float(np.sum(out**2))
+    for start, _, bits, *_, width in layout.tolist() if least < squares < most else ():
+        part = out[start : start + (width << bits)].reshape(1 << bits, width)
+        part[:] = scipy.linalg.hadamard(1 << bits) @ part / (1 << bits)
+    return squares
 
 
 class _Groups:

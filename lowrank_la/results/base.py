@@ -24,9 +24,11 @@ class Result:
     __array_ufunc__ = None  # an array on the left leaves ``array @ result`` to the result
 
     def __post_init__(self):
-        own = [part for value in vars(self).values() for part in (value if isinstance(value, tuple) else (value,))]
-        if "info" in vars(self):
-            object.__setattr__(self, "info", with_arrays(self.info, own))
+        own = self.__dict__
+        info = own.get("info")
+        if info is not None:
+            parts = [x for v in own.values() if v is not info for x in (v if isinstance(v, tuple) else (v,))]
+            own["info"] = with_arrays(info, parts)
 
     def __iter__(self):
         return (getattr(self, name) for name in self._unpack)

@@ -38,9 +38,10 @@ def of_groups(outcome, oracle, plan, key):
         "unresolved": unresolved,
         "groups": groups.sizes,
         "checks": plan.checks,
+        "noise": outcome.noise.variance**0.5 * scale,
+        "samples": oracle.samples,
+        "resolution": _resolution(found, groups, outcome.noise) * scale,
     }
-    details |= {"noise": outcome.noise.variance**0.5 * scale, "samples": oracle.samples}
-    details["resolution"] = _resolution(found, groups, outcome.noise) * scale
     info = Info(
         error=relative_error(found, groups), error_kind="estimate", converged=outcome.certified,
         reason=outcome.reason + stuck, iterations=outcome.attempts, method="peeling", rng=key.record, details=details,

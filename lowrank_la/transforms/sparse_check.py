@@ -30,7 +30,7 @@ def dimension_for(count):
 
 
 class RandomSubspaces:
-    """Values of a function on independent random affine subspaces, which no decoding has seen.
+    """Values of a function on independent random affine subspaces, which no decoding has seen, or on the whole cube.
 
     An expansion is evaluated on all points of a subspace at the price of a few. They are uniform and pairwise
     independent: m of them hit a set that holds a share p of all points N times, with E N = m p and E N² =
@@ -46,8 +46,9 @@ class RandomSubspaces:
 
     def __init__(self, sampler, count):
         self.dimension = dimension_for(count)
-        subspaces = -(-count >> self.dimension)
-        drawn = sampler.points(subspaces * (1 + self.dimension))
+        subspaces, n = -(-count >> self.dimension), sampler.code.n
+        whole = count == 1 << n and n >= self.dimension
+        drawn = _cosets(n, self.dimension) if whole else sampler.points(subspaces * (1 + self.dimension))
         points = np.empty((subspaces << self.dimension, drawn.shape[1]), np.uint64)
         side = WORD // (1 + self.dimension)
         self.tables = np.empty((-(-sampler.code.n // 4), 16, -(-subspaces // (8 * side)) * 8), np.uint64)
@@ -74,6 +75,14 @@ class RandomSubspaces:
         if exceeds(total, expected, (1 + turned) * size, noise.slack):
             return f"{size} random points hold more than noise beside the answer", 1.0
         return None
+
+
+def _cosets(n, dimension):
+    """All points of a small cube: the span of the last unit vectors, and what parts it from its cosets."""
+    drawn = np.zeros((1 << n - dimension, 1 + dimension), np.uint64)
+    drawn[:, 0] = np.arange(0, 1 << n, 1 << dimension)
+    drawn[:, 1:] = 1 << np.arange(dimension)
+    return drawn.reshape(-1, 1)
 
 
 def noise_doubt(found, groups, plan, n):

@@ -101,7 +101,8 @@ def _fitted(U, groups, code, noise, keys, values, smallest, zero):
     sweeps, tol = (_SWEEPS_NOISY, 1e-3 * error) if noise.variance else (_SWEEPS_EXACT, 0.25 * noise.digits**0.5)
     weights = np.array(groups.sizes, np.float64)
     _kernels.lookup("refit", "numpy")(*parts, weights, quiet, keys, values, sweeps, tol)
-    keys, values = _pruned(parts, keys, values, least)
+    if _kernels.lookup("smallest_of", "numpy")(values, keys.shape[0]) <= least:
+        keys, values = _pruned(parts, keys, values, least)
     return keys, values, _energies_left(U, groups, zero)
 
 

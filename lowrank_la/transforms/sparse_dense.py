@@ -58,7 +58,7 @@ def whole_cube(oracle, noise, degree):
     total = float(np.sum(squares))
     floor = (oracle.precision ** (2.0 / 3.0)) ** 2 * total
     parts = 2 if np.iscomplexobj(X) else 1
-    unit = _unit(noise, oracle.scale, squares, parts)
+    unit = _unit(noise, oracle.scale or 1.0, squares, parts)
     limit = max(_ROUNDED * floor, unit / parts * float(chdtri(parts, RISK / X.size)))
     strong = squares > limit
     kept = strong if degree is None else strong & (unpacked(words, n).sum(axis=1) <= degree)

@@ -24,6 +24,13 @@ def packed(bits):
     return np.ascontiguousarray(np.packbits(whole, axis=1).view(">u8")[:, ::-1]).astype(np.uint64)
 
 
+def in_order(keys, n):
+    """The order in which rows of words ascend as numbers, and their bits (rows, n) in that order."""
+    order, bits = np.empty(keys.shape[0], np.int64), np.empty((keys.shape[0], n), np.uint8)
+    _kernels.lookup("sorted_rows", "numpy")(keys, n, order, bits)
+    return order, bits
+
+
 def unpacked(words, n):
     """Bits (rows, n) of words."""
     if words.shape[1] == 1:
@@ -200,13 +207,16 @@ class Sampler:
         verify, n = self.verify if verify is None else verify, self.code.n
         columns, hashes = np.empty((sum(sizes), self.words), np.uint64), np.empty((len(sizes), n), np.uint64)
         shifts = np.empty((len(sizes) * (verify + repeats), self.words), np.uint64)
-        _kernels.lookup("draw_groups", "numpy")(
-            self.key, self.count, np.array(sizes), verify + repeats, n, columns, hashes, shifts
-        )
         numbers = list(range(self.count, self.count + len(sizes)))
         self.count += len(sizes)
         shapes = [(bits, verify, repeats, self.code.length(bits)) for bits in sizes]
-        return self.seen(Groups(numbers, shapes, columns, hashes, shifts))
+        groups = Groups(numbers, shapes, columns, hashes, shifts)
+        if self.oracle.is_short(groups):
+            return groups if self.oracle.fill(groups, self.code.stencil, self.key) else _transformed(groups)
+        _kernels.lookup("draw_groups", "numpy")(
+            self.key, numbers[0], np.array(sizes), verify + repeats, n, columns, hashes, shifts
+        )
+        return self.seen(groups)
 
     def repeated(self, groups, repeats):
         """The same groups with more repeats."""
@@ -224,24 +234,30 @@ class Sampler:
     def seen(self, drawn):
         """The groups that were drawn, with the values of their bins."""
         values, squares = self.oracle.ask(drawn, self.code.stencil)
-        start, groups = 0, drawn
+        groups = drawn
         if values.dtype.kind == "c":
             values = _real_first(values, drawn)
             groups = Groups(drawn.numbers, drawn.shapes, drawn.columns, drawn.hashes, drawn.shifts, parts=2)
         groups.values, groups.squares = values, squares
-        for (size, width), equal in itertools.groupby(zip(drawn.sizes, drawn.widths, strict=True)):
-            shape = len(list(equal)), size, groups.parts * width
-            stop = start + shape[0] * shape[1] * shape[2]
-            if size > 1 and stop > start:
-                be.walsh_plain(values[start:stop], shape, 1.0 / size, overwrite=True)
-            start = stop
-        return groups
+        return _transformed(groups)
 
     def _random(self, stream, first, rows):
         """Random rows of words from place `first` on of a stream."""
         drawn = np.empty((rows, self.words), np.uint64)
         _kernels.lookup("random_rows", "numpy")(self.key, stream, first, self.code.n, drawn)
         return drawn
+
+
+def _transformed(groups):
+    """The groups, whose values are transformed into those of their bins."""
+    start = 0
+    for (size, width), equal in itertools.groupby(zip(groups.sizes, groups.widths, strict=True)):
+        shape = len(list(equal)), size, groups.parts * width
+        stop = start + shape[0] * shape[1] * shape[2]
+        if size > 1 and stop > start:
+            be.walsh_plain(groups.values[start:stop], shape, 1.0 / size, overwrite=True)
+        start = stop
+    return groups
 
 
 def _real_first(values, drawn):

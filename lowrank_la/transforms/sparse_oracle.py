@@ -12,10 +12,12 @@ from .sparse_groups import SPARE, unpacked
 _BYTES = 1 << 26  # of bits handed to a callable at once
 _SAFE = 2.0**300
 _PLAIN = 2.0**-500, 2.0**500  # sums of squares of numbers of which none is far from one
+_NONE = math.inf, -math.inf
 _EPS = 2.0**-52
 _LARGEST_INTEGER = 2.0**53
 _TOO_WIDE = ("float128", "float96", "complex256", "complex192")
 _PARALLEL_FROM = 1 << 18  # points of a stored vector
+_ONE_CALL = 1 << 17  # values that one call reads and transforms
 _TASK = 1 << 13  # of them that one thread reads at once
 _DIRECT = ("float32", "float64", "complex64", "complex128")
 
@@ -36,7 +38,8 @@ class Oracle:
     samples : int
         Values seen so far.
     scale : float
-        Power of two by which values are divided, so that their squares stay in range; known after the first look.
+        Power of two by which values are divided, so that their squares stay in range; known after the first look that
+        finds anything.
     precision : float
         Relative precision of the values.
     noise : float
@@ -45,7 +48,7 @@ class Oracle:
 
     def __init__(self, read, n, stored=None):
         self.read, self.n, self.stored = read, n, stored
-        self.samples, self.scale, self.precision = 0, None, 0.0
+        self.samples, self.scale, self.precision = 0, None, 0.0 if stored is None else be.eps(stored.dtype)
         self.dtype, self.noise = None, 0.0
 
     def ask(self, drawn, stencil):
@@ -58,7 +61,7 @@ class Oracle:
         starts, queries = _queries_of(drawn, stencil)
         step = max(_BYTES // max(self.n, 8), 1)
         if starts[-1] <= step:
-            words = np.concatenate([query(0, stop - start) for query, start, stop in _ranges(queries, starts)])
+            words = _points_of(drawn, stencil)
             return self._checked(self._doubles(self.read(words), starts[-1]), lambda place: words[place])
         out = None
         for query, first, last in _ranges(queries, starts):
@@ -73,19 +76,36 @@ class Oracle:
     def _gathered(self, drawn, stencil):
         """Values read from the stored vector, on several threads where there are many."""
         given = np.empty(drawn.samples + SPARE, "D" if self.stored.dtype.kind == "c" else "d")
-        self.precision = be.eps(self.stored.dtype)
         arguments = self.stored, drawn.layout, drawn.columns, drawn.shifts, stencil
         if drawn.samples < _PARALLEL_FROM:
             _kernels.lookup("gather_groups", "numpy")(*arguments, given)
         else:
             self._gather_in_parts(drawn, stencil, given)
         given[-SPARE:] = 0.0
+        return self._checked((given, False), lambda place: _points_of(drawn, stencil)[place])
 
-        def place_of(place):
-            starts, queries = _queries_of(drawn, stencil)
-            return np.concatenate([query(0, b - a) for query, a, b in _ranges(queries, starts)])[place]
+    def is_short(self, drawn):
+        """Whether one call reads and transforms the groups: real numbers of a stored vector, too few for threads."""
+        return self.stored is not None and self.stored.dtype.kind == "f" and drawn.samples < _ONE_CALL
 
-        return self._checked((given, False), place_of)
+    def fill(self, drawn, stencil, key):
+        """Draw groups that are short, and read them; gives whether they are transformed too.
+
+        They are where no value is far from one or has to be looked at for another reason.
+        """
+        settled = self.scale == 1.0 or (self.scale is None and not self.noise)
+        least, most = _PLAIN if settled else _NONE
+        drawn.values = np.empty(drawn.samples + SPARE)
+        squares = _kernels.lookup("read_groups", "numpy")(
+            self.stored, key, drawn.numbers[0], drawn.layout, stencil, least, most, drawn.columns, drawn.hashes,
+            drawn.shifts, drawn.values,
+        )  # fmt: skip
+        if least < squares < most:
+            self.samples, self.dtype, self.scale = self.samples + drawn.samples, drawn.values.dtype, 1.0
+            drawn.squares = squares
+            return True
+        _, drawn.squares = self._checked((drawn.values, False), lambda place: _points_of(drawn, stencil)[place])
+        return False
 
     def _gather_in_parts(self, drawn, stencil, given):
         kernel, parts = _kernels.lookup("gather_points", "numpy"), []
@@ -100,7 +120,7 @@ class Oracle:
     def values(self, words):
         """Checked host values at the points, divided by `scale`, in double precision; `SPARE` zeros behind them."""
         if self.stored is not None:
-            given = np.zeros(words.shape[0] + SPARE, "D" if self.stored.dtype.kind == "c" else "d")
+            given = np.empty(words.shape[0] + SPARE, "D" if self.stored.dtype.kind == "c" else "d")
             _kernels.lookup("gather_places", "numpy")(self.stored, words, given)
             return self._checked((given, False), lambda place: words[place])[0]
         cuts, parts = be.fixed_partition(words.shape[0], max(_BYTES // max(self.n, 8), 1)), []
@@ -128,13 +148,18 @@ class Oracle:
                 f"f has integers as large as {largest:.3g}, above 2**53, which double precision does not hold: "
                 "take out a constant or a common factor"
             )
-        if self.scale is None:
+        if self.scale is None and max(largest, self.noise) > 0.0:
             largest = max(largest, self.noise)
             outside = largest > _SAFE or 0.0 < largest < 1.0 / _SAFE
             self.scale = 2.0 ** min(math.frexp(largest)[1], 1000) if outside else 1.0
-        if self.scale != 1.0:
+        if self.scale not in (None, 1.0):
             values /= self.scale
             squares = _squares(values)
+        if not math.isfinite(squares):
+            raise ValueError(
+                f"f has values as large as {largest:.1e} after values near {self.scale:.1e}: squares of both together "
+                "leave the range of double precision; take out what is large, or set what is small to zero"
+            )
         return values, squares
 
     def _doubles(self, given, count):
@@ -190,12 +215,20 @@ def _queries_of(drawn, stencil):
     return starts, queries
 
 
+def _points_of(drawn, stencil):
+    """Words of all points of the groups."""
+    starts, queries = _queries_of(drawn, stencil)
+    return np.concatenate([query(0, stop - start) for query, start, stop in _ranges(queries, starts)])
+
+
 def _ranges(queries, starts):
     return zip(queries, starts, starts[1:], strict=False)
 
 
 def oracle_of(f, n):
     """``oracle, xp, device, dtype`` for a vector of length ``2**n``, or for a callable, where the others are None."""
+    if type(f) is np.ndarray:
+        return _stored(f, n)
     f = np.asarray(f) if isinstance(f, list | tuple) else f
     if isinstance(f, np.ma.MaskedArray):
         raise TypeError("f must not be a masked array: fill the missing values first")
@@ -211,6 +244,8 @@ def oracle_of(f, n):
 
     def read(words):
         values = f(unpacked(words, n))
+        if isinstance(values, np.ma.MaskedArray):
+            raise TypeError("f must not return a masked array: fill the missing values first")
         values = values if be.is_array(values) else np.asarray(values)
         if tuple(values.shape) != (words.shape[0],):
             raise ValueError(
@@ -235,14 +270,14 @@ def _stored(x, n):
         raise ValueError(f"n must be {bits} for a stored f of length 2**{bits} = {length}, got {n}")
     be.require_untracked(x, "sparse_wht")
     _require_numbers(x, "f must hold numbers")
-    host = be.kind(xp) == "numpy"
+    host, device = be.kind(xp) == "numpy", be.device(x)
 
     def read(words):
         places = words[:, 0].view(np.int64)
-        return x[places] if host else xp.take(x, be.index_array(places, length, xp, be.device(x)), axis=0)
+        return x[places] if host else xp.take(x, be.index_array(places, length, xp, device), axis=0)
 
     direct = host and bits and x.flags.c_contiguous and x.dtype.isnative and be.dtype_name(x.dtype) in _DIRECT
-    return Oracle(read, bits, writable_view(np.asarray(x)) if direct else None), xp, be.device(x), x.dtype
+    return Oracle(read, bits, writable_view(np.asarray(x)) if direct else None), xp, device, x.dtype
 
 
 def _require_numbers(values, text):

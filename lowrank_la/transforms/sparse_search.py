@@ -51,9 +51,10 @@ def search(sampler, plan):
     noise = found = doubt = None
     wanted = _affordable(sizes, repeats, sampler, plan)
     for attempt in range(1, plan.attempts + 1):
-        if _whole_is_cheaper(sampler, plan, _cost(wanted, repeats, sampler) + (0 if points else plan.checks)):
+        cost = _cost(wanted, repeats, sampler)
+        if _whole_is_cheaper(sampler, plan, cost + (0 if points else plan.checks)):
             return None
-        if attempt > 1 and not _within(sampler, plan, _cost(wanted, repeats, sampler), points):
+        if attempt > 1 and not _within(sampler, plan, cost, points):
             return Outcome(found, groups, noise, attempt - 1, False, f"sample budget spent{_and(doubt)}")
         added = sampler.groups(wanted, repeats)
         groups = groups.joined(added) if groups else added
@@ -65,7 +66,7 @@ def search(sampler, plan):
         repeats, doubt = max(groups.repeats), None
         if found.complete:
             points = points or RandomSubspaces(sampler, plan.checks)
-            doubt = _doubt(found, groups, noise, plan, points, sampler.code.n)
+            doubt = _doubt(found, groups, noise, plan, points, sampler)
             if doubt is None:
                 return Outcome(found, groups, noise, attempt, True, "every bin explained")
             if not found.keys.size and plan.noise == "unknown" and attempt >= _UNHEARD:
@@ -93,9 +94,9 @@ def _start(sampler, plan):
 def _affordable(sizes, repeats, sampler, plan):
     """`sizes`, or smaller ones where `plan.samples` allow no more; ValueError where that is not what was asked for."""
     asked = sizes
-    while max(sizes) > 0 and not _within(sampler, plan, _cost(sizes, repeats, sampler), None):
+    while not (fits := _within(sampler, plan, _cost(sizes, repeats, sampler), None)) and max(sizes) > 0:
         sizes = [max(size - 1, 0) for size in sizes]
-    if _within(sampler, plan, _cost(sizes, repeats, sampler), None) and (plan.bins is None or sizes == asked):
+    if fits and (plan.bins is None or sizes == asked):
         return sizes
     most = asked[0] if plan.bins else 0
     least = sampler.oracle.samples + _cost([most] * plan.groups, repeats, sampler) + plan.checks
@@ -114,9 +115,11 @@ def _within(sampler, plan, cost, points):
     return sampler.oracle.samples + cost + (0 if points else plan.checks) <= plan.samples
 
 
-def _doubt(found, groups, noise, plan, points, n):
+def _doubt(found, groups, noise, plan, points, sampler):
     """``text, share``, or None where nothing speaks against a certificate."""
-    told = noise_doubt(found, groups, plan, n)
+    told = noise_doubt(found, groups, plan, sampler.code.n)
+    if plan.noise == "unknown" and sampler.oracle.samples > 1 << sampler.code.n:
+        told = told or "more values were taken than there are, and the same ones again show no new noise"
     return (told, 0.0) if told else points.doubt(found, groups, noise)
 
 
@@ -166,7 +169,7 @@ def _judged(groups, sampler, plan):
     if plan.noise is None:
         return exact, decode(groups, sampler.code, exact, plan.soft)
     if plan.noise != "unknown":
-        noise = replace(exact, variance=(plan.noise / sampler.oracle.scale) ** 2)
+        noise = replace(exact, variance=(plan.noise / (sampler.oracle.scale or 1.0)) ** 2)
         return noise, decode(groups, sampler.code, noise, plan.soft)
     sparsity = plan.sparsity or max(groups.sizes) / 0.6
     noise = replace(exact, variance=estimated_variance(groups, sparsity, groups.parts), slack=_SLACK)

@@ -10,7 +10,7 @@ from .. import _backend as be
 from ..exceptions import ConvergenceError, ConvergenceWarning
 from ..results import Info, Result
 from .sparse_answer import of_cube, of_groups
-from .sparse_groups import Sampler, code_of, unpacked
+from .sparse_groups import Sampler, code_of, in_order
 from .sparse_oracle import oracle_of
 from .sparse_plan import planned
 from .sparse_search import search
@@ -220,19 +220,17 @@ def sparse_wht(
 def _returned(found, oracle, xp, device, dtype):
     """The result in ascending order of the frequencies, in the library of the caller."""
     keys, values, info = found
-    order = keys[:, 0].argsort() if keys.shape[1] == 1 else np.lexsort(keys.T)
-    indices, coefficients = unpacked(keys[order], oracle.n), values[order]
+    order, indices = in_order(keys, oracle.n)
+    coefficients = values[order]
     if oracle.scale not in (None, 1.0):
         coefficients *= oracle.scale
     if xp is not None:
         wide = be.compute_dtype(xp, dtype, device)
-        coefficients = xp.astype(be.from_numpy(coefficients, xp, device, wide), _kept(dtype, wide), copy=False)
+        coefficients = be.from_numpy(coefficients, xp, device, wide)
+        if be.is_half(dtype):
+            coefficients = xp.astype(coefficients, dtype)
         indices = be.from_numpy(indices, xp, device)
     return SparseWHTResult(indices, coefficients, info)
-
-
-def _kept(dtype, wide):
-    return dtype if be.is_half(dtype) else wide
 
 
 def _fail(info, on_failure):

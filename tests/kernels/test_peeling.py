@@ -101,6 +101,52 @@ def test_points_of_a_group_are_the_same(n, degree, told):
     assert np.array_equal(same[:30], x[first[:, 0].astype(np.int64)])
 
 
+@pytest.mark.parametrize(
+    ("verify", "repeats", "length"), [(0, 1, 0), (2, 0, 0), (1, 1, 2), (0, 2, 3), (2, 1, 6), (3, 2, 5), (0, 1, 15)]
+)
+def test_groups_read_in_one_call_are_those_read_step_by_step(verify, repeats, length):
+    n, bits, width = 16, [5, 0, 6, 5], verify + repeats * (1 + length)
+    starts, bins = (np.cumsum([0, *(each << b for b in bits)]) for each in (width, 1))
+    rows = np.arange(len(bits)) * (verify + repeats)
+    layout = np.array(
+        [(starts[c], bins[c], b, verify, repeats, rows[c], length, width) for c, b in enumerate(bits)], np.int64
+    )
+    x, key = np.random.default_rng(1).standard_normal(1 << n), np.arange(4, dtype=np.uint64)
+    stencil = np.empty((0, 1), np.uint64)
+
+    def read(source, least, most):
+        columns, hashes = np.empty((sum(bits), 1), np.uint64), np.empty((len(bits), n), np.uint64)
+        shifts, out = np.empty((len(bits) * (verify + repeats), 1), np.uint64), np.full(starts[-1] + SPARE, np.nan)
+        squares = source(x, key, 7, layout, stencil, least, most, columns, hashes, shifts, out)
+        return out, squares, columns, hashes, shifts
+
+    plain, squares, *drawn_plain = read(kernel("read_groups"), np.inf, -np.inf)
+    whole, same, *drawn_whole = read(kernel("read_groups"), 0.0, np.inf)
+    twin, around, *_ = read(twins.read_groups, 0.0, np.inf)
+    step = np.empty(starts[-1])
+    kernel("gather_groups")(x, layout, drawn_plain[0], drawn_plain[2], stencil, step)
+    assert np.array_equal(plain[:-SPARE], step)
+    assert squares == same
+    assert np.isclose(squares, around, rtol=8 * step.size * np.finfo(float).eps)
+    assert all(np.array_equal(a, b) for a, b in zip(drawn_plain, drawn_whole, strict=True))
+    assert np.allclose(whole, twin, rtol=0.0, atol=64 * np.finfo(float).eps * np.abs(x).max())
+    assert np.array_equal(whole[-SPARE:], np.zeros(SPARE))
+    for c, b in enumerate(bits):
+        part = be.walsh(step[starts[c] : starts[c + 1]].reshape(1, 1 << b, width), 2.0**-b)
+        assert np.array_equal(whole[starts[c] : starts[c + 1]], part.reshape(-1))
+
+
+@pytest.mark.parametrize("n", [1, 7, 8, 20, 64, 65, 130])
+def test_rows_of_words_ascend_as_numbers(n):
+    bits = np.unique(np.random.default_rng(n).integers(0, 2, (300, n), dtype=np.uint8), axis=0)
+    keys = packed(bits)[np.random.default_rng(0).permutation(bits.shape[0])]
+    for source in (kernel, twins.__dict__.get):
+        order, found = np.empty(keys.shape[0], np.int64), np.empty(bits.shape, np.uint8)
+        source("sorted_rows")(keys, n, order, found)
+        assert np.array_equal(found, bits)
+        assert np.array_equal(unpacked(keys[order], n), bits)
+
+
 @pytest.mark.parametrize("turn", [False, True])
 @pytest.mark.parametrize(
     ("n", "dimension", "subspaces", "missing"), [(3, 2, 5, 0), (20, 5, 11, 9), (70, 3, 20, 1), (130, 0, 70, 0)]

@@ -197,6 +197,13 @@ def test_overwriting_torch_shares_its_memory():
     assert torch.equal(x, expected)
 
 
+@pytest.mark.parametrize("shape", [(3, 1), (0, 4), (1,)])
+def test_what_stays_as_it_is_comes_back_itself(shape):
+    x = np.ones(shape)
+    assert lr.fwht(x, overwrite=True) is x
+    assert lr.fwht(x) is not x
+
+
 def test_nothing_is_overwritten_without_being_asked():
     for x in (numbers((4, 64)), numbers((4, 64), "complex64"), np.arange(64)):
         copy = x.copy()

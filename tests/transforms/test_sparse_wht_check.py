@@ -147,3 +147,59 @@ def test_subspaces_of_frequencies_pass_the_check(seed):
     result = lr.sparse_wht(function(rows, values), 40, 64, rng=seed)
     assert result.info.certificate
     assert is_right(result, rows, values)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("n", [2, 4, 10, 12])
+def test_rounding_of_a_stored_cube_is_no_coefficient(n, dtype):
+    X = np.zeros(1 << n, dtype)
+    X[: 1 << n : max(1, (1 << n) // 3)] = 0.1
+    result = lr.sparse_wht(lr.fwht(X), method="dense", rng=0)
+    assert result.info.resolution > 0.0
+    assert result.coefficients.size == np.count_nonzero(X)
+
+
+@pytest.mark.parametrize("factor", [1e200, 1e-200, 1e-170])
+def test_functions_that_are_zero_at_first_and_extreme_later_are_found_whole(factor):
+    for seed in range(20):
+        result = lr.sparse_wht(lambda bits: factor * bits[:, :6].prod(axis=1, dtype=float), 30, rng=seed)
+        assert result.info.certificate
+        assert result.coefficients.size == 64
+
+
+def test_values_whose_squares_have_no_range_in_common_are_refused():
+    def f(bits):
+        return 1.0 + 1e200 * bits[:, :6].prod(axis=1, dtype=float)
+
+    def look():
+        for seed in range(20):
+            assert lr.sparse_wht(f, 30, rng=seed).coefficients.size == 64
+
+    with pytest.raises(ValueError, match="leave the range of double precision"):
+        look()
+
+
+@pytest.mark.parametrize(("n", "sparsity"), [(3, 1), (4, 2), (5, 8)])
+def test_noise_that_is_seen_again_is_no_new_noise(n, sparsity):
+    for seed in range(20):
+        generator = np.random.default_rng(seed)
+        x = lr.fwht(np.eye(1 << n)[:sparsity].sum(axis=0)) + 0.05 * generator.standard_normal(1 << n)
+        with pytest.warns(lr.ConvergenceWarning):
+            assert not lr.sparse_wht(x, noise="unknown", method="peeling", rng=seed).info.certificate
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 11])
+def test_a_small_cube_is_looked_at_whole(n):
+    seen = []
+
+    def f(bits):
+        seen.append(bits)
+        return np.ones(bits.shape[0])
+
+    lr.sparse_wht(f, n, 1, method="peeling", rng=0)
+    assert np.unique(seen[-1], axis=0).shape[0] == 1 << n
+
+
+def test_masked_values_of_a_function_are_refused():
+    with pytest.raises(TypeError, match="f must not return a masked array"):
+        lr.sparse_wht(lambda bits: np.ma.masked_equal(bits[:, 0], 0), 8)

@@ -1,2 +1,2 @@
 CLAIM = "Exact sparse Hadamard transforms: success against groups and load, time against the dense one"
-NOT_SHOWN = "n + 1 offsets a bin where the paper reads n - b + 1"
+NOT_SHOWN = "two offsets a bin verify beside the n - b + 1 of the paper"

@@ -13,8 +13,9 @@ def jit(function=None, *, inline=False, reorder=False, leaf=False):
     can agree to the last bit, and division by zero gives infinity as NumPy does. `reorder` lets long sums be
     reassociated and contracted, for kernels that are nothing but dot products and agree to rounding. A `leaf` counts no
     references to its arrays, which costs more than the work of a kernel that others call for every few numbers: it
-    allocates nothing, takes no slices and returns no arrays. Loops are serial: parallelism is the caller's, over a
-    fixed partition. Where no folder can be written to, every process compiles for itself.
+    allocates nothing, and what it slices or returns is borrowed from the arrays it was given. Loops are serial:
+    parallelism is the caller's, over a fixed partition. Where no folder can be written to, every process compiles for
+    itself.
     """
     if function is None:
         return lambda f: jit(f, inline=inline, reorder=reorder, leaf=leaf)

@@ -61,6 +61,23 @@ def take_out(U, at, width, signs, a):
 
 
 @jit(inline=True, leaf=True)
+def take_out_and_look(U, at, width, signs, a, empty, most):
+    """`take_out` of real numbers, then `may_be_one` of what is left, which is not loaded again."""
+    zero = zeros_8(U)
+    total, gaps = zero, np.uint64(0)
+    first = U[at] - (-a if signs[0] & np.uint64(1) else a)
+    first, limit = signed(total, abs(first), np.uint64(0)), signed(total, 2.0 * most, np.uint64(0))
+    for i in range(0, width, LANES):
+        valid = lowest(width - i)
+        u = minus(load(zero, U, at + i), kept(signed(zero, a, _eight(signs, i)), valid))
+        store(U, at + i, u)
+        gap, u = minus(size_of(u), first), kept(u, valid)
+        gaps |= below(limit, product(gap, gap)) & valid
+        total = add_product(total, u, u)
+    return (total_of(total) > empty) & (gaps == 0)
+
+
+@jit(inline=True, leaf=True)
 def may_be_one(U, at, width, parts, empty, most):
     """Whether a bin holds more than `empty`, and moduli that one coefficient may leave with an energy of `most`.
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from ._groups import BITS, FIRST_BIN, LENGTH, REPEATS, START, VERIFY, WIDTH, group_signs, sign_words, stencil_signs
 from ._jit import jit
-from ._rows import LANES, along, left_over, may_be_one, take_out
+from ._rows import LANES, along, left_over, may_be_one, take_out, take_out_and_look
 from ._signed import below, signed
 from ._vector import add_scaled, load, zeros_8
 from .bch import places_of_syndrome
@@ -140,7 +140,7 @@ def peel(
         growth, budget, keys, values, _table_for(room), key, z, np.zeros((4, 2 * max(degree, 0) + 2), np.int64),
         sign_words(layout), a, _group_of(layout, bins), np.empty(bins, np.int64), np.zeros(bins, np.uint8), peeled,
     )  # fmt: skip
-    return keys[:found].copy(), values[:found].copy(), looks, np.count_nonzero(peeled == 0), _smallest(values, found)
+    return keys[:found].copy(), values[:found].copy(), looks, np.count_nonzero(peeled == 0), smallest_of(values, found)
 
 
 @jit(leaf=True)
@@ -205,10 +205,13 @@ def _take_everywhere(
         other, start = layout[d, FIRST_BIN] + place_of(code), layout[d, START] + place_of(code) * width * parts
         peeled[other] += 1
         group_signs(key, code, shown, layout, d, shifts, signs)
-        for r in range(parts):
-            take_out(U, start + r * width, width, signs, a[r])
         slack = 1.0 + growth[d] * peeled[other]
-        added = may_be_one(U, start, width, parts, zero[d] * slack, single[d] * slack)
+        if parts == 1:
+            added = take_out_and_look(U, start, width, signs, a[0], zero[d] * slack, single[d] * slack)
+        else:
+            for r in range(parts):
+                take_out(U, start + r * width, width, signs, a[r])
+            added = may_be_one(U, start, width, parts, zero[d] * slack, single[d] * slack)
         added &= (other != g) & (waiting[other] == 0) & (layout[d, REPEATS] > 0)
         end = head + length
         if length < bins:
@@ -219,7 +222,7 @@ def _take_everywhere(
 
 
 @jit
-def _smallest(values, found):
+def smallest_of(values, found):
     """Smallest modulus of the first `found` coefficients."""
     smallest = np.inf
     for i in range(found):

@@ -10,7 +10,7 @@ from ._jit import jit
 from ._rows import LANES
 from ._signed import exclusive
 from ._vector import load, store, zeros_8
-from .walsh import walsh_exact
+from .walsh import walsh_rows
 
 _ONE, _FOUR_BITS = np.uint64(1), np.uint64(15)
 
@@ -89,7 +89,9 @@ def leave_on_subspaces(keys, values, tables, dimension, seen, limit):
     _spread(keys, values, tables, dimension, halves, np.empty((keys.shape[0], tables.shape[2]), np.uint64))
     for i in range(cubes.size):
         cubes[i] = halves[2 * i] - halves[2 * i + 1]
-    walsh_exact(cubes, dimension, 0, cubes.size)
+    flat, skip = cubes.view(np.float64), cubes.itemsize >> 4
+    if dimension > 0:
+        walsh_rows(flat, flat, skip, dimension + skip, 0, flat.size, 1.0)
     above, total = 0, 0.0
     for i in range(seen.size):
         gap = seen[i] - cubes[i]
@@ -103,7 +105,7 @@ def _spread(keys, values, tables, dimension, halves, codes):
     """Add every coefficient where it falls in each subspace, apart where it does so with the other sign."""
     step, length, side = np.uint64(2 << dimension), np.uint64(1 + dimension), 64 // (1 + dimension)
     mask, subspaces = step - _ONE, halves.size // (2 << dimension)
-    _codes_of(keys, tables, codes)
+    codes_of(keys, tables, codes)
     for c in range((subspaces + side - 1) // side):
         start, count = np.uint64(c * side) * step, min(side, subspaces - c * side)
         for k in range(keys.shape[0]):
@@ -115,7 +117,7 @@ def _spread(keys, values, tables, dimension, halves, codes):
 
 
 @jit(leaf=True)
-def _codes_of(keys, tables, codes):
+def codes_of(keys, tables, codes):
     """Exclusive or of the entries of every frequency, eight codes at a time."""
     zero, width = zeros_8(tables), tables.shape[2]
     for k in range(keys.shape[0]):

@@ -7,8 +7,9 @@ import numpy as np
 
 from ._groups import BITS, FIRST_BIN, START, WIDTH, group_signs, sign_words, stencil_signs
 from ._jit import jit
-from ._rows import along, energy_of, take_out
-from .words import code_of, place_of, tables_of
+from ._rows import LANES, along, energy_of, take_out
+from .random_subspaces import codes_of
+from .words import place_of, tables_of
 
 
 @jit
@@ -21,21 +22,24 @@ def refit(U, layout, hashes, shifts, stencil, weights, quiet, keys, values, swee
     groups, parts = layout.shape[0], values.shape[1]
     signs, step = np.empty((groups, sign_words(layout).size), np.uint64), np.empty(parts)
     room, codes = np.empty((stencil.shape[0] + 63) >> 6, np.uint64), _codes_of(keys, tables_of(hashes, layout, shifts))
-    loud = _loud_bins(U, layout, parts, quiet)
+    loud, bins = _loud_bins(U, layout, parts, quiet), _bins_of(codes, layout)
     for sweep in range(sweeps):
-        if _sweep(U, layout, shifts, stencil, weights, quiet, keys, values, codes, loud, signs, step, room) <= tol:
+        moved = _sweep(
+            U, layout, shifts, stencil, weights, quiet, keys, values, codes, bins, loud, signs, step, room
+        )  # fmt: skip
+        if moved <= tol:
             return sweep + 1
     return sweeps
 
 
 @jit(leaf=True)
-def _sweep(U, layout, shifts, stencil, weights, quiet, keys, values, codes, loud, signs, step, room):
+def _sweep(U, layout, shifts, stencil, weights, quiet, keys, values, codes, bins, loud, signs, step, room):
     """Every coefficient once; gives the largest step."""
     groups, parts, total, moved = layout.shape[0], values.shape[1], 0.0, 0.0
     for c in range(groups):
         total += weights[c] * layout[c, WIDTH]
     for i in range(keys.shape[0]):
-        if not _some(loud, layout, codes, i):
+        if not _some(loud, bins, i):
             continue
         z, square = _shown(keys[i], stencil, room), 0.0
         for c in range(groups):
@@ -50,7 +54,7 @@ def _sweep(U, layout, shifts, stencil, weights, quiet, keys, values, codes, loud
             for r in range(parts):
                 take_out(U, at + r * width, width, signs[c], step[r])
             energy = energy_of(U, at, width * parts) if quiet[c] >= 0.0 else 0.0
-            loud[layout[c, FIRST_BIN] + place_of(codes[i, c])] = energy > quiet[c]
+            loud[bins[i, c]] = energy > quiet[c]
     return moved
 
 
@@ -81,11 +85,13 @@ def _place(layout, c, j, parts):
 
 @jit
 def _codes_of(keys, tables):
-    """`code_of` every frequency in every group."""
-    codes = np.empty((keys.shape[0], tables.shape[0]), np.uint64)
-    for i in range(keys.shape[0]):
-        for c in range(tables.shape[0]):
-            codes[i, c] = code_of(keys[i], tables, c)
+    """`code_of` every frequency in every group, eight groups at a time; zeros behind the last one."""
+    groups, fours, values = tables.shape
+    side = (groups + LANES - 1) // LANES * LANES
+    beside, codes = np.zeros((fours, values, side), np.uint64), np.empty((keys.shape[0], side), np.uint64)
+    for c in range(groups):
+        beside[:, :, c] = tables[c]
+    codes_of(keys, beside, codes)
     return codes
 
 
@@ -102,12 +108,22 @@ def _loud_bins(U, layout, parts, quiet):
     return loud
 
 
-@jit(leaf=True)
-def _some(loud, layout, codes, i):
+@jit
+def _bins_of(codes, layout):
+    """The bins of every frequency, numbered through all groups."""
+    bins = np.empty((codes.shape[0], layout.shape[0]), np.int32)
+    for i in range(bins.shape[0]):
+        for c in range(bins.shape[1]):
+            bins[i, c] = layout[c, FIRST_BIN] + place_of(codes[i, c])
+    return bins
+
+
+@jit(inline=True, leaf=True)
+def _some(loud, bins, i):
     """Whether one of the bins of frequency number `i` is loud."""
     found = False
-    for c in range(codes.shape[1]):
-        found |= loud[layout[c, FIRST_BIN] + place_of(codes[i, c])]
+    for c in range(bins.shape[1]):
+        found |= loud[bins[i, c]]
     return found
 
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 
-from ._groups import BITS, FIRST_SHIFT, LENGTH, REPEATS, VERIFY, WIDTH
+from ._groups import BITS, FIRST_SHIFT, LENGTH, REPEATS, START, VERIFY, WIDTH
 from ._jit import jit
+from ._rows import LANES, energy_of
 from .philox import philox_words
+from .walsh import walsh_rows, walsh_runs
 from .words import lowest, put
 
 _ONE, _LOW, _HIGH = np.uint64(1), np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -140,7 +142,32 @@ def gather_groups(x, layout, columns, shifts, stencil, out):
 
 
 @jit
+def read_groups(x, key, number, layout, stencil, least, most, columns, hashes, shifts, out):
+    """Groups of real numbers in one call: `draw_groups`, `gather_groups`, and the small transforms.
+
+    The latter only where the sum of the squares, which is given back, is between `least` and `most`: what is not is
+    left as it was read.
+    """
+    sizes = layout[:, BITS].copy()
+    draw_groups(key, number, sizes, layout[0, VERIFY] + layout[0, REPEATS], hashes.shape[1], columns, hashes, shifts)
+    gather_groups(x, layout, columns, shifts, stencil, out)
+    out[out.size - LANES :] = 0.0
+    squares = energy_of(out, 0, out.size - LANES)
+    for c in range(layout.shape[0] if least < squares < most else 0):
+        start, stages, inner = layout[c, START], layout[c, BITS], layout[c, WIDTH]
+        part, scale, skip = out[start : start + (inner << stages)], 1.0 / (1 << stages), 0
+        while 2 << skip <= inner:
+            skip += 1
+        if stages > 0 and inner == 1 << skip and skip <= 3:
+            walsh_rows(part, part, skip, stages + skip, 0, part.size, scale)
+        elif stages > 0 and inner > 0:
+            walsh_runs(part, part, inner, stages, 0, inner, 0, part.size, scale)
+    return squares
+
+
+@jit
 def gather_places(x, words, out):
-    """Numbers of the vector `x` at places that fit into one word each."""
+    """Numbers of the vector `x` at places that fit into one word each, and zeros behind them."""
     for i in range(words.shape[0]):
         out[i] = x[words[i, 0]]
+    out[words.shape[0] :] = 0.0

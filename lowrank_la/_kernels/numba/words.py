@@ -11,7 +11,7 @@ from ._jit import jit
 
 PLACE, IN_CODE = 32, 32
 _ALL, _IN_PLACE = np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64(0xFFFFFFFF)
-_ONE, _FOUR, _FOUR_BITS = np.uint64(1), np.uint64(4), np.uint64(15)
+_ONE, _FOUR, _FOUR_BITS, _BYTE = np.uint64(1), np.uint64(4), np.uint64(15), np.uint64(255)
 
 
 @intrinsic
@@ -110,3 +110,28 @@ def code_of(key, tables, c):
 def place_of(code):
     """The bin of a code."""
     return np.int64(code & _IN_PLACE)
+
+
+@jit
+def sorted_rows(keys, n, order, bits):
+    """The order in which rows of words ascend, and their bits (rows, n) in that order; byte by byte, lowest first."""
+    count, places = keys.shape[0], (n + 7) // 8
+    other, ends = np.empty(count, np.int64), np.zeros((places, 257), np.int64)
+    for i in range(count):
+        order[i] = i
+        for p in range(places):
+            ends[p, 1 + np.int64((keys[i, p >> 3] >> np.uint64(8 * (p & 7))) & _BYTE)] += 1
+    for p in range(places):
+        for v in range(256):
+            ends[p, v + 1] += ends[p, v]
+        w, shift = p >> 3, np.uint64(8 * (p & 7))
+        for i in range(count):
+            byte = np.int64((keys[order[i], w] >> shift) & _BYTE)
+            other[ends[p, byte]] = order[i]
+            ends[p, byte] += 1
+        order[:] = other
+    for i in range(count):
+        for w in range((n + 63) >> 6):
+            word, stop = keys[order[i], w], n - 64 * w
+            for q in range(max(stop - 64, 0), stop):
+                bits[i, q] = (word >> np.uint64(stop - 1 - q)) & _ONE
