@@ -87,8 +87,8 @@ def sparse_wht(
     noise : None, float or "unknown"
         None: values are exact, up to ``eps**(2/3)`` of their root mean square. A number: the standard deviation of
         independent noise in the values (for complex values of both parts together). "unknown": estimated from the
-        emptiest bins; then there is no certificate where nothing stands out of the noise, and bins of two sizes have to
-        agree where most of what is seen counts as noise.
+        emptiest bins; then there is no certificate where nothing stands out of the noise or peeling took more values
+        than there are, and bins of two sizes have to agree where most of what is seen counts as noise.
     degree : int, optional
         Largest number of bits of a frequency. Bins then are read with a code, ``1 + degree ⌈log2(n + 1)⌉`` values
         instead of those of all bits where that is less; frequencies with more bits are not found.
@@ -112,7 +112,8 @@ def sparse_wht(
         Values that are not passed. By default 2**24, and more where `sparsity` or `bins` ask for it.
     checks : int, optional
         Random points that are compared with an answer before it is certified: 2144, or ``0.6 sparsity (1 + n +
-        verify)`` where `sparsity` is at least 64 and that is less. With 0 a certificate speaks of the bins alone.
+        verify)`` where `sparsity` is at least 64 and that is less; all points of a cube that has no more. With 0 a
+        certificate speaks of the bins alone.
     rng : None, int, generator or Key
     on_failure : {"warn", "raise"}
         Whether an answer without certificate warns or raises `ConvergenceError`.
@@ -134,8 +135,8 @@ def sparse_wht(
     ------
     ValueError
         If an argument is out of range, a stored vector has a length that is no power of two, or `f` returns numbers
-        that are not finite (it is told at which bits), not one a point, or real once and complex once; or if
-        `max_samples` does not allow the groups that are asked for.
+        that are not finite (it is told at which bits), not one a point, real once and complex once, or so far apart
+        that squares of both leave the range; or if `max_samples` does not allow the groups that are asked for.
     OverflowError
         If values are integers above 2**53.
     TypeError
