@@ -188,7 +188,7 @@ def walsh_sampled(x, signs, rows, size):
     Parameters
     ----------
     x : array (lines, n) that `is_plain`
-    signs : array (n,) of its dtype
+    signs : int8 array (n,)
     rows : int64 array (count,)
     size : int
         Length of a block, a power of two. Zeros follow behind the n numbers.

@@ -82,13 +82,13 @@ class SRHT(Sketch):
         xp, n, lines = be.namespace(A), self.shape[1], A.shape[1 - axis]
         if lines == 0:
             return xp.zeros((self.shape[0], 0) if axis == 0 else (0, self.shape[0]), dtype=A.dtype, device=be.device(A))
-        signs = self._signs(xp, be.real_dtype(xp, A.dtype), be.device(A))
         spread = (self.shape[0] - 1).bit_length()
         in_line = lines == 1 or (axis == 1 and n >= _SMALL)
         if be.is_plain(A) and in_line and _GATHERED << spread <= _BLOCK:
-            size = min(self.order, max(_GATHERED << spread, _SMALL))
+            size, signs = min(self.order, max(_GATHERED << spread, _SMALL)), self._signs(xp, xp.int8, be.device(A))
             found = be.walsh_sampled(A.reshape(lines, n), signs, self._rows, size) * self.shape[0] ** -0.5
             return found.reshape(-1, 1) if axis == 0 else found
+        signs = self._signs(xp, be.real_dtype(xp, A.dtype), be.device(A))
         size = min(self.order, max(_LEAST << spread, _BLOCK >> (lines - 1).bit_length()))
         total = None
         for part in be.fixed_partition(-(-n // size), max(1, _ENTRIES // (size * lines))):

@@ -13,8 +13,9 @@ def walsh_sampled(source, signs, places, blocks, stages, block, out, start, stop
 
     Parameters
     ----------
-    source, signs : 1-D contiguous arrays of one real dtype and length
-        Zeros follow behind their last block.
+    source : 1-D contiguous array of a real dtype
+        Zeros follow behind its last block.
+    signs : int8 array of its length
     places, blocks : uint64 arrays (rows,)
         A row's number modulo the length of a block, and divided by it.
     stages : int
