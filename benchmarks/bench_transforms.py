@@ -18,13 +18,15 @@ import scipy.linalg
 import threadpoolctl
 
 import lowrank_la as lr
-from benchmarks import harness, report
+from benchmarks import harness, report, transform_threads
+from benchmarks.transform_threads import call_often
 from lowrank_la import _kernels
 
 SINGLE = range(10, 23)
 BATCHES = range(7, 15)
 BATCH = 1 << 20
 WORK = 1 << 22  # numbers transformed in one timed run, at least
+ROUNDS = 6  # times the repeats, in which threads are compared
 MOST_CALLS = 64  # from Python in one timed run
 DTYPES = ("float32", "float64")
 
@@ -49,7 +51,7 @@ def hand_written(dtype):
 def our_loop():
     rows, runs = (_kernels.lookup(name, "numpy") for name in ("walsh_rows", "walsh_runs"))
 
-    @numba.njit
+    @numba.njit(nogil=True)
     def loop(x, stages, repeats):
         low = min(stages, 16)
         if stages - low == 1:
@@ -179,21 +181,18 @@ def calls(repeats, bystanders):
     return out
 
 
-def call_often(run, turns):
-    for _ in range(turns):
-        run()
-
-
 def own(repeats, bystanders):
     """Threads, axes, block rotations, the cost of a call and the trimmed sketch: our figures beside each other."""
-    figures = {"threads": {}, "threads_alone": {}, "axes": {}, "blocks_over_copy": {}}
+    figures, loop = {"threads_alone": {}, "axes": {}, "blocks_over_copy": {}}, our_loop()
     for dtype in DTYPES:
         for stages in (17, 18, 20, 22):
-            call, turns = partial(lr.fwht, np.zeros(1 << stages, dtype), overwrite=True), WORK >> stages
-            two, two_alone = _steady(call, turns, repeats), _alone(call, repeats, bystanders)
+            call = partial(lr.fwht, np.zeros(1 << stages, dtype), overwrite=True)
+            two_alone = _alone(call, repeats, bystanders)
             with threadpoolctl.threadpool_limits(1):
-                one, one_alone = _steady(call, turns, repeats), _alone(call, repeats, bystanders)
-            figures["threads"][f"{dtype}, 2^{stages}"] = one / two
+                one_alone = _alone(call, repeats, bystanders)
+            found = transform_threads.measure(loop, dtype, stages, ROUNDS * repeats)
+            for name, value in found.items():
+                figures.setdefault(f"threads_{name}", {})[f"{dtype}, 2^{stages}"] = value
             figures["threads_alone"][f"{dtype}, 2^{stages}"] = one_alone / two_alone
         figures["axes"] |= _axes(dtype, repeats, bystanders)
         x = np.zeros((1 << 11, 1 << 11), dtype)
@@ -221,7 +220,7 @@ def own(repeats, bystanders):
     for name, value in figures.items():
         print(f"\n{name}: {value if isinstance(value, float) else ''}")
         for label, number in value.items() if isinstance(value, dict) else ():
-            print(f"  {label:<40}{number:6.2f}", flush=True)
+            print(f"  {label:<40}{number if number is None else f'{number:6.2f}'}", flush=True)
     return figures
 
 
@@ -243,12 +242,6 @@ def _axes(dtype, repeats, bystanders):
             t = _fastest(runs, repeats, bystanders)
         ratios[f"{dtype}, axis 1 of {outer}×{n}×{inner}"] = t["axis"] / t["last"]
     return ratios
-
-
-def _steady(call, turns, repeats):
-    """Fastest of runs of `turns` calls that follow each other without a pause: no thread has to wake up in them."""
-    times = [harness.seconds(partial(call_often, call, turns))[1] for _ in range(4 * repeats)]
-    return min(times[1:])
 
 
 def _alone(call, repeats, bystanders):

@@ -15,12 +15,13 @@ from functools import cache
 import numpy as np
 
 from .. import _kernels
+from .processors import keep_away, may_run_on
 from .threads import shared_by
 
 _LIKES = {32: np.empty(0, np.float32), 64: np.empty(0, np.float64)}
 _MOST = 16  # threads
 _LEADER = -1  # the seat of the thread that opens a transform
-_LONG = 1 << 23  # bytes of a transform for which helpers are always woken
+_LONG = 1 << 21  # bytes of a transform for which helpers are always woken
 _WHILE = 5e-4  # seconds since the last one, below which they are woken for shorter ones
 _state: dict = {"team": None}
 
@@ -30,14 +31,14 @@ class _Team:
 
     def __init__(self):
         self.board = _kernel("new_board")()
-        self.doors, self.threads, self.held, self.left = [], [], (), -1.0
+        self.doors, self.threads, self.away, self.held, self.left = [], [], {}, (), -1.0
 
     def call(self, helpers, like):
         """Have so many helpers, fewer where no thread can be had; new ones begin with work of the dtype of `like`."""
         for seat in range(len(self.doors), helpers):
             door = threading.Lock()
             door.acquire()
-            known = {"target": _help, "args": (self.board, door, seat, like), "name": "lowrank_la_team"}
+            known = {"target": _help, "args": (self, door, seat, like), "name": "lowrank_la_team"}
             helper = threading.Thread(**known, daemon=True)
             try:
                 helper.start()
@@ -45,6 +46,11 @@ class _Team:
                 return
             self.doors.append(door)
             self.threads.append(helper)
+
+    def wake(self, seat):
+        if self.doors[seat].locked():
+            self.away[seat] = keep_away([self.threads[seat].native_id])
+            self.doors[seat].release()
 
     def dismiss(self):
         """Send the helpers home, so that none is in compiled code when the interpreter is taken down."""
@@ -55,14 +61,15 @@ class _Team:
             helper.join(timeout=1.0)
 
 
-def _help(board, door, seat, like):
+def _help(team, door, seat, like):
     """Life of a helper."""
     work = _kernel("work_on_transforms")
-    while (outcome := work(board, like, seat)) >= 0:
+    while (outcome := work(team.board, like, seat)) >= 0:
         if outcome in _LIKES:
             like = _LIKES[outcome]
         else:
             door.acquire()
+            may_run_on(team.away.pop(seat, None))
 
 
 def transform(target, source, scale, parts, parallel):
@@ -77,7 +84,7 @@ def transform(target, source, scale, parts, parallel):
     """
     with shared_by(_MOST if parallel else 1) as workers:
         if workers == 1:
-            _led(_kernel("new_board")(), (), False, (target, source, scale), parts)
+            _led(_kernel("new_board")(), 0, None, (target, source, scale), parts)
         else:
             _with_helpers(workers - 1, (target, source, scale), parts)
 
@@ -88,23 +95,27 @@ def _with_helpers(helpers, job, parts):
     team, bits = _state["team"], 8 * job[0].itemsize
     _compile(bits)
     team.call(helpers, _LIKES[bits])
-    _wait_until_left(team.board)
+    if team.held:  # somebody is still at a transform that was interrupted
+        _wait_until_left(team.board)
     team.held = job
     wakes = job[1].nbytes >= _LONG or time.perf_counter() - team.left < _WHILE
     try:
-        _led(team.board, team.doors[:helpers], wakes, job, parts)
+        _led(team.board, min(helpers, len(team.doors)), team.wake if wakes else None, job, parts)
+        team.held = ()
     finally:
-        team.held, team.left = () if _kernel("is_left")(team.board) else job, time.perf_counter()
+        team.left = time.perf_counter()
+        if team.held and _kernel("is_left")(team.board):
+            team.held = ()
 
 
-def _led(board, doors, wakes, job, parts):
+def _led(board, helpers, wake, job, parts):
     """One transform on the board; it has been left when this returns, unless interrupted twice."""
     like, work = _LIKES[8 * job[0].itemsize], _kernel("work_on_transforms")
     try:
-        sleepers = _kernel("open_transform")(board, len(doors), wakes, parts, *job)
-        for seat, door in enumerate(doors):
-            if sleepers >> seat & 1 and door.locked():
-                door.release()
+        sleepers = _kernel("open_transform")(board, helpers, wake is not None, parts, *job)
+        for seat in range(helpers if sleepers else 0):
+            if sleepers >> seat & 1:
+                wake(seat)
         while not work(board, like, _LEADER):
             time.sleep(0)
     finally:

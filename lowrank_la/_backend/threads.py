@@ -11,7 +11,10 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-_state: dict = {"libraries": None, "depth": 0, "saved": (), "pool": None, "pool_size": 0, "parallel": False}
+from .processors import keep_away, may_run_on
+
+_state: dict = {"libraries": None, "depth": 0, "saved": (), "parallel": False}
+_state |= {"pool": None, "pool_size": 0, "pool_threads": []}
 _state["lock"] = threading.RLock()  # of the depth and the counts; a signal handler may come in the middle
 
 
@@ -75,33 +78,46 @@ def worker_count():
     """Threads to use at most: what BLAS was allowed, and no more than the processors of this process."""
     libraries = _blas_libraries()
     with _state["lock"]:
-        counts = _state["saved"] if _state["depth"] else tuple(library.get_num_threads() for library in libraries)
+        counts = _state["saved"] if _state["depth"] else [library.get_num_threads() for library in libraries]
     processors = _affinity()
     return max(1, min(processors, *counts)) if counts else processors
+
+
+def _enrol(known):
+    known.append(threading.get_native_id())
 
 
 def _pool(size):
     if _state["pool"] is None or _state["pool_size"] < size:
         if _state["pool"] is not None:
             _state["pool"].shutdown(wait=False)
-        _state["pool"] = ThreadPoolExecutor(size, thread_name_prefix="lowrank_la")
-        _state["pool_size"] = size
+        known = _state["pool_threads"] = []
+        _state["pool"], _state["pool_size"] = ThreadPoolExecutor(size, "lowrank_la", _enrol, (known,)), size
     return _state["pool"]
 
 
-@contextlib.contextmanager
 def shared_by(tasks):
-    """Threads that may work on so many tasks: one off the main thread, and while others already work for it."""
+    """Region for the threads that may work on so many tasks: one off the main thread, and while others already do."""
     alone = tasks <= 1 or _state["parallel"] or threading.current_thread() is not threading.main_thread()
-    workers = 1 if alone else min(worker_count(), tasks)
-    if workers == 1:
-        yield 1
-        return
-    try:
-        _state["parallel"] = True
-        yield workers
-    finally:
-        _state["parallel"] = False
+    return _ALONE if alone else _Region(min(worker_count(), tasks))
+
+
+class _Region:
+    """Gives the number of its threads; one that has several holds off all others."""
+
+    def __init__(self, workers):
+        self.workers = workers
+
+    def __enter__(self):
+        _state["parallel"] = _state["parallel"] or self.workers > 1
+        return self.workers
+
+    def __exit__(self, *error):
+        if self.workers > 1:
+            _state["parallel"] = False
+
+
+_ALONE = _Region(1)
 
 
 def map_blocks(fn, blocks):
@@ -122,7 +138,13 @@ def _map_parallel(fn, blocks, workers):
         while (i := next(queue)) < len(blocks):
             results[i] = fn(blocks[i])
 
-    helpers = [_pool(workers - 1).submit(work) for _ in range(workers - 1)]
+    def help_out():
+        may_run_on(allowed)
+        work()
+
+    pool = _pool(workers - 1)
+    allowed = keep_away(_state["pool_threads"])
+    helpers = [pool.submit(help_out) for _ in range(workers - 1)]
     try:
         work()
     finally:
@@ -139,7 +161,7 @@ def fixed_partition(n, block):
 
 
 def _after_fork_in_child():
-    _state.update(lock=threading.RLock(), pool=None, pool_size=0, parallel=False)
+    _state.update(lock=threading.RLock(), pool=None, pool_size=0, pool_threads=[], parallel=False)
     if _state["depth"]:
         for library, threads in zip(_state["libraries"], _state["saved"], strict=False):
             _set_threads(library, threads)
