@@ -187,36 +187,28 @@ def own(repeats, bystanders):
     for dtype in DTYPES:
         for stages in (17, 18, 20, 22):
             call = partial(lr.fwht, np.zeros(1 << stages, dtype), overwrite=True)
-            two_alone = _alone(call, repeats, bystanders)
-            with threadpoolctl.threadpool_limits(1):
-                one_alone = _alone(call, repeats, bystanders)
             found = transform_threads.measure(loop, dtype, stages, ROUNDS * repeats)
             for name, value in found.items():
                 figures.setdefault(f"threads_{name}", {})[f"{dtype}, 2^{stages}"] = value
-            figures["threads_alone"][f"{dtype}, 2^{stages}"] = one_alone / two_alone
+            alone = transform_threads.gain_after_a_pause(call, 2 * repeats, bystanders)
+            figures["threads_alone"][f"{dtype}, 2^{stages}"] = alone
         figures["axes"] |= _axes(dtype, repeats, bystanders)
         x = np.zeros((1 << 11, 1 << 11), dtype)
         target = np.empty_like(x)
         for block in (16, 32, 64, 128):
-            runs = {
-                "blocks": partial(lr.fwht, x, block=block, overwrite=True),
-                "copy": partial(np.copyto, target, x),
-            }
+            blocks, copy = partial(lr.fwht, x, block=block, overwrite=True), partial(np.copyto, target, x)
             with threadpoolctl.threadpool_limits(1):
-                t = _fastest(runs, repeats, bystanders)
-            figures["blocks_over_copy"][f"{dtype}, {block}"] = t["blocks"] / t["copy"]
+                figures["blocks_over_copy"][f"{dtype}, {block}"] = _ratio(blocks, copy, repeats, bystanders)
     x = np.zeros(16, "float32")
-    figures["microseconds_a_call"] = (
-        1e3 * _fastest({"call": lambda: [lr.fwht(x) for _ in range(1000)]}, repeats, bystanders)["call"]
-    )
+    thousand = harness.alternate({"call": lambda: [lr.fwht(x) for _ in range(1000)]}, repeats, bystanders=bystanders)
+    figures["microseconds_a_call"] = 1e3 * thousand["call"].median
     x = np.random.default_rng(0).standard_normal(1 << 20).astype("float32")
     S = lr.sketch.SRHT(1 << 10, 1 << 20, rng=0)
     rows = S._rows
     signs = S._host_signs(0, 1 << 20).astype("float32")
+    trimmed, full = (partial(call_often, call, 8) for call in (lambda: S.apply(x), lambda: lr.fwht(x * signs)[rows]))
     with threadpoolctl.threadpool_limits(1):
-        calls = {"trimmed": lambda: S.apply(x), "full": lambda: lr.fwht(x * signs)[rows]}
-        t = _fastest({name: partial(call_often, call, 8) for name, call in calls.items()}, repeats, bystanders)
-    figures["trimmed_over_full"] = t["trimmed"] / t["full"]
+        figures["trimmed_over_full"] = _ratio(trimmed, full, repeats, bystanders)
     for name, value in figures.items():
         print(f"\n{name}: {value if isinstance(value, float) else ''}")
         for label, number in value.items() if isinstance(value, dict) else ():
@@ -236,22 +228,17 @@ def _axes(dtype, repeats, bystanders):
         (1024, 4096, 3),
     ):
         x = np.zeros((outer, n, inner), dtype)
-        y = x.reshape(-1, n)
-        runs = {"axis": lambda x=x: lr.fwht(x, 1, overwrite=True), "last": lambda y=y: lr.fwht(y, overwrite=True)}
+        axis, last = partial(lr.fwht, x, 1, overwrite=True), partial(lr.fwht, x.reshape(-1, n), overwrite=True)
         with threadpoolctl.threadpool_limits(1):
-            t = _fastest(runs, repeats, bystanders)
-        ratios[f"{dtype}, axis 1 of {outer}×{n}×{inner}"] = t["axis"] / t["last"]
+            ratios[f"{dtype}, axis 1 of {outer}×{n}×{inner}"] = _ratio(axis, last, repeats, bystanders)
     return ratios
 
 
-def _alone(call, repeats, bystanders):
-    return harness.alternate({"call": call}, repeats, bystanders=bystanders)["call"].median
-
-
-def _fastest(runs, repeats, bystanders):
-    for run in runs.values():
-        run()
-    return {name: t.fastest for name, t in harness.alternate(runs, repeats, budget=4.0, bystanders=bystanders).items()}
+def _ratio(over, under, repeats, bystanders):
+    """Median over pairs of runs, one after the other: of the seconds of the first over those of the second."""
+    under()
+    times = harness.alternate({"over": over, "under": under}, 2 * repeats, bystanders=bystanders)
+    return float(np.median(np.divide(times["over"].times, times["under"].times)))
 
 
 def main(arguments=None):

@@ -48,6 +48,16 @@ def measure(loop, dtype, stages, rounds):
     }
 
 
+def gain_after_a_pause(call, rounds, bystanders):
+    """Median of what two threads gain over one in single calls after pauses, in which processors fall asleep."""
+    gain = []
+    for _ in range(rounds):
+        two = bystanders.undisturbed(call)
+        with threadpoolctl.threadpool_limits(1):
+            gain.append(bystanders.undisturbed(call) / two)
+    return float(np.median(gain))
+
+
 def call_often(run, turns):
     for _ in range(turns):
         run()
