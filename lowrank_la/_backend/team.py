@@ -8,15 +8,14 @@ one transform at a time; others do all parts themselves by the same code.
 
 import atexit
 import os
-import threading
 import time
 from functools import cache
 
 import numpy as np
 
 from .. import _kernels
-from .processors import keep_away, may_run_on
-from .threads import shared_by
+from .helpers import hire
+from .threads import shared, sharers
 
 _LIKES = {32: np.empty(0, np.float32), 64: np.empty(0, np.float64)}
 _MOST = 16  # threads
@@ -31,45 +30,33 @@ class _Team:
 
     def __init__(self):
         self.board = _kernel("new_board")()
-        self.doors, self.threads, self.away, self.held, self.left = [], [], {}, (), -1.0
+        self.helpers, self.held, self.left = [], (), -1.0
 
-    def call(self, helpers, like):
-        """Have so many helpers, fewer where no thread can be had; new ones begin with work of the dtype of `like`."""
-        for seat in range(len(self.doors), helpers):
-            door = threading.Lock()
-            door.acquire()
-            known = {"target": _help, "args": (self, door, seat, like), "name": "lowrank_la_team"}
-            helper = threading.Thread(**known, daemon=True)
-            try:
-                helper.start()
-            except RuntimeError:
-                return
-            self.doors.append(door)
-            self.threads.append(helper)
+    def call(self, count, like):
+        """Have so many helpers, new ones for work of the dtype of `like` at first; gives how many could be had."""
+        return hire(self.helpers, count, "lowrank_la_team", _help, self.board, like)
 
     def wake(self, seat):
-        if self.doors[seat].locked():
-            self.away[seat] = keep_away([self.threads[seat].native_id])
-            self.doors[seat].release()
+        if not self.helpers[seat].is_called():
+            self.helpers[seat].wake()
 
     def dismiss(self):
         """Send the helpers home, so that none is in compiled code when the interpreter is taken down."""
         _kernel("dismiss")(self.board)
-        for door, helper in zip(self.doors, self.threads, strict=True):
-            if door.locked():
-                door.release()
-            helper.join(timeout=1.0)
+        for helper in self.helpers:
+            if helper.ident is not None:
+                helper.wake()
+                helper.join(timeout=1.0)
 
 
-def _help(team, door, seat, like):
+def _help(helper, seat, board, like):
     """Life of a helper."""
     work = _kernel("work_on_transforms")
-    while (outcome := work(team.board, like, seat)) >= 0:
+    while (outcome := work(board, like, seat)) >= 0:
         if outcome in _LIKES:
             like = _LIKES[outcome]
         else:
-            door.acquire()
-            may_run_on(team.away.pop(seat, None))
+            helper.wait()
 
 
 def transform(target, source, scale, parts, parallel):
@@ -82,11 +69,11 @@ def transform(target, source, scale, parts, parallel):
     parts : int64 array (phases, 6)
     parallel : bool
     """
-    with shared_by(_MOST if parallel else 1) as workers:
-        if workers == 1:
-            _led(_kernel("new_board")(), 0, None, (target, source, scale), parts)
-        else:
-            _with_helpers(workers - 1, (target, source, scale), parts)
+    job, workers = (target, source, scale), sharers(_MOST if parallel else 1)
+    if workers == 1:
+        _led(_kernel("new_board")(), 0, None, job, parts)
+    else:
+        shared(_with_helpers, workers - 1, job, parts)
 
 
 def _with_helpers(helpers, job, parts):
@@ -94,13 +81,13 @@ def _with_helpers(helpers, job, parts):
         _state["team"] = _Team()
     team, bits = _state["team"], 8 * job[0].itemsize
     _compile(bits)
-    team.call(helpers, _LIKES[bits])
+    helpers = team.call(helpers, _LIKES[bits])
     if team.held:  # somebody is still at a transform that was interrupted
         _wait_until_left(team.board)
     team.held = job
     wakes = job[1].nbytes >= _LONG or time.perf_counter() - team.left < _WHILE
     try:
-        _led(team.board, min(helpers, len(team.doors)), team.wake if wakes else None, job, parts)
+        _led(team.board, helpers, team.wake if wakes else None, job, parts)
         team.held = ()
     finally:
         team.left = time.perf_counter()

@@ -9,12 +9,11 @@ import contextlib
 import itertools
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
-from .processors import keep_away, may_run_on
+from .helpers import hire
 
-_state: dict = {"libraries": None, "depth": 0, "saved": (), "parallel": False}
-_state |= {"pool": None, "pool_size": 0, "pool_threads": []}
+_state: dict = {"libraries": None, "depth": 0, "saved": (), "parallel": False, "helpers": []}
 _state["lock"] = threading.RLock()  # of the depth and the counts; a signal handler may come in the middle
 
 
@@ -36,20 +35,17 @@ def _set_threads(library, count):
 
 def _lower():
     libraries = _blas_libraries()
-    _state["saved"] = tuple(library.get_num_threads() for library in libraries)
+    if not _state["saved"]:  # else an interrupt came while they were put back: these are the counts that were found
+        _state["saved"] = tuple(library.get_num_threads() for library in libraries)
     for library in libraries:
         _set_threads(library, 1)
 
 
-def _restore():
-    with _state["lock"]:
-        if _state["depth"] == 0:  # a region that was open when the process forked: the child has put the counts back
-            return
-        _state["depth"] -= 1
-        if _state["depth"] == 0:
-            saved, _state["saved"] = _state["saved"], ()  # nothing, where an interrupt came before they were known
-            for library, threads in zip(_blas_libraries(), saved, strict=False):
-                _set_threads(library, threads)
+def _put_back():
+    if _state["saved"]:  # nothing, where an interrupt came before they were known
+        for library, threads in zip(_blas_libraries(), _state["saved"], strict=True):
+            _set_threads(library, threads)
+        _state["saved"] = ()
 
 
 @contextlib.contextmanager
@@ -64,8 +60,14 @@ def single_blas():
                 _lower()
         yield
     finally:
+        # No function is called before the depth is told: interrupts come with calls, and would leave it for ever. It
+        # is zero where a region was open when the process forked: the child has put the counts back.
         if entered:
-            _restore()
+            with _state["lock"]:
+                if _state["depth"]:
+                    _state["depth"] -= 1
+                    if not _state["depth"]:
+                        _put_back()
 
 
 def _affinity():
@@ -78,81 +80,75 @@ def worker_count():
     """Threads to use at most: what BLAS was allowed, and no more than the processors of this process."""
     libraries = _blas_libraries()
     with _state["lock"]:
-        counts = _state["saved"] if _state["depth"] else [library.get_num_threads() for library in libraries]
+        counts = _state["saved"] or [library.get_num_threads() for library in libraries]
     processors = _affinity()
     return max(1, min(processors, *counts)) if counts else processors
 
 
-def _enrol(known):
-    known.append(threading.get_native_id())
-
-
-def _pool(size):
-    if _state["pool"] is None or _state["pool_size"] < size:
-        if _state["pool"] is not None:
-            _state["pool"].shutdown(wait=False)
-        known = _state["pool_threads"] = []
-        _state["pool"], _state["pool_size"] = ThreadPoolExecutor(size, "lowrank_la", _enrol, (known,)), size
-    return _state["pool"]
-
-
-def shared_by(tasks):
-    """Region for the threads that may work on so many tasks: one off the main thread, and while others already do."""
+def sharers(tasks):
+    """Threads that may work on so many tasks: one off the main thread, and while others already do."""
     alone = tasks <= 1 or _state["parallel"] or threading.current_thread() is not threading.main_thread()
-    return _ALONE if alone else _Region(min(worker_count(), tasks))
+    return 1 if alone else min(worker_count(), tasks)
 
 
-class _Region:
-    """Gives the number of its threads; one that has several holds off all others."""
-
-    def __init__(self, workers):
-        self.workers = workers
-
-    def __enter__(self):
-        _state["parallel"] = _state["parallel"] or self.workers > 1
-        return self.workers
-
-    def __exit__(self, *error):
-        if self.workers > 1:
-            _state["parallel"] = False
-
-
-_ALONE = _Region(1)
+def shared(work, *args):
+    """``work(*args)``, which several threads do: `sharers` gives one to all others meanwhile."""
+    try:  # as a context manager, an interrupt on the way out would leave the mark for ever
+        _state["parallel"] = True
+        return work(*args)
+    finally:
+        _state["parallel"] = False
 
 
 def map_blocks(fn, blocks):
     """``[fn(block) for block in blocks]``, on several threads when called from the main thread.
 
-    The order of the results is that of `blocks`. BLAS runs on one thread inside, with any number of workers.
+    The order of the results is that of `blocks`; so is the order in which they are begun, and none is begun after one
+    that failed, so that the error is that of one thread. BLAS runs on one thread inside, with any number of workers.
     """
     blocks = list(blocks)
-    with single_blas(), shared_by(len(blocks)) as workers:
-        return [fn(block) for block in blocks] if workers == 1 else _map_parallel(fn, blocks, workers)
+    with single_blas():
+        workers = sharers(len(blocks))
+        return [fn(block) for block in blocks] if workers == 1 else shared(_map_shared, fn, blocks, workers)
 
 
-def _map_parallel(fn, blocks, workers):
-    results = [None] * len(blocks)
-    queue = itertools.count()
+def _map_shared(fn, blocks, workers):
+    results, failed = [None] * len(blocks), {}
+    queue, left = itertools.count(), SimpleQueue()
 
     def work():
-        while (i := next(queue)) < len(blocks):
-            results[i] = fn(blocks[i])
+        i = -1
+        try:
+            while not failed and (i := next(queue)) < len(blocks):
+                results[i] = fn(blocks[i])
+        except BaseException as error:  # noqa: BLE001 (raised below, an interrupt before all errors)
+            failed[i if isinstance(error, Exception) else -1] = error
 
     def help_out():
-        may_run_on(allowed)
         work()
+        left.put(None)
 
-    pool = _pool(workers - 1)
-    allowed = keep_away(_state["pool_threads"])
-    helpers = [pool.submit(help_out) for _ in range(workers - 1)]
+    helpers, woken = _state["helpers"], 0
     try:
+        for seat in range(hire(helpers, workers - 1, "lowrank_la", _help)):
+            helpers[seat].wake(help_out)
+            woken += 1
         work()
+    except BaseException:
+        failed[-1] = None  # nobody begins another block
+        raise
     finally:
-        errors = [helper.exception() for helper in helpers]
-    for error in errors:
-        if error is not None:
-            raise error
+        for _ in range(woken):
+            left.get()
+    if failed:
+        raise failed.pop(min(failed))
     return results
+
+
+def _help(helper, seat):
+    """Life of a helper."""
+    while True:
+        helper.wait()()
 
 
 def fixed_partition(n, block):
@@ -161,11 +157,8 @@ def fixed_partition(n, block):
 
 
 def _after_fork_in_child():
-    _state.update(lock=threading.RLock(), pool=None, pool_size=0, pool_threads=[], parallel=False)
-    if _state["depth"]:
-        for library, threads in zip(_state["libraries"], _state["saved"], strict=False):
-            _set_threads(library, threads)
-        _state["depth"] = 0
+    _state.update(lock=threading.RLock(), helpers=[], parallel=False, depth=0)
+    _put_back()
 
 
 if hasattr(os, "register_at_fork"):

@@ -13,7 +13,7 @@ from backend.fresh_process import require_done
 
 import lowrank_la as lr
 from lowrank_la import _kernels
-from lowrank_la._backend import butterfly, team, threads
+from lowrank_la._backend import butterfly, helpers, team, threads
 from lowrank_la._kernels.numba import team as board_words
 
 SHAPES = [((1 << 17,), 0), ((3, 1 << 14), 1), ((1 << 9, 100), 0), ((2, 1 << 10, 33), 1), ((1 << 15, 4), 0)]
@@ -67,7 +67,7 @@ def test_helpers_that_never_come_are_not_waited_for(monkeypatch):
     monkeypatch.setattr(team, "_help", lambda *known: None)
     workers(monkeypatch, 4)
     np.testing.assert_array_equal(lr.fwht(x), expected)
-    assert [helper.is_alive() for helper in team._state["team"].threads] == [False] * 3
+    assert [helper.is_alive() for helper in team._state["team"].helpers] == [False] * 3
 
 
 def test_a_short_transform_after_a_pause_wakes_nobody_and_those_that_follow_do(monkeypatch):
@@ -105,7 +105,7 @@ def test_helpers_take_part(monkeypatch):
         taken += int(team._state["team"].board[words])
     team._state["team"].dismiss()
     assert taken > 0
-    assert not team._state["team"].threads[0].is_alive()
+    assert not team._state["team"].helpers[0].is_alive()
 
 
 def test_nobody_is_at_work_and_nothing_is_held_after_a_transform(monkeypatch):
@@ -210,7 +210,7 @@ def test_transforms_work_after_a_fork_and_processes_end_at_once():
             if child == 0:
                 assert team._state["team"] is None
                 right = all(np.array_equal(lr.fwht(x), expected) for _ in range(20))
-                os._exit(0 if right and len(team._state["team"].threads) == 2 else 1)
+                os._exit(0 if right and len(team._state["team"].helpers) == 2 else 1)
             assert np.array_equal(lr.fwht(x), expected)
             assert os.waitpid(child, 0)[1] == 0
         print("done")
@@ -220,9 +220,8 @@ def test_transforms_work_after_a_fork_and_processes_end_at_once():
 
 
 def test_an_interrupt_before_a_helper_is_woken_loses_it_only_for_that_transform(monkeypatch):
-    class Stuck:
-        def locked(self):
-            raise KeyboardInterrupt
+    def interrupted(helper):
+        raise KeyboardInterrupt
 
     workers(monkeypatch, 2)
     monkeypatch.setitem(team._state, "team", None)
@@ -234,7 +233,7 @@ def test_an_interrupt_before_a_helper_is_woken_loses_it_only_for_that_transform(
     while working.board[word] == 0 and time.monotonic() < deadline:
         time.sleep(0.01)
     with monkeypatch.context() as patched:
-        patched.setattr(working, "doors", [Stuck()])
+        patched.setattr(helpers.Helper, "is_called", interrupted)
         with pytest.raises(KeyboardInterrupt):
             lr.fwht(x)
     while working.board[word] == 1 and time.monotonic() < deadline:
@@ -253,7 +252,7 @@ def test_threads_that_can_not_be_had_are_done_without(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refused)
     workers(monkeypatch, 4)
     np.testing.assert_array_equal(lr.fwht(x), expected)
-    assert team._state["team"].threads == []
+    assert team._state["team"].helpers == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")

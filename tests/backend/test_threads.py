@@ -1,5 +1,7 @@
 """Worker threads: order, errors, a BLAS that is put back, and use from many threads and after a fork."""
 
+import random
+import signal
 import sys
 import threading
 import time
@@ -9,7 +11,7 @@ import pytest
 from backend.fresh_process import require_done
 
 from lowrank_la import _backend as be
-from lowrank_la._backend import threads
+from lowrank_la._backend import helpers, threads
 
 
 def blas_threads():
@@ -44,6 +46,96 @@ def test_several_threads_do_work_at_once(monkeypatch):
     monkeypatch.setattr(threads, "worker_count", lambda: 2)
     meeting = threading.Barrier(2, timeout=20)
     assert sorted(be.map_blocks(lambda i: meeting.wait() * 0 + i, range(2))) == [0, 1]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_the_error_is_that_of_one_thread_and_nothing_is_begun_after_it(workers, monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: workers)
+    begun = []
+
+    def fail_late_first(i):
+        begun.append(i)
+        time.sleep(0.01 * (5 - i) if i < 5 else 0.02)
+        if i in (1, 3, 4):
+            raise ValueError(i)
+
+    for _ in range(5):
+        with pytest.raises(ValueError, match=r"^1$"):
+            be.map_blocks(fail_late_first, range(100))
+        assert max(begun) < 1 + workers + 5
+        begun.clear()
+    assert be.map_blocks(abs, range(-9, 0)) == list(range(9, 0, -1))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("caught", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_goes_before_errors_and_the_next_call_works(workers, caught, monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: workers)
+
+    def interrupted(i):
+        if i == 2:
+            raise caught
+        time.sleep(0.02)
+        if workers > 1 and i < 2:
+            raise ValueError(i)
+
+    with pytest.raises(caught):
+        be.map_blocks(interrupted, range(100))
+    assert threads._state["parallel"] is False
+    assert be.map_blocks(abs, range(-9, 0)) == list(range(9, 0, -1))
+
+
+def test_an_interrupt_while_helpers_are_woken_stops_those_that_were(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 3)
+    be.map_blocks(abs, range(3))
+    wake, woken, begun = helpers.Helper.wake, [], []
+
+    def interrupted(helper, task):
+        if woken:
+            raise KeyboardInterrupt
+        woken.append(wake(helper, task))
+
+    def work(i):
+        begun.append(i)
+        time.sleep(0.02)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(helpers.Helper, "wake", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            be.map_blocks(work, range(1000))
+    assert len(begun) <= 2
+    assert threads._state["parallel"] is False
+    assert be.map_blocks(abs, range(-9, 0)) == list(range(9, 0, -1))
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_many_interrupts_at_any_place_leave_threads_usable(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 2)
+    rng, armed = random.Random(0), [False]
+
+    def interrupt(number, frame):
+        if armed[0]:
+            armed[0] = False
+            raise KeyboardInterrupt
+
+    before, interrupted, end = signal.signal(signal.SIGALRM, interrupt), 0, time.monotonic() + 2.0
+    try:
+        while time.monotonic() < end:
+            try:
+                armed[0] = True
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 2e-4))
+                for _ in range(30):
+                    be.map_blocks(abs, range(4))
+            except KeyboardInterrupt:
+                interrupted += 1
+            armed[0] = False
+            assert (threads._state["depth"], threads._state["parallel"]) == (0, False)
+    finally:
+        armed[0] = False
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 10
+    assert be.map_blocks(abs, range(-9, 0)) == list(range(9, 0, -1))
 
 
 def test_blas_is_lowered_off_the_main_thread_too():
@@ -153,7 +245,7 @@ def test_products_work_after_a_fork():
         import multiprocessing, threading, time
         import numpy as np
         from lowrank_la import _backend as be
-        from lowrank_la._backend import threads
+        from lowrank_la._backend import helpers, threads
 
         threads.worker_count = lambda: 2
         A = np.ones((2000, 300))
