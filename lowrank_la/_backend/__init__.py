@@ -1,11 +1,10 @@
 """The only place that knows one array library from another."""
 
 from ._names import dtype_name
-from .autograd import attach_linear, attach_svd, detached, is_tracked, require_untracked
+from .autograd import attach_linear, attach_svd, detached, is_tracked, is_wrapped, require_untracked
 from .butterfly import (
     is_in_one_piece,
     is_plain,
-    refuse_wrapped,
     require_writable,
     walsh,
     walsh_exact,
@@ -199,6 +198,7 @@ __all__ = [
     "is_plain",
     "is_sparse",
     "is_tracked",
+    "is_wrapped",
     "itemsize",
     "keep_small",
     "kernel_pays",
@@ -221,7 +221,6 @@ __all__ = [
     "products_twin",
     "rademacher",
     "real_dtype",
-    "refuse_wrapped",
     "repeated_places",
     "require_finite",
     "require_untracked",

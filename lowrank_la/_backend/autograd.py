@@ -17,24 +17,37 @@ def detached(A):
 
 
 def is_tracked(A):
-    """Whether gradients with respect to `A` are being recorded."""
-    if not array_api_compat.is_torch_array(A) or not A.requires_grad:
+    """Whether gradients with respect to `A` are being recorded, or it carries a tangent of forward mode."""
+    if not array_api_compat.is_torch_array(A):
         return False
     import torch
 
-    return torch.is_grad_enabled()
+    if A.requires_grad and torch.is_grad_enabled():
+        return True
+    return torch.autograd.forward_ad.unpack_dual(A).tangent is not None
+
+
+def is_wrapped(A):
+    """Whether `A` is a tensor inside a transform of torch.func or a batch of gradients, whose memory can't be read."""
+    if not array_api_compat.is_torch_array(A):
+        return False
+    import torch
+
+    return torch._C._functorch.is_functorch_wrapped_tensor(A)
 
 
 def require_untracked(A, name, argument="A"):
     """TypeError where gradients with respect to `argument` are recorded, which the function `name` has not."""
     if is_tracked(A):
-        raise TypeError(
-            f"{name} has no gradients: pass {argument}.detach(), call it under torch.no_grad(), or use svd, which has"
-        )
+        other = ", or use svd, which has" if argument == "A" else ""
+        raise TypeError(f"{name} has no gradients: pass {argument}.detach() or call it under torch.no_grad(){other}")
 
 
 def attach_linear(x, forward, adjoint):
-    """``forward(x)`` for a linear function of the tensor `x`, given its adjoint: differentiable any number of times."""
+    """``forward(x)`` for a linear function of the tensor `x`, given its adjoint: differentiable any number of times.
+
+    Both also take batches, along a new first axis, so that `x` may come from torch.func.
+    """
     return _linear_node().apply(x, forward, adjoint)
 
 
@@ -44,13 +57,29 @@ def _linear_node():
 
     class Linear(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x, forward, adjoint):
-            ctx.forward_map, ctx.adjoint = forward, adjoint
+        def forward(x, forward, adjoint):  # noqa: ARG004  the adjoint is for `setup_context`
+            if torch._C._functorch.is_legacy_batchedtensor(x):
+                raise TypeError(
+                    "gradients can't be batched by torch.autograd here (is_grads_batched=True, vectorize=True): "
+                    "use torch.func (vmap, jacrev, jacfwd), or take one gradient at a time"
+                )
             return forward(x.detach())
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):  # noqa: ARG004  torch names them so
+            _, ctx.forward_map, ctx.adjoint = inputs
 
         @staticmethod
         def backward(ctx, gradient):
             return attach_linear(gradient, ctx.adjoint, ctx.forward_map), None, None
+
+        @staticmethod
+        def jvp(ctx, tangent, *_):
+            return attach_linear(tangent, ctx.forward_map, ctx.adjoint)
+
+        @staticmethod
+        def vmap(info, in_dims, x, forward, adjoint):  # noqa: ARG004  torch gives it
+            return attach_linear(x.movedim(in_dims[0], 0), forward, adjoint), 0
 
     return Linear
 
@@ -84,6 +113,12 @@ def _node():
         def backward(ctx, gU, gs, gVh):
             gradient = _gradient(torch, ctx.op, ctx.saved_tensors, (gU, gs, gVh))
             return ctx.project(gradient), None, None, None, None, None
+
+        @staticmethod
+        def jvp(ctx, *tangents):  # noqa: ARG004  torch gives them
+            raise TypeError(
+                "svd has gradients in backward mode only: pass A.detach(), or take them with torch.autograd.grad"
+            )
 
     return TruncatedSVD
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _kernels
 from . import team
-from .autograd import is_tracked
+from .autograd import is_tracked, is_wrapped
 from .namespace import device, from_numpy, kind, namespace, on_accelerator, to_numpy
 from .sparse import writable_view
 from .threads import fixed_partition, map_blocks
@@ -34,7 +34,7 @@ def walsh(x, scale=1.0, *, overwrite=False):
     x : array in single or double precision, real or complex
     scale : float
     overwrite : bool
-        Allow the memory of `x`, which is contiguous and may be written to, to be used for the result.
+        Allow the memory of `x`, which may be written to, to be used for the result: it is where `x` is contiguous.
 
     Returns
     -------
@@ -45,8 +45,7 @@ def walsh(x, scale=1.0, *, overwrite=False):
     if library == "numpy":
         return walsh_host(x, scale, overwrite)
     if library == "torch" and not on_accelerator(xp, x.device):
-        shared = walsh_host(to_numpy(x), scale, overwrite)
-        return x if overwrite else xp.asarray(shared)
+        return xp.asarray(walsh_host(to_numpy(x), scale, overwrite))
     return walsh_twin(x, scale)
 
 
@@ -89,24 +88,22 @@ def require_writable(x, name):
         raise ValueError(f"{name} is read-only and can't be overwritten: leave overwrite out, or pass a copy")
     if library == "torch" and is_tracked(x):
         raise ValueError(f"{name} has gradients recorded and can't be overwritten: leave overwrite out")
+    if library == "torch" and is_wrapped(x):
+        raise ValueError(f"{name} is inside a transform of torch.func and can't be overwritten: leave overwrite out")
     if library == "jax":
         raise ValueError(f"{name} is an array that can't be changed: leave overwrite out")
     steps = x.strides if library == "numpy" else x.stride() if library == "torch" else ()
-    if any(step == 0 and length > 1 for step, length in zip(steps, x.shape, strict=False)):
+    if 0 not in x.shape and _overlaps(steps, x.shape, x.itemsize if library == "numpy" else 1):
         raise ValueError(f"{name} shows one number at many places and can't be overwritten: pass a copy of it")
 
 
-def refuse_wrapped(x, function):
-    """TypeError for a tensor inside a transform of torch.func, whose memory can't be read."""
-    if kind(namespace(x)) != "torch":
-        return
-    import torch
-
-    if torch._C._functorch.is_functorch_wrapped_tensor(x):
-        raise TypeError(
-            f"{function} does not run inside torch.func (grad, vmap, jvp): differentiate it with torch.autograd, and "
-            "give batches as further axes"
-        )
+def _overlaps(steps, shape, size):
+    """Whether numbers of an array may share memory: an axis steps over less than those of smaller steps span."""
+    for step, length in sorted((abs(step), length) for step, length in zip(steps, shape, strict=False) if length > 1):
+        if step < size:
+            return True
+        size += step * (length - 1)
+    return False
 
 
 def walsh_host(x, scale, overwrite):
@@ -219,20 +216,21 @@ def walsh_sampled(x, signs, rows, size):
 
 
 def walsh_exact(x):
-    """`walsh` of int64 numbers, which the caller has seen to be small enough."""
+    """`walsh` of int64 numbers, which the caller has seen to be small enough; contiguous ones are used up."""
     if kind(namespace(x)) != "numpy":
         return walsh_twin(x, None)
-    n = x.shape[1]
-    rows = np.array(np.moveaxis(x, 1, 2), order="C")
-    _kernels.lookup("walsh_exact", "numpy")(rows.reshape(-1), n.bit_length() - 1, 0, rows.size)
-    return np.moveaxis(rows, 2, 1)
+    x = np.ascontiguousarray(x)
+    _, n, inner = x.shape
+    if x.size:
+        _kernels.lookup("walsh_exact", "numpy")(x.reshape(-1), inner, n.bit_length() - 1, 0, x.size)
+    return x
 
 
 def walsh_twin(x, scale):
     """`walsh` from array-API operations alone: products with matrices of order at most 64."""
     xp = namespace(x)
     outer, n, inner = x.shape
-    low, stages = inner, n.bit_length() - 1
+    low, stages = inner, n.bit_length() - 1 if outer and inner else 0
     while stages > 0:
         bits = min(stages, _FACTOR)
         matrix = xp.astype(from_numpy(_sylvester(bits), xp, device(x)), x.dtype)

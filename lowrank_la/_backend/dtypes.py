@@ -32,8 +32,8 @@ def compute_dtype(xp, dtype, device=None):
     if name.startswith(("int", "uint", "bool")):
         return widest_real(xp, device)
     raise TypeError(
-        f"data of dtype {name} can't be factored: give float16, bfloat16, float32, float64, complex64, complex128 "
-        "or integers"
+        f"numbers of dtype {name} can't be worked with: give float16, bfloat16, float32, float64, complex64, "
+        "complex128 or integers"
     )
 
 

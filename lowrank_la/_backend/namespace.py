@@ -52,8 +52,9 @@ def dense_array(x, name):
         x = np.asarray(x)
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name} must not be a masked array: fill the missing entries first")
-    sparse = str(getattr(x, "layout", "torch.strided")) != "torch.strided"
-    if not is_array(x) or sparse or kind(namespace(x)) == "other":
+    if str(getattr(x, "layout", "torch.strided")) != "torch.strided":
+        raise TypeError(f"{name} must be a dense array, got a tensor of layout {x.layout}: pass {name}.to_dense()")
+    if not is_array(x) or kind(namespace(x)) == "other":
         raise TypeError(f"{name} must be an array of NumPy, CuPy, torch or JAX, got {type(x).__name__}")
     return x
 

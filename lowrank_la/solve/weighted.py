@@ -177,7 +177,7 @@ def _checked_values(values, size, rows):
     if values.ndim not in (1, 2) or values.shape[0] != size:
         raise ValueError(f"f must return an array of shape ({size},) or ({size}, c), got {tuple(values.shape)}")
     xp = be.namespace(values)
-    be.require_untracked(values, "what f returns to weighted_lstsq")
+    be.require_untracked(values, "weighted_lstsq", "values")
     values = xp.astype(values, be.compute_dtype(xp, values.dtype, be.device(values)), copy=False)
     be.require_finite(values, "what f returned")
     return values

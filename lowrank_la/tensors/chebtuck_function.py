@@ -68,7 +68,7 @@ class Sampler:
                 f"f must return an array of shape ({reference.shape[0]},) for points of shape {reference.shape}, got "
                 f"{tuple(values.shape)}"
             )
-        be.require_untracked(values, "what f returns to ChebTuck.fit")
+        be.require_untracked(values, "ChebTuck.fit", "values")
         values = xp.astype(values, be.compute_dtype(xp, values.dtype, place), copy=False)
         values = values if self.scale == 1.0 else values / self.scale
         largest = float(xp.max(xp.abs(values)))

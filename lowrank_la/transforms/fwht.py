@@ -8,6 +8,7 @@ from .constructions import core_matrix
 from .orders import require_order
 from .sequency import ORDERS, row_order
 
+_PIECE = 1 << 21  # numbers in half precision that are transformed at once
 _ADVICE = "pad or cut the data yourself, or rotate blocks of a valid length with block="
 
 
@@ -43,8 +44,8 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     Returns
     -------
     array, shape of `x`
-        In its namespace, dtype (int64 for integers) and device. Gradients flow through it in torch, to any order, by
-        ``torch.autograd``; inside ``torch.func`` it raises.
+        In its namespace, dtype (int64 for integers) and device. Gradients flow through it in torch, backward and
+        forward, to any order, also inside ``torch.func`` (grad, vmap, jvp and what is made of them).
 
     Raises
     ------
@@ -54,12 +55,15 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     OverflowError
         If sums of integers could pass 64 bits.
     TypeError
-        If `x` is no dense array of numbers up to double precision, is masked, or is met inside ``torch.func``.
+        If `x` is no dense array of numbers up to double precision, or is masked, or if torch.autograd batches gradients
+        by itself (``is_grads_batched=True``).
 
     Notes
     -----
-    n log₂ n additions, in place; no more memory than the result. On the host from 1 MiB on the work is split over
-    threads; the bits of the result don't depend on their number. The relative error is at most log₂(n) eps in norm.
+    n log₂ n additions, in place: a power of two takes no more memory than the result, another length or order as much
+    again. So do short rows in half precision; a long one of them is held in single precision as a whole. On the host
+    from 1 MiB on the work is split over threads; the bits of the result don't depend on their number. The relative
+    error is at most log₂(n) eps in norm.
 
     References
     ----------
@@ -79,11 +83,10 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
         if plan.simple:
             return be.walsh_plain(x, plan[:3], plan.scale, overwrite)
     x = be.dense_array(x, "x")
-    be.refuse_wrapped(x, "fwht")
     plan = _planned(tuple(x.shape), axis, order, norm, transpose, block)
     if be.check_flag("overwrite", overwrite):
         return _overwritten(x, plan)
-    if be.is_tracked(x):
+    if be.is_tracked(x) or be.is_wrapped(x):
         return be.attach_linear(x, lambda v: _transform(v, plan), lambda g: _transform(g, plan.adjoint()))
     return _transform(x, plan)
 
@@ -106,6 +109,10 @@ class _Plan(NamedTuple):
 
     def adjoint(self):
         return self._replace(transpose=not self.transpose)
+
+    def of(self, size):
+        """The plan for so many numbers, a batch of those it was made for."""
+        return self._replace(outer=size // max(1, self.length * self.inner))
 
     @property
     def stages(self):
@@ -154,23 +161,36 @@ def _size(shape):
 
 
 def _transform(x, plan, *, overwrite=False):
-    """The transform of an array without autograd graph."""
+    """The transform of an array without autograd graph, or of a batch of them along a new first axis."""
     xp, shape = be.namespace(x), x.shape
+    plan = plan.of(_size(shape))
     x = xp.reshape(x, (plan.outer, plan.length, plan.inner))
     if xp.isdtype(x.dtype, ("integral", "bool")) and not plan.ortho:
         return xp.reshape(_ordered(_exact(x, plan), plan), shape)
-    dtype = be.compute_dtype(xp, x.dtype, be.device(x))
-    wide = x if x.dtype == dtype else xp.astype(x, dtype)
-    y = _ordered(_floating(wide, plan, overwrite or wide is not x), plan)
-    y = xp.astype(y, x.dtype) if be.is_half(x.dtype) else y
-    return xp.reshape(y, shape)
+    return xp.reshape(_half(x, plan) if be.is_half(x.dtype) else _floating(x, plan, overwrite), shape)
+
+
+def _half(x, plan):
+    """In pieces of independent stretches, so that numbers in single precision don't take twice the memory of `x`."""
+    xp, axis = be.namespace(x), 0 if plan.outer > 1 else 2
+    step = max(1, _PIECE // (plan.length * (plan.inner if axis == 0 else 1)))
+    pieces = []
+    for cut in be.fixed_partition(x.shape[axis], step):
+        piece = x[cut, :, :] if axis == 0 else x[:, :, cut]
+        part = plan._replace(outer=piece.shape[0], inner=piece.shape[2])
+        pieces.append(xp.astype(_floating(piece, part, True), x.dtype))
+    return xp.concat(pieces, axis=axis) if len(pieces) > 1 else pieces[0] if pieces else x
 
 
 def _floating(x, plan, overwrite):
-    xp = be.namespace(x)
-    scale = plan.scale if plan.core == 1 else 1.0
-    parts = xp.reshape(x, (plan.outer * plan.core, plan.length // plan.core, plan.inner))
-    return _with_core(be.walsh(parts, scale, overwrite=overwrite and plan.core == 1), plan, plan.scale)
+    xp, dtype = be.namespace(x), be.compute_dtype(be.namespace(x), x.dtype, be.device(x))
+    wide = x if x.dtype == dtype else xp.astype(x, dtype)
+    return _ordered(_butterflies(wide, plan, overwrite or wide is not x), plan)
+
+
+def _butterflies(x, plan, overwrite):
+    parts = be.namespace(x).reshape(x, (plan.outer * plan.core, plan.length // plan.core, plan.inner))
+    return _with_core(be.walsh(parts, plan.scale, overwrite=overwrite and plan.core == 1), plan)
 
 
 def _exact(x, plan):
@@ -185,10 +205,10 @@ def _exact(x, plan):
                 "transform x as floating-point numbers, or take out a common factor"
             )
     parts = xp.reshape(xp.astype(x, dtype), (plan.outer * plan.core, plan.length // plan.core, plan.inner))
-    return _with_core(be.walsh_exact(parts), plan, 1.0)
+    return _with_core(be.walsh_exact(parts), plan)
 
 
-def _with_core(parts, plan, scale):
+def _with_core(parts, plan):
     """Multiply by the factor that is no power of two."""
     xp = be.namespace(parts)
     if plan.core == 1:
@@ -196,8 +216,8 @@ def _with_core(parts, plan, scale):
     matrix = core_matrix(plan.core)
     matrix = matrix.T if plan.transpose else matrix
     matrix = xp.astype(be.from_numpy(matrix, xp, be.device(parts)), parts.dtype)
-    product = xp.matmul(matrix, xp.reshape(parts, (plan.outer, plan.core, -1)))
-    product = product if scale == 1.0 else product * scale
+    columns = plan.length // plan.core * plan.inner
+    product = xp.matmul(matrix, xp.reshape(parts, (plan.outer, plan.core, columns)))
     return xp.reshape(product, (plan.outer, plan.length, plan.inner))
 
 

@@ -11,8 +11,8 @@ _AGAINST = 4.0  # standard deviations that the noise may be against a coefficien
 
 def of_cube(oracle, plan, key):
     """``keys, values, info`` from all values."""
-    scale = oracle.scale or 1.0
     cube = whole_cube(oracle, plan.noise, plan.degree)
+    scale = oracle.scale or 1.0  # known only now
     unit = cube.noise.variance / 2.0**oracle.n
     details = {"certificate": cube.doubt is None, "unresolved": np.zeros((0, 2), np.int64), "groups": [1 << oracle.n]}
     details |= {"noise": cube.noise.variance**0.5 * scale, "checks": 0, "samples": oracle.samples}

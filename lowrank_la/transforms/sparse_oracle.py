@@ -185,10 +185,9 @@ def _squares(values):
 
 
 def _largest(values):
-    """Largest modulus, NaN where a value is."""
-    if values.dtype.kind == "c":
-        return float(np.max(np.abs(values)))
-    return max(float(values.max()), -float(values.min()))
+    """Largest size of a real or imaginary part, NaN where a value is."""
+    parts = values.view(np.float64)
+    return max(float(parts.max()), -float(parts.min()))
 
 
 def offsets_of(drawn, c, stencil):
@@ -244,6 +243,8 @@ def oracle_of(f, n):
 
     def read(words):
         values = f(unpacked(words, n))
+        if values is None:
+            raise TypeError("f must return numbers, got None")
         if isinstance(values, np.ma.MaskedArray):
             raise TypeError("f must not return a masked array: fill the missing values first")
         values = values if be.is_array(values) else np.asarray(values)
@@ -251,7 +252,7 @@ def oracle_of(f, n):
             raise ValueError(
                 f"f must return one value for each row of bits, shape ({words.shape[0]},), got {tuple(values.shape)}"
             )
-        be.require_untracked(values, "what f returns to sparse_wht")
+        be.require_untracked(values, "sparse_wht", "values")
         _require_numbers(values, "f must return numbers")
         return values
 
@@ -268,7 +269,7 @@ def _stored(x, n):
     bits = length.bit_length() - 1
     if n is not None and be.check_count("n", n, 0) != bits:
         raise ValueError(f"n must be {bits} for a stored f of length 2**{bits} = {length}, got {n}")
-    be.require_untracked(x, "sparse_wht")
+    be.require_untracked(x, "sparse_wht", "f")
     _require_numbers(x, "f must hold numbers")
     host, device = be.kind(xp) == "numpy", be.device(x)
 

@@ -196,6 +196,8 @@ def _with_repeats(groups, noise, found, sampler, plan, points):
     They are also added where less than half of the coefficients that the caller expects has shown.
     """
     largest, repeats = max(groups.sizes), max(groups.repeats)
+    if noise.of_bin(largest) == 0.0:  # nothing but zeros
+        return groups, noise, found
     power = max(mean_square(groups) - noise.variance, 0.0) / (plan.sparsity or largest / 0.6)
     wanted = min(repeats_for(power / noise.of_bin(largest)), _MOST_REPEATS)
     while repeats < wanted and (not found.complete or 2 * found.keys.shape[0] < (plan.sparsity or 0)):

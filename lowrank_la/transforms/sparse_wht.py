@@ -37,6 +37,8 @@ class SparseWHTResult(Result):
         n = self.indices.shape[1]
         if bits.ndim != 2 or bits.shape[1] != n:
             raise ValueError(f"bits must have shape (p, {n}), got {tuple(bits.shape)}")
+        if not be.namespace(bits).all((bits == 0) | (bits == 1)):
+            raise ValueError("bits must be zeros and ones")
         bits = xp.astype(be.from_numpy(be.to_numpy(bits), xp, device), real)
         frequencies = xp.astype(self.indices, real)
         step = max(1, _CHUNK // max(c.shape[0], 1))
@@ -76,9 +78,9 @@ def sparse_wht(
     Parameters
     ----------
     f : callable or array (2**n,)
-        A function that takes all points at once, a NumPy array of bits (p, n) of type uint8, and returns p real or
-        complex numbers in any library. Or a stored vector, read as ``f.reshape((2,) * n)[tuple(bits)]``: the first bit
-        is the most significant one of the index.
+        A function that takes all points at once, a NumPy array of bits (p, n) of type uint8 (which wraps: signs are
+        ``1.0 - 2.0 * bits``), and returns p real or complex numbers in any library. Or a stored vector, read as
+        ``f.reshape((2,) * n)[tuple(bits)]``: the first bit is the most significant one of the index.
     n : int, optional
         Number of bits, also hundreds or thousands. Follows from a stored vector.
     sparsity : int, optional

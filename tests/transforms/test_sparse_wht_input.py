@@ -73,6 +73,7 @@ def test_lengths_that_are_no_powers_of_two_are_refused(length):
         ((np.ones(8),), {"on_failure": "hide"}, ValueError, "on_failure must be"),
         ((np.ones(8),), {"rng": "seed"}, TypeError, "rng must be"),
         ((len, 60), {"method": "dense"}, ValueError, "n up to 30"),
+        ((lambda bits: None, 30), {}, TypeError, "f must return numbers, got None"),
     ],
 )
 def test_bad_arguments_are_named(arguments, options, error, text):
@@ -84,6 +85,30 @@ def test_gradients_are_refused():
     torch = pytest.importorskip("torch")
     with pytest.raises(TypeError, match="no gradients"):
         lr.sparse_wht(torch.ones(8, requires_grad=True))
+
+
+def test_values_with_gradients_are_refused_by_name():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"sparse_wht has no gradients: pass values\.detach\(\) or call it under"):
+        lr.sparse_wht(lambda bits: torch.ones(len(bits), requires_grad=True), 10)
+
+
+@pytest.mark.parametrize("value", [1.5e308 * (1 + 1j), 1e-308 * (1 - 1j), 1.7e308j])
+@pytest.mark.parametrize("n", [3, 60])
+def test_complex_values_whose_modulus_leaves_the_range_are_worked_with(value, n):
+    result = lr.sparse_wht(lambda bits: np.full(len(bits), value), n, rng=0)
+    assert result.info.certificate
+    np.testing.assert_allclose(result.coefficients.view(float), [value.real, value.imag], rtol=1e-15)
+    if n == 3:
+        np.testing.assert_array_equal(lr.sparse_wht(np.full(1 << n, value)).coefficients, [value])
+
+
+def test_an_expansion_is_evaluated_at_bits_alone():
+    result = lr.sparse_wht(np.arange(8.0))
+    np.testing.assert_array_equal(result(np.array([[0, 1, 1], [1, 1, 0]], bool)), [3.0, 6.0])
+    for bits in ([[0.5, 0, 0]], [[-1, 0, 1]], [[2, 0, 0]], [[np.nan, 0, 0]]):
+        with pytest.raises(ValueError, match="bits must be zeros and ones"):
+            result(bits)
 
 
 def test_functions_may_answer_in_any_library():

@@ -136,6 +136,33 @@ def test_too_few_values_tell_no_noise(n):
         lr.sparse_wht(np.random.default_rng(n).standard_normal(1 << n), noise="unknown", rng=0)
 
 
+@pytest.mark.parametrize("options", [{}, {"degree": 2}, {"sparsity": 1}, {"sparsity": 40}, {"vote": "hard"}])
+@pytest.mark.parametrize("n", [10, 20, 200])
+def test_zeros_in_noise_of_unknown_size_are_zero(n, options):
+    result = lr.sparse_wht(lambda bits: np.zeros(len(bits)), n, noise="unknown", rng=0, **options)
+    assert result.info.certificate
+    assert (result.coefficients.size, result.info.noise, result.info.error) == (0, 0.0, 0.0)
+
+
+def test_stored_zeros_in_noise_of_unknown_size_are_zero():
+    assert lr.sparse_wht(np.zeros(1 << 18), noise="unknown", rng=0).info.certificate
+
+
+@pytest.mark.parametrize("n", [3, 12])
+def test_what_is_told_of_the_noise_has_the_scale_of_the_values(n):
+    told = {}
+    for size in (1.0, 2.0**660, 2.0**-660):
+        rng = np.random.default_rng(0)
+        values = size * (1.0 + 0.01 * rng.standard_normal(1 << n))
+        for noise in (0.01 * size, "unknown") if n == 12 else (0.01 * size,):
+            info = lr.sparse_wht(values, noise=noise, method="dense").info
+            found = info.noise / size, info.resolution / size
+            assert found == pytest.approx(
+                told.setdefault(str(noise)[:3] if noise == "unknown" else "", found), rel=1e-12
+            )
+    assert told[""][0] == pytest.approx(0.01)
+
+
 def test_the_whole_cube_tells_what_it_left():
     _, x, sigma = noisy(8, 6, 6.0, 3)
     result = lr.sparse_wht(x, noise=sigma, method="dense", rng=0)

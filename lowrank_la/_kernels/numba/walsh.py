@@ -158,10 +158,10 @@ def _edge(array, slab, left, last, width):
 
 
 @jit
-def walsh_exact(array, stages, start, stop):
-    """Rows of ``2**stages`` numbers of any dtype, in place: the plain butterfly, for integers."""
+def walsh_exact(array, inner, stages, start, stop):
+    """Runs of ``2**stages`` rows of `inner` numbers of any dtype, in place: the plain butterfly, for integers."""
     for bit in range(stages):
-        stride = 1 << bit
+        stride = inner << bit
         for a in range(start, stop, 2 * stride):
             for j in range(a, a + stride):
                 first, second = array[j], array[j + stride]
