@@ -1,6 +1,7 @@
 """Walsh-Hadamard transforms beside their peers: ``python -m benchmarks.bench_transforms [--quick] [--wait 60]``.
 
-Kernels are called from compiled loops, so that the cost of a call from Python, given apart, is in none of them. Calls
+Kernels are called from compiled loops, so that the cost of a call from Python, given apart, is in none of them. Where
+the processor has registers of 512 bits, those that others get are timed too, compiled in another process. Calls
 from Python are timed in runs, and alone after a pause, in which processors and threads fall asleep. A C
 library of hand-written vector code takes part where the environment variable FFHT_LIBRARY names its shared object
 (functions fht_float and fht_double). Copying memory is the limit. Every contender's result is compared with a product
@@ -9,13 +10,19 @@ by the matrix, or with our transform where that is too large, before its time co
 
 import argparse
 import ctypes
+import json
 import os
+import subprocess
+import sys
+import tempfile
 from functools import partial
+from pathlib import Path
 
 import numba
 import numpy as np
 import scipy.linalg
 import threadpoolctl
+from llvmlite import binding
 
 import lowrank_la as lr
 from benchmarks import harness, report, transform_threads
@@ -108,6 +115,28 @@ def kernels(dtype, repeats, bystanders):
     mean = float(np.exp(np.mean(np.log(ratios)))) if ratios else None
     print(f"  {dtype}: geometric mean of the ratios {mean}, largest {max(ratios, default=None)}")
     return {"rows": rows, "geometric_mean": mean, "largest": max(ratios, default=None)}
+
+
+def all_kernels(repeats, bystanders, what=""):
+    found = {}
+    for dtype in DTYPES:
+        print(f"\n{dtype}, nanoseconds a number, one thread, compiled loops{what}")
+        title = f"compiled loops, {dtype}, one thread{what}"
+        found[f"kernels {dtype}{what}"] = {"title": title, "ordered": True, **kernels(dtype, repeats, bystanders)}
+    return found
+
+
+def narrow_kernels(arguments):
+    """`all_kernels` by a process that compiles as if there were no registers of 512 bits; {} where there are none."""
+    features = binding.get_host_cpu_features()
+    if not features.get("avx512f"):
+        return {}
+    told = [f"{'+' if has and not name.startswith('avx512') else '-'}{name}" for name, has in features.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kernels.json"
+        command = [sys.executable, "-m", "benchmarks.bench_transforms", "--kernels", str(path), *arguments]
+        subprocess.run(command, check=True, env=os.environ | {"NUMBA_CPU_FEATURES": ",".join(told)})
+        return json.loads(path.read_text())
 
 
 def numpy_butterfly(x):
@@ -245,17 +274,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bench_transforms", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="three runs instead of eleven")
     parser.add_argument("--wait", type=float, default=0.0, help="seconds a problem to wait for an idle machine")
+    parser.add_argument("--kernels", help="file for the times of kernels in registers of 256 bits, and nothing else")
     options = parser.parse_args(arguments)
     repeats, bystanders = 3 if options.quick else 11, harness.Bystanders(options.wait)
-    payload = {"problems": {}}
+    if options.kernels:
+        Path(options.kernels).write_text(json.dumps(all_kernels(repeats, bystanders, ", registers of 256 bits")))
+        return
     with harness.threads():
-        for dtype in DTYPES:
-            print(f"\n{dtype}, nanoseconds a number, one thread, compiled loops")
-            found = kernels(dtype, repeats, bystanders)
-            payload["problems"][f"kernels {dtype}"] = {
-                "title": f"compiled loops, {dtype}, one thread", "ordered": True, "rows": found["rows"],
-                "geometric_mean": found["geometric_mean"], "largest": found["largest"],
-            }  # fmt: skip
+        payload = {"problems": all_kernels(repeats, bystanders)}
+        payload["problems"] |= narrow_kernels([*["--quick"] * options.quick, "--wait", str(options.wait)])
         for number, problem in enumerate(calls(repeats, bystanders)):
             payload["problems"][f"calls {number}"] = problem
         payload["extras"] = own(repeats, bystanders)

@@ -1,8 +1,8 @@
 """Two threads at one transform beside two threads at a half each, which have nothing to say to each other.
 
 What the halves gain over one thread is what the processors give at that moment: 2 where they are two whole cores, less
-where they are two threads of one core, or others work on the machine. All three are timed in one round of a few
-hundredths of a second, so that they meet the same machine.
+where they are two threads of one core, or others work on the machine. All are timed in one round of a few hundredths of
+a second, so that they meet the same machine, each as often as the others; the halves are kept on a processor each.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import lowrank_la as lr
 from benchmarks import harness
 
 WORK = 1 << 22  # numbers transformed in one timed run
+RUNS = 5  # of each in a round, of which the fastest counts
 WHOLE = 1.8  # what two halves gain at least where the processors are two whole cores
 
 
@@ -34,8 +35,8 @@ def measure(loop, dtype, stages, rounds):
     calls, found = partial(call_often, partial(lr.fwht, x, overwrite=True), WORK >> stages), []
     for _ in range(rounds):
         with threadpoolctl.threadpool_limits(1):
-            one = min(harness.seconds(calls)[1] for _ in range(4))
-        two = min(harness.seconds(calls)[1] for _ in range(8))
+            one = _fastest(calls)
+        two = _fastest(calls)
         found.append((one / two, _apart(loop, halves, stages - 1)))
     gain, apart = np.array(found).T
     whole = apart >= WHOLE
@@ -63,22 +64,28 @@ def call_often(run, turns):
         run()
 
 
+def _fastest(run):
+    return min(harness.seconds(run)[1] for _ in range(RUNS))
+
+
 def _apart(loop, halves, stages):
     """What two threads gain over one where each works on a half of its own."""
-    turns, times, meeting = 2 * (WORK >> stages), [], threading.Barrier(2)
+    runs, meeting = [partial(loop, half, stages, WORK >> stages + 1) for half in halves], threading.Barrier(2)
+    times = np.empty((2, RUNS))
 
     def work(place):
         with _on_processor(place):
-            meeting.wait()
-            times.append(harness.seconds(partial(loop, halves[place], stages, turns))[1])
+            for turn in range(RUNS):
+                meeting.wait()
+                times[place, turn] = harness.seconds(runs[place])[1]
 
     with _on_processor(0):
-        one = sum(harness.seconds(partial(loop, half, stages, turns))[1] for half in halves)
+        one = sum(map(_fastest, runs))
     other = threading.Thread(target=work, args=(1,))
     other.start()
     work(0)
     other.join()
-    return one / max(times)
+    return one / float(times.max(axis=0).min())
 
 
 @contextlib.contextmanager

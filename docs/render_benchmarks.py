@@ -34,7 +34,7 @@ EXTRAS = {
     "axes": "another axis: time over that of rows that lie together",
     "blocks_over_copy": "rotation in blocks: time over that of a copy",
     "threads_gain": "times as fast with two threads, in a run of calls: median of rounds",
-    "threads_gain_of_halves": "times as fast two independent halves are, on the same processors in the same rounds",
+    "threads_gain_of_halves": "times as fast two independent halves are, one a processor, in the same rounds",
     "threads_gain_on_whole_cores": "times as fast with two threads in rounds in which the halves gain 1.8 at least",
     "threads_rounds_on_whole_cores": "such rounds",
     "threads_rounds": "rounds",

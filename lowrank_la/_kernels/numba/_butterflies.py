@@ -4,13 +4,14 @@ Every function here loads all its vectors before it stores any, so neither overl
 run time keep LLVM from using registers, and one compilation a dtype serves all lengths.
 """
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_WIDE = bool(llvm.get_host_cpu_features().get("avx512f", False))
+from ._processor import has
+
+_WIDE = has("avx512f")
 _REGISTER_BITS = 512 if _WIDE else 256
 _VECTORS = 16 if _WIDE else 8  # of a leaf: half the registers that there are
 

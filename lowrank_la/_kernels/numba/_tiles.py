@@ -6,12 +6,14 @@ rounding where the machine can, so that these sums agree with others to rounding
 
 from functools import cache
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-WIDE = bool(binding.get_host_cpu_features().get("avx512f"))  # 32 registers of 64 bytes; else 16 of 32 bytes are used
+from ._processor import has
+
+WIDE = has("avx512f")  # 32 registers of 64 bytes; else 16 of 32 bytes are used
 BYTES = 64 if WIDE else 32
 
 

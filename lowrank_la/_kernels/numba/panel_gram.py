@@ -6,10 +6,10 @@ are left out, and mirrored in the end.
 """
 
 import numpy as np
-from llvmlite import binding
 from numba.core import config
 
 from ._jit import jit
+from ._processor import has
 from ._tiles import BYTES, add_tile, move
 
 RUN = 128  # rows that are laid out at a time
@@ -21,9 +21,7 @@ _add_tile, _move_strip = add_tile(_TILE_ROWS, 2, turned=True), move(2)
 
 def has_wide_registers():
     """Whether kernels are compiled, and for a processor with registers of 512 bits and fused products."""
-    features = binding.get_host_cpu_features()
-    ours = config.CPU_NAME in (None, binding.get_host_cpu_name()) and not config.DISABLE_JIT
-    return bool(ours and features.get("avx512f") and features.get("fma"))
+    return has("avx512f") and has("fma") and not config.DISABLE_JIT
 
 
 def gram_workspace(columns, dtype):
