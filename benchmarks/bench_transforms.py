@@ -61,7 +61,7 @@ def our_loop():
     @numba.njit(nogil=True)
     def loop(x, stages, repeats):
         low = min(stages, 16)
-        if stages - low == 1:
+        if 1 <= stages - low <= 2:
             low -= 1
         one = x.dtype.type(1)
         for _ in range(repeats):

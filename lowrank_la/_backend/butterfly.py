@@ -137,7 +137,7 @@ def _host(target, source, stages, inner, scale):
 
 @lru_cache(maxsize=64)
 def _parts_of_rows(total, skip, stages):
-    low = stages if stages <= _ROW_STAGES else _ROW_STAGES - (stages == _ROW_STAGES + 1)
+    low = stages if stages <= _ROW_STAGES else _ROW_STAGES - (stages <= _ROW_STAGES + 2)  # one or two left are too few
     parts = [(_ROWS, skip, low, total, _step(total, 1 << low), 0)]
     return np.array(parts + _high_part(total, 1 << low, stages - low))
 
