@@ -5,6 +5,7 @@ from .autograd import attach_linear, attach_svd, detached, is_tracked, is_wrappe
 from .butterfly import (
     is_in_one_piece,
     is_plain,
+    plain_view,
     require_writable,
     walsh,
     walsh_exact,
@@ -218,6 +219,7 @@ __all__ = [
     "panel_gram",
     "placed",
     "places_without",
+    "plain_view",
     "products_twin",
     "rademacher",
     "real_dtype",

@@ -5,6 +5,7 @@ threads over fixed ranges from 1 MiB on. Elsewhere small Hadamard matrices are m
 the sum of the same pairs in the same order whatever the partition, so results never depend on the number of threads.
 """
 
+import sys
 from functools import lru_cache, reduce
 
 import numpy as np
@@ -55,6 +56,18 @@ def is_plain(x):
         return False
     dtype = x.dtype
     return dtype.char in "fd" and dtype.isnative and x.flags.c_contiguous
+
+
+def plain_view(x):
+    """`x` as an array that `is_plain`, in its own memory; None where that can't be, or where gradients flow."""
+    if type(x) is np.ndarray:
+        return x if is_plain(x) else None
+    torch = sys.modules.get("torch")
+    if torch is None or type(x) is not torch.Tensor or x.layout is not torch.strided or is_wrapped(x):
+        return None
+    if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu" or not x.is_contiguous():
+        return None
+    return None if x.requires_grad or x.is_neg() or is_tracked(x) else x.numpy()
 
 
 def walsh_plain(x, view, scale, overwrite):

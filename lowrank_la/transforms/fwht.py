@@ -78,10 +78,12 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     >>> bool(np.allclose(lr.fwht(x), x @ lr.hadamard(12).T))
     True
     """
-    if be.is_plain(x) and (overwrite is False or (overwrite is True and x.flags.writeable)):
-        plan = _planned(x.shape, axis, order, norm, transpose, block)
+    plain = be.plain_view(x) if overwrite is False or overwrite is True else None
+    if plain is not None and (not overwrite or plain.flags.writeable):
+        plan = _planned(plain.shape, axis, order, norm, transpose, block)
         if plan.simple:
-            return be.walsh_plain(x, plan[:3], plan.scale, overwrite)
+            y = be.walsh_plain(plain, plan[:3], plan.scale, overwrite)
+            return x if overwrite else y if plain is x else be.namespace(x).from_numpy(y)
     x = be.dense_array(x, "x")
     plan = _planned(tuple(x.shape), axis, order, norm, transpose, block)
     if be.check_flag("overwrite", overwrite):
