@@ -208,11 +208,24 @@ def _staged(emit, vectors):
     return vectors
 
 
-def _cross(radix):
-    """All stages between `radix` vectors that lie `stride` apart, from one array to the same places of another.
+def _join(radix):
+    """All stages between `radix` vectors that lie `stride` apart, from one array to the same places of another."""
 
-    Asks for half as many cache lines, from `fetch` on in rows so far apart.
-    """
+    @intrinsic
+    def join(typing_context, target, source, offset, stride):
+        def codegen(context, builder, signature, args):
+            emit = _Emitter(context, builder, target.dtype)
+            loaded = emit.load(list(emit.places(signature.args[1], args[1], args[2], args[3], radix)))
+            emit.store(_staged(emit, loaded), emit.places(signature.args[0], args[0], args[2], args[3], radix))
+            return context.get_dummy_value()
+
+        return types.void(target, source, types.int64, types.int64), codegen
+
+    return join
+
+
+def _cross(radix):
+    """`join` which asks for half as many cache lines, from `fetch` on in rows so far apart."""
 
     @intrinsic
     def cross(typing_context, target, source, offset, stride, fetch, row):
@@ -229,7 +242,7 @@ def _cross(radix):
 
 
 def _cross_some(radix):
-    """`cross` of the first `count` lanes alone, which asks for nothing."""
+    """`join` of the first `count` lanes alone."""
 
     @intrinsic
     def cross(typing_context, target, source, offset, stride, count):
@@ -246,6 +259,7 @@ def _cross_some(radix):
     return cross
 
 
+join_2, join_4, join_8 = (_join(radix) for radix in (2, 4, 8))
 cross_2, cross_4, cross_8 = (_cross(radix) for radix in (2, 4, 8))
 cross_some_2, cross_some_4, cross_some_8 = (_cross_some(radix) for radix in (2, 4, 8))
 

@@ -7,6 +7,9 @@ from ._butterflies import (
     cross_some_2,
     cross_some_4,
     cross_some_8,
+    join_2,
+    join_4,
+    join_8,
     lanes_of,
     leaf_1,
     leaf_2,
@@ -159,9 +162,21 @@ def second_pass(array, stride, low, high, left, right, start, stop, fetch, row):
 
 @jit
 def passes(array, start, stop, low, high):
+    """Stages `low` to ``high - 1`` of what is in a cache near by."""
+    step = lanes_of(array)
     while low < high:
-        bits = pass_bits(high - low)
-        one_pass(array, array, 1 << low, bits, 0, 1 << low, start, stop, start, 0)
+        bits, stride = pass_bits(high - low), 1 << low
+        for a in range(start, stop, stride << bits):
+            begin, end = _edges(array, array, a, a + stride, stride, bits)
+            if bits == 3:
+                for j in range(begin, end, step):
+                    join_8(array, array, j, stride)
+            elif bits == 2:
+                for j in range(begin, end, step):
+                    join_4(array, array, j, stride)
+            else:
+                for j in range(begin, end, step):
+                    join_2(array, array, j, stride)
         low += bits
 
 
@@ -173,22 +188,28 @@ def one_pass(target, source, stride, bits, first, last, start, stop, fetch, row)
     """
     step = lanes_of(target)
     for a in range(start, stop, stride << bits):
-        left, right = a + first, a + last
-        head = _head(target, left, right)
-        begin, count = left + head, (right - left - head) // step * step
-        for edge, some in ((left, head), (begin + count, right - begin - count)):
-            if some > 0:
-                _some(target, source, edge, stride, bits, some)
+        ahead, (begin, end) = fetch - a - first, _edges(target, source, a + first, a + last, stride, bits)
         if bits == 3:
-            for j in range(begin, begin + count, step):
-                cross_8(target, source, j, stride, fetch + j - left, row)
+            for j in range(begin, end, step):
+                cross_8(target, source, j, stride, ahead + j, row)
         elif bits == 2:
-            for j in range(begin, begin + count, step):
-                cross_4(target, source, j, stride, fetch + j - left, row)
+            for j in range(begin, end, step):
+                cross_4(target, source, j, stride, ahead + j, row)
         else:
-            for j in range(begin, begin + count, step):
-                cross_2(target, source, j, stride, fetch + j - left, row)
+            for j in range(begin, end, step):
+                cross_2(target, source, j, stride, ahead + j, row)
         fetch += row << (bits - 1)
+
+
+@jit
+def _edges(target, source, left, right, stride, bits):
+    """Do what comes before the first whole vector of [left, right) and behind the last one; gives what is between."""
+    step, head = lanes_of(target), _head(target, left, right)
+    begin, count = left + head, (right - left - head) // step * step
+    for edge, some in ((left, head), (begin + count, right - begin - count)):
+        if some > 0:
+            _some(target, source, edge, stride, bits, some)
+    return begin, begin + count
 
 
 @jit

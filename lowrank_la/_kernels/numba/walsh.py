@@ -160,13 +160,14 @@ def _edge(array, slab, left, last, width):
 @jit
 def walsh_exact(array, inner, stages, start, stop):
     """Runs of ``2**stages`` rows of `inner` numbers of any dtype, in place: the plain butterfly, for integers."""
-    for bit in range(stages):
-        stride = inner << bit
-        for a in range(start, stop, 2 * stride):
-            for j in range(a, a + stride):
-                first, second = array[j], array[j + stride]
-                array[j] = first + second
-                array[j + stride] = first - second
+    for slab in range(start, stop, inner << stages):
+        for bit in range(stages):
+            stride = inner << bit
+            for a in range(slab, slab + (inner << stages), 2 * stride):
+                for j in range(a, a + stride):
+                    first, second = array[j], array[j + stride]
+                    array[j] = first + second
+                    array[j + stride] = first - second
 
 
 @jit
