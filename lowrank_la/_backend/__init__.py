@@ -1,7 +1,7 @@
 """The only place that knows one array library from another."""
 
 from ._names import dtype_name
-from .autograd import attach_linear, attach_svd, detached, is_tracked, is_wrapped, require_untracked
+from .autograd import attach_linear, attach_svd, detached, is_traced, is_tracked, is_wrapped, require_untracked
 from .butterfly import (
     is_in_one_piece,
     is_plain,
@@ -198,6 +198,7 @@ __all__ = [
     "is_in_one_piece",
     "is_plain",
     "is_sparse",
+    "is_traced",
     "is_tracked",
     "is_wrapped",
     "itemsize",

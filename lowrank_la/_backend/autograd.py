@@ -36,6 +36,15 @@ def is_wrapped(A):
     return torch._C._functorch.is_functorch_wrapped_tensor(A)
 
 
+def is_traced(A):
+    """Whether operations on the tensor `A` are being recorded or watched, so that its memory must not be looked at."""
+    if not array_api_compat.is_torch_array(A):
+        return False
+    import torch
+
+    return torch.jit.is_tracing() or torch._C._len_torch_dispatch_stack() > 0
+
+
 def require_untracked(A, name, argument="A"):
     """TypeError where gradients with respect to `argument` are recorded, which the function `name` has not."""
     if is_tracked(A):

@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import _kernels
 from . import team
-from .autograd import is_tracked, is_wrapped
+from .autograd import is_traced, is_tracked, is_wrapped
 from .namespace import device, from_numpy, kind, namespace, on_accelerator, to_numpy
 from .sparse import writable_view
 from .threads import fixed_partition, map_blocks
@@ -45,7 +45,7 @@ def walsh(x, scale=1.0, *, overwrite=False):
     library = kind(xp)
     if library == "numpy":
         return walsh_host(x, scale, overwrite)
-    if library == "torch" and not on_accelerator(xp, x.device):
+    if library == "torch" and not on_accelerator(xp, x.device) and not is_traced(x):
         return xp.asarray(walsh_host(to_numpy(x), scale, overwrite))
     return walsh_twin(x, scale)
 
@@ -67,7 +67,7 @@ def plain_view(x):
         return None
     if x.dtype not in (torch.float32, torch.float64) or x.device.type != "cpu" or not x.is_contiguous():
         return None
-    return None if x.requires_grad or x.is_neg() or is_tracked(x) else x.numpy()
+    return None if x.requires_grad or x.is_neg() or is_tracked(x) or is_traced(x) else x.numpy()
 
 
 def walsh_plain(x, view, scale, overwrite):
@@ -242,7 +242,7 @@ def walsh_exact(x):
 def walsh_twin(x, scale):
     """`walsh` from array-API operations alone: products with matrices of order at most 64."""
     xp = namespace(x)
-    outer, n, inner = x.shape
+    outer, n, inner = map(int, x.shape)
     low, stages = inner, n.bit_length() - 1 if outer and inner else 0
     while stages > 0:
         bits = min(stages, _FACTOR)

@@ -13,11 +13,28 @@ from queue import SimpleQueue
 
 
 class Helper(threading.Thread):
-    """Lives ``life(helper, *known)`` once started, and sleeps there in `wait`."""
+    """Lives ``life(helper, seat, *known)`` once started, and sleeps there in `wait`, if it is still at its seat."""
 
-    def __init__(self, name, life, known):
-        super().__init__(target=life, args=(self, *known), name=name, daemon=True)
-        self._tasks = SimpleQueue()
+    def __init__(self, helpers, seat, name, life, known):
+        super().__init__(target=life, args=(self, seat, *known), name=f"{name}_{seat}", daemon=True)
+        self._helpers, self._seat, self._tasks = helpers, seat, SimpleQueue()
+        self._begun = self._ended = False
+
+    def start(self):
+        super().start()
+        self._begun = True
+
+    def run(self):
+        self._begun = True
+        try:
+            if self._helpers[self._seat] is self:
+                super().run()
+        finally:
+            self._ended = True
+
+    def lives(self):
+        """`is_alive` for use where interrupts come, of which one in there would end a thread in the eyes of Python."""
+        return self._begun and not self._ended
 
     def wake(self, task=None):
         self._tasks.put((keep_away(self.native_id), task))
@@ -36,18 +53,17 @@ class Helper(threading.Thread):
 def hire(helpers, count, name, life, *known):
     """Let the list have so many started helpers, each of which lives ``life(helper, seat, *known)``.
 
-    Gives how many there are: fewer where no thread can be had. One whose start was interrupted starts with the next
-    call.
+    Gives how many there are: fewer where no thread can be had. Others take the seats of those that have ended, or have
+    not begun because their start was interrupted.
     """
     for seat in range(count):
-        if seat == len(helpers):
-            helpers.append(Helper(f"{name}_{seat}", life, (seat, *known)))
-        if helpers[seat].ident is None:
-            try:
-                helpers[seat].start()
-            except RuntimeError:
-                del helpers[seat:]
-                return seat
+        if seat < len(helpers) and helpers[seat].lives():
+            continue
+        helpers[seat : seat + 1] = [Helper(helpers, seat, name, life, known)]
+        try:
+            helpers[seat].start()
+        except RuntimeError:
+            return seat
     return count
 
 

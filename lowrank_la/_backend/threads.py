@@ -8,13 +8,15 @@ them back, under one lock, also when regions of several threads overlap.
 import contextlib
 import itertools
 import os
+import sys
 import threading
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 from .helpers import hire
 
-_state: dict = {"libraries": None, "depth": 0, "saved": (), "parallel": False, "helpers": []}
-_state["lock"] = threading.RLock()  # of the depth and the counts; a signal handler may come in the middle
+_state: dict = {"libraries": None, "open": set(), "saved": (), "lowered": False, "parallel": False, "helpers": []}
+_state["lock"] = threading.RLock()  # of the counts; a signal handler may come in the middle
+_PATIENCE = 1.0  # seconds after which helpers that have not come back are looked at
 
 
 def _blas_libraries():
@@ -35,15 +37,25 @@ def _set_threads(library, count):
 
 def _lower():
     libraries = _blas_libraries()
-    if not _state["saved"]:  # else an interrupt came while they were put back: these are the counts that were found
-        _state["saved"] = tuple(library.get_num_threads() for library in libraries)
+    found = tuple(library.get_num_threads() for library in libraries)
+    if not _state["saved"]:  # else an interrupt came while they were put back: those are the counts that were found
+        _state["saved"] = found
     for library in libraries:
         _set_threads(library, 1)
+    _state["lowered"] = True
+
+
+def _settle():
+    """Put the counts back where no region is open."""
+    with _state["lock"]:
+        if not _state["open"]:
+            _put_back()
 
 
 def _put_back():
-    if _state["saved"]:  # nothing, where an interrupt came before they were known
-        for library, threads in zip(_blas_libraries(), _state["saved"], strict=True):
+    saved, _state["lowered"] = _state["saved"], False
+    if saved:  # none, where an interrupt came before they were known
+        for library, threads in zip(_blas_libraries(), saved, strict=True):
             _set_threads(library, threads)
         _state["saved"] = ()
 
@@ -51,23 +63,20 @@ def _put_back():
 @contextlib.contextmanager
 def single_blas():
     """Run the body with one BLAS thread; the counts found are put back afterwards."""
-    entered = False
+    region = object()
     try:
+        _state["open"].add(region)
         with _state["lock"]:
-            _state["depth"] += 1
-            entered = True
-            if _state["depth"] == 1:
+            if not _state["lowered"]:
                 _lower()
         yield
-    finally:
-        # No function is called before the depth is told: interrupts come with calls, and would leave it for ever. It
-        # is zero where a region was open when the process forked: the child has put the counts back.
-        if entered:
-            with _state["lock"]:
-                if _state["depth"]:
-                    _state["depth"] -= 1
-                    if not _state["depth"]:
-                        _put_back()
+    finally:  # interrupts come after calls: whatever they cut short, this region is closed
+        _state["open"].discard(region)
+        try:
+            _settle()
+        except BaseException:
+            _settle()
+            raise
 
 
 def _affinity():
@@ -86,9 +95,9 @@ def worker_count():
 
 
 def sharers(tasks):
-    """Threads that may work on so many tasks: one off the main thread, and while others already do."""
+    """Threads that may work on so many tasks: one off the main thread, while others already do, and at the very end."""
     alone = tasks <= 1 or _state["parallel"] or threading.current_thread() is not threading.main_thread()
-    return 1 if alone else min(worker_count(), tasks)
+    return 1 if alone or sys.is_finalizing() else min(worker_count(), tasks)
 
 
 def shared(work, *args):
@@ -126,23 +135,36 @@ def _map_shared(fn, blocks, workers):
 
     def help_out():
         work()
-        left.put(None)
+        left.put(threading.current_thread())
 
-    helpers, woken = _state["helpers"], 0
+    helpers, woken = _state["helpers"], []
     try:
         for seat in range(hire(helpers, workers - 1, "lowrank_la", _help)):
             helpers[seat].wake(help_out)
-            woken += 1
+            woken.append(helpers[seat])
         work()
     except BaseException:
         failed[-1] = None  # nobody begins another block
         raise
     finally:
-        for _ in range(woken):
-            left.get()
+        _wait_for(left, woken)
     if failed:
-        raise failed.pop(min(failed))
+        try:
+            raise failed.pop(min(failed))
+        finally:
+            failed.clear()  # what errors hold would hold them
     return results
+
+
+def _wait_for(left, helpers):
+    """Wait until each has left itself there; RuntimeError where one is gone."""
+    missing = set(helpers)
+    while missing:
+        try:
+            missing.discard(left.get(timeout=_PATIENCE))
+        except Empty:
+            if left.empty() and not all(helper.is_alive() for helper in missing):
+                raise RuntimeError("a thread has ended at its work, as it does where a process forks there") from None
 
 
 def _help(helper, seat):
@@ -157,7 +179,7 @@ def fixed_partition(n, block):
 
 
 def _after_fork_in_child():
-    _state.update(lock=threading.RLock(), helpers=[], parallel=False, depth=0)
+    _state.update(lock=threading.RLock(), helpers=[], parallel=False, open=set())
     _put_back()
 
 

@@ -8,7 +8,7 @@ from .constructions import core_matrix
 from .orders import require_order
 from .sequency import ORDERS, row_order
 
-_PIECE = 1 << 21  # numbers in half precision that are transformed at once
+_PIECE = 1 << 18  # numbers in half precision that are transformed at once
 _ADVICE = "pad or cut the data yourself, or rotate blocks of a valid length with block="
 
 
@@ -45,7 +45,8 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     -------
     array, shape of `x`
         In its namespace, dtype (int64 for integers) and device. Gradients flow through it in torch, backward and
-        forward, to any order, also inside ``torch.func`` (grad, vmap, jvp and what is made of them).
+        forward, to any order, also inside ``torch.func`` (grad, vmap, jvp and what is made of them). Where torch
+        records or watches operations, products with small matrices take the place of the compiled transform.
 
     Raises
     ------
@@ -60,10 +61,11 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
 
     Notes
     -----
-    n log₂ n additions, in place: a power of two takes no more memory than the result, another length or order as much
-    again. So do short rows in half precision; a long one of them is held in single precision as a whole. On the host
-    from 1 MiB on the work is split over threads; the bits of the result don't depend on their number. The relative
-    error is at most log₂(n) eps in norm.
+    n log₂ n additions, in place. Single and double precision, a power of two and the natural order take no more memory
+    than the result; integers, other lengths and other orders as much again, and once more where `x` does not lie row by
+    row. Half precision is worked on in pieces of 2**18 numbers, or a row where that is longer. On the host the work is
+    split over threads from 1 MiB on; the bits of the result don't depend on their number. The relative error is at most
+    log₂(n) eps in norm.
 
     References
     ----------
@@ -85,10 +87,10 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
             y = be.walsh_plain(plain, plan[:3], plan.scale, overwrite)
             return x if overwrite else y if plain is x else be.namespace(x).from_numpy(y)
     x = be.dense_array(x, "x")
-    plan = _planned(tuple(x.shape), axis, order, norm, transpose, block)
+    plan = _planned(tuple(map(int, x.shape)), axis, order, norm, transpose, block)
     if be.check_flag("overwrite", overwrite):
         return _overwritten(x, plan)
-    if be.is_tracked(x) or be.is_wrapped(x):
+    if (be.is_tracked(x) or be.is_wrapped(x)) and not be.is_traced(x):
         return be.attach_linear(x, lambda v: _transform(v, plan), lambda g: _transform(g, plan.adjoint()))
     return _transform(x, plan)
 
@@ -175,13 +177,15 @@ def _transform(x, plan, *, overwrite=False):
 def _half(x, plan):
     """In pieces of independent stretches, so that numbers in single precision don't take twice the memory of `x`."""
     xp, axis = be.namespace(x), 0 if plan.outer > 1 else 2
-    step = max(1, _PIECE // (plan.length * (plan.inner if axis == 0 else 1)))
-    pieces = []
-    for cut in be.fixed_partition(x.shape[axis], step):
-        piece = x[cut, :, :] if axis == 0 else x[:, :, cut]
-        part = plan._replace(outer=piece.shape[0], inner=piece.shape[2])
-        pieces.append(xp.astype(_floating(piece, part, True), x.dtype))
-    return xp.concat(pieces, axis=axis) if len(pieces) > 1 else pieces[0] if pieces else x
+    cuts = be.fixed_partition(x.shape[axis], max(1, _PIECE // (plan.length * (1 if axis else plan.inner))))
+    if len(cuts) < 2 or be.kind(xp) == "jax":  # whose arrays can't be written to
+        return xp.astype(_floating(x, plan, True), x.dtype)
+    y = xp.empty(x.shape, dtype=x.dtype, device=be.device(x))
+    for cut in cuts:
+        piece = (slice(None), slice(None), cut) if axis else (cut, slice(None), slice(None))
+        part = plan._replace(outer=x[piece].shape[0], inner=x[piece].shape[2])
+        y[piece] = xp.astype(_floating(x[piece], part, True), x.dtype)
+    return y
 
 
 def _floating(x, plan, overwrite):
@@ -192,7 +196,7 @@ def _floating(x, plan, overwrite):
 
 def _butterflies(x, plan, overwrite):
     parts = be.namespace(x).reshape(x, (plan.outer * plan.core, plan.length // plan.core, plan.inner))
-    return _with_core(be.walsh(parts, plan.scale, overwrite=overwrite and plan.core == 1), plan)
+    return _with_core(be.walsh(parts, plan.scale, overwrite=overwrite), plan)
 
 
 def _exact(x, plan):

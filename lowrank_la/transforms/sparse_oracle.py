@@ -153,7 +153,7 @@ class Oracle:
             outside = largest > _SAFE or 0.0 < largest < 1.0 / _SAFE
             self.scale = 2.0 ** min(math.frexp(largest)[1], 1000) if outside else 1.0
         if self.scale not in (None, 1.0):
-            values /= self.scale
+            values.view(np.float64)[:] /= self.scale  # complex division would leave the range on the way
             squares = _squares(values)
         if not math.isfinite(squares):
             raise ValueError(

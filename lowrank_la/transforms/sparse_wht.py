@@ -4,8 +4,6 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from .. import _backend as be
 from ..exceptions import ConvergenceError, ConvergenceWarning
 from ..results import Info, Result
@@ -33,12 +31,13 @@ class SparseWHTResult(Result):
         c = self.coefficients
         xp, device = be.namespace(c), be.device(c)
         real = be.real_dtype(xp, c.dtype)
-        bits = bits if be.is_array(bits) else np.asarray(bits)
+        bits = be.dense_array(bits, "bits")
         n = self.indices.shape[1]
         if bits.ndim != 2 or bits.shape[1] != n:
             raise ValueError(f"bits must have shape (p, {n}), got {tuple(bits.shape)}")
         if not be.namespace(bits).all((bits == 0) | (bits == 1)):
             raise ValueError("bits must be zeros and ones")
+        bits = be.namespace(bits).astype(bits != 0, be.namespace(bits).uint8)
         bits = xp.astype(be.from_numpy(be.to_numpy(bits), xp, device), real)
         frequencies = xp.astype(self.indices, real)
         step = max(1, _CHUNK // max(c.shape[0], 1))

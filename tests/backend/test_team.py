@@ -252,7 +252,7 @@ def test_threads_that_can_not_be_had_are_done_without(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refused)
     workers(monkeypatch, 4)
     np.testing.assert_array_equal(lr.fwht(x), expected)
-    assert team._state["team"].helpers == []
+    assert not any(helper.is_alive() for helper in team._state["team"].helpers)
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
@@ -279,5 +279,5 @@ def test_a_signal_handler_that_transforms_disturbs_nothing(monkeypatch):
         signal.signal(signal.SIGALRM, before)
     assert calls
     assert not wrong
-    assert (threads._state["depth"], threads._state["parallel"]) == (0, False)
+    assert (threads._state["open"], threads._state["parallel"]) == (set(), False)
     assert [library.get_num_threads() for library in threads._blas_libraries()] == counts

@@ -1,10 +1,13 @@
 """Worker threads: order, errors, a BLAS that is put back, and use from many threads and after a fork."""
 
+import contextlib
+import gc
 import random
 import signal
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ def two_blas_threads():
         threads._set_threads(library, 2)
     yield
     assert blas_threads() == [2] * len(before)
-    assert threads._state["depth"] == 0
+    assert not threads._state["open"]
     for library, count in zip(threads._blas_libraries(), before, strict=True):
         threads._set_threads(library, count)
 
@@ -129,13 +132,172 @@ def test_many_interrupts_at_any_place_leave_threads_usable(monkeypatch):
             except KeyboardInterrupt:
                 interrupted += 1
             armed[0] = False
-            assert (threads._state["depth"], threads._state["parallel"]) == (0, False)
+            assert (threads._state["open"], threads._state["parallel"]) == (set(), False)
     finally:
         armed[0] = False
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
     assert interrupted > 10
     assert be.map_blocks(abs, range(-9, 0)) == list(range(9, 0, -1))
+
+
+def test_a_helper_whose_start_was_cut_short_by_an_error_is_replaced():
+    require_done("""
+        import os, signal, threading
+        import numpy as np
+        import lowrank_la as lr
+        from lowrank_la._backend import team, threads
+
+        def handler(*known):
+            raise TimeoutError
+
+        def start(*known):
+            begun = real(*known)
+            if armed:
+                armed.pop()
+                os.kill(os.getpid(), signal.SIGTERM)
+            return begun
+
+        signal.signal(signal.SIGTERM, handler)
+        threading.excepthook = lambda error: None
+        attribute = "_start_joinable_thread" if hasattr(threading, "_start_joinable_thread") else "_start_new_thread"
+        real, armed = getattr(threading, attribute), [True]
+        setattr(threading, attribute, start)
+        threads.worker_count = lambda: 2
+        x = np.ones(1 << 18)
+        for call in (lambda: threads.map_blocks(abs, range(8)), lambda: lr.fwht(x)[:1].tolist()):
+            armed[:] = [True]
+            try:
+                call()
+            except TimeoutError:
+                pass
+            assert not armed
+            assert call() in ([*range(8)], [float(1 << 18)])
+        assert threads._state["helpers"][0].is_alive()
+        assert team._state["team"].helpers[0].is_alive()
+        print("done")
+    """)
+
+
+def test_blocks_are_done_alone_at_the_very_end_of_a_process():
+    require_done("""
+        import builtins
+        from lowrank_la._backend import threads
+
+        threads.worker_count = lambda: 2
+        threads.map_blocks(abs, range(4))
+
+        class Late:
+            def __init__(self):
+                self.map_blocks, self.print, self.range = threads.map_blocks, print, range
+
+            def __del__(self):
+                if self.map_blocks(abs, self.range(4)) == [0, 1, 2, 3]:
+                    self.print("done", flush=True)
+
+        builtins.late = Late()
+    """)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fork is used on Linux")
+def test_a_fork_in_a_block_is_told_in_the_child():
+    require_done("""
+        import os, threading
+        from lowrank_la._backend import threads
+
+        threads.worker_count = lambda: 2
+        meeting, forked, children = threading.Barrier(2), threading.Event(), []
+
+        def fork(block):
+            meeting.wait()
+            if threading.current_thread() is threading.main_thread():
+                children.append(os.fork())
+                forked.set()
+            else:
+                forked.wait()
+            return block
+
+        try:
+            found = threads.map_blocks(fork, range(2))
+        except RuntimeError as error:
+            os._exit(7 if children == [0] and "a thread has ended at its work" in str(error) else 8)
+        assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 7
+        assert found == [0, 1]
+        print("done")
+    """)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no such signals here")
+def test_a_handler_that_uses_blocks_while_counts_are_put_back_disturbs_nothing(monkeypatch):
+    libraries, calls = threads._blas_libraries, []
+
+    def interrupted():
+        if sys._getframe(1).f_code.co_name == "_put_back" and not calls:
+            calls.append(1)
+            signal.raise_signal(signal.SIGALRM)
+        return libraries()
+
+    before = signal.signal(signal.SIGALRM, lambda *known: calls.append(be.map_blocks(abs, range(-4, 0))))
+    try:
+        monkeypatch.setattr(threads, "_blas_libraries", interrupted)
+        assert be.map_blocks(abs, range(4)) == [0, 1, 2, 3]
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert calls == [1, [4, 3, 2, 1]]
+    assert blas_threads() == [2] * len(blas_threads())
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timers here")
+def test_an_interrupt_at_a_lock_that_another_thread_holds_puts_the_counts_back():
+    holding, let_go = threading.Event(), threading.Event()
+
+    def hold():
+        with threads._state["lock"]:
+            holding.set()
+            let_go.wait(60)
+
+    def interrupt(*known):
+        let_go.set()
+        raise KeyboardInterrupt
+
+    def leave_while_it_is_held():
+        with be.single_blas():
+            other.start()
+            holding.wait(60)
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    other, before = threading.Thread(target=hold), signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            leave_while_it_is_held()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        let_go.set()
+    other.join(60)
+    assert blas_threads() == [2] * len(blas_threads())
+
+
+def test_errors_of_several_blocks_hold_no_memory(monkeypatch):
+    monkeypatch.setattr(threads, "worker_count", lambda: 2)
+    meeting = threading.Barrier(2)
+
+    class Block:
+        pass
+
+    def fail(block):
+        meeting.wait(60)
+        raise ValueError
+
+    blocks = [Block() for _ in range(4)]
+    alive = [weakref.ref(block) for block in blocks]
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            be.map_blocks(fail, blocks)
+        del blocks
+        assert [block() for block in alive] == [None] * 4
+    finally:
+        gc.enable()
 
 
 def test_blas_is_lowered_off_the_main_thread_too():
@@ -252,7 +414,7 @@ def test_products_work_after_a_fork():
 
         def child(queue):
             total = float(be.matmul(A.T, A).sum())
-            queue.put((total, threads._state["depth"], [x.get_num_threads() for x in threads._blas_libraries()]))
+            queue.put((total, len(threads._state["open"]), [x.get_num_threads() for x in threads._blas_libraries()]))
 
         def run(context):
             queue = context.Queue()

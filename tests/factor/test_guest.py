@@ -133,7 +133,7 @@ def test_blas_thread_counts_are_put_back_after_an_error(matrix, two_blas_threads
         with pytest.raises(ValueError, match="NaN or infinite"):
             call(A)
     assert set(blas_threads()) == {2}
-    assert threads._state["depth"] == 0
+    assert not threads._state["open"]
 
 
 def test_blas_thread_counts_are_put_back_after_an_error_in_a_callback(matrix, two_blas_threads):

@@ -103,12 +103,25 @@ def test_complex_values_whose_modulus_leaves_the_range_are_worked_with(value, n)
         np.testing.assert_array_equal(lr.sparse_wht(np.full(1 << n, value)).coefficients, [value])
 
 
+def test_complex_values_below_the_normal_range_are_worked_with():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = lr.sparse_wht(lambda bits: 2.0**-1040 * (1.0 - 2.0 * bits[:, 3]) * (1 - 2j), 40, rng=0)
+    assert result.info.certificate
+    assert result.coefficients.tolist() == [2.0**-1040 * (1 - 2j)]
+
+
 def test_an_expansion_is_evaluated_at_bits_alone():
     result = lr.sparse_wht(np.arange(8.0))
     np.testing.assert_array_equal(result(np.array([[0, 1, 1], [1, 1, 0]], bool)), [3.0, 6.0])
-    for bits in ([[0.5, 0, 0]], [[-1, 0, 1]], [[2, 0, 0]], [[np.nan, 0, 0]]):
+    for bits in ([[0.5, 0, 0]], [[-1, 0, 1]], [[2, 0, 0]], [[np.nan, 0, 0]], [[1j, 0, 0]]):
         with pytest.raises(ValueError, match="bits must be zeros and ones"):
             result(bits)
+    with pytest.raises(TypeError, match="bits must not be a masked array"):
+        result(np.ma.masked_array([[0, 1, 1]], [[0, 0, 1]]))
+    torch = pytest.importorskip("torch")
+    for dtype in (torch.bfloat16, torch.float16, torch.int64, torch.bool):
+        assert result(torch.tensor([[0, 1, 1]], dtype=dtype)).tolist() == [3.0]
 
 
 def test_functions_may_answer_in_any_library():
