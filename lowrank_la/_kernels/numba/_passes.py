@@ -188,16 +188,21 @@ def one_pass(target, source, stride, bits, first, last, start, stop, fetch, row)
     """
     step = lanes_of(target)
     for a in range(start, stop, stride << bits):
-        ahead, (begin, end) = fetch - a - first, _edges(target, source, a + first, a + last, stride, bits)
+        left, right = a + first, a + last
+        head = _head(target, left, right)
+        begin, count = left + head, (right - left - head) // step * step
+        for edge, some in ((left, head), (begin + count, right - begin - count)):
+            if some > 0:
+                _some(target, source, edge, stride, bits, some)
         if bits == 3:
-            for j in range(begin, end, step):
-                cross_8(target, source, j, stride, ahead + j, row)
+            for j in range(begin, begin + count, step):
+                cross_8(target, source, j, stride, fetch + j - left, row)
         elif bits == 2:
-            for j in range(begin, end, step):
-                cross_4(target, source, j, stride, ahead + j, row)
+            for j in range(begin, begin + count, step):
+                cross_4(target, source, j, stride, fetch + j - left, row)
         else:
-            for j in range(begin, end, step):
-                cross_2(target, source, j, stride, ahead + j, row)
+            for j in range(begin, begin + count, step):
+                cross_2(target, source, j, stride, fetch + j - left, row)
         fetch += row << (bits - 1)
 
 
