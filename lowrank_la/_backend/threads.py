@@ -30,8 +30,8 @@ def _blas_libraries():
 
 
 def _set_threads(library, count):
-    # threadpoolctl lets a single Python thread set OpenBLAS's count and ignores all others; the depth counted here,
-    # under one lock, is what keeps several threads apart.
+    # threadpoolctl lets a single Python thread set OpenBLAS's count and ignores all others; the open regions,
+    # under one lock, are what keeps several threads apart.
     getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
 
 
