@@ -71,10 +71,11 @@ def single_blas():
                 _lower()
         yield
     finally:  # interrupts come after calls: whatever they cut short, this region is closed
-        _state["open"].discard(region)
         try:
+            _state["open"].discard(region)
             _settle()
         except BaseException:
+            _state["open"].discard(region)
             _settle()
             raise
 

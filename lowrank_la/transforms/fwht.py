@@ -90,7 +90,7 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
     plan = _planned(tuple(map(int, x.shape)), axis, order, norm, transpose, block)
     if be.check_flag("overwrite", overwrite):
         return _overwritten(x, plan)
-    if (be.is_tracked(x) or be.is_wrapped(x)) and not be.is_traced(x):
+    if not be.is_traced(x) and (be.is_tracked(x) or be.is_wrapped(x)):
         return be.attach_linear(x, lambda v: _transform(v, plan), lambda g: _transform(g, plan.adjoint()))
     return _transform(x, plan)
 
@@ -178,7 +178,7 @@ def _half(x, plan):
     """In pieces of independent stretches, so that numbers in single precision don't take twice the memory of `x`."""
     xp, axis = be.namespace(x), 0 if plan.outer > 1 else 2
     cuts = be.fixed_partition(x.shape[axis], max(1, _PIECE // (plan.length * (1 if axis else plan.inner))))
-    if len(cuts) < 2 or be.kind(xp) == "jax":  # whose arrays can't be written to
+    if len(cuts) < 2 or be.kind(xp) == "jax" or be.is_traced(x):  # which can't be written to
         return xp.astype(_floating(x, plan, True), x.dtype)
     y = xp.empty(x.shape, dtype=x.dtype, device=be.device(x))
     for cut in cuts:

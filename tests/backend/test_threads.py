@@ -277,6 +277,22 @@ def test_an_interrupt_at_a_lock_that_another_thread_holds_puts_the_counts_back()
     assert blas_threads() == [2] * len(blas_threads())
 
 
+def test_an_interrupt_as_a_region_closes_puts_the_counts_back(monkeypatch):
+    class Interrupted(set):
+        def discard(self, region):
+            super().discard(region)
+            if not calls:
+                calls.append(region)
+                raise KeyboardInterrupt
+
+    calls = []
+    monkeypatch.setitem(threads._state, "open", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        be.map_blocks(abs, range(4))
+    assert len(calls) == 1
+    assert blas_threads() == [2] * len(blas_threads())
+
+
 def test_errors_of_several_blocks_hold_no_memory(monkeypatch):
     monkeypatch.setattr(threads, "worker_count", lambda: 2)
     meeting = threading.Barrier(2)

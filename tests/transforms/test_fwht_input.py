@@ -185,6 +185,20 @@ def test_what_torch_records_is_the_transform_of_any_tensor(shape, options):
         torch.testing.assert_close(recorded(other), f(other))
 
 
+@pytest.mark.filterwarnings("ignore:Attempted to insert a get_attr Node")
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_batches_of_torch_func_are_recorded_too(dtype, monkeypatch):
+    torch = pytest.importorskip("torch")
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    monkeypatch.setattr(sys.modules["lowrank_la.transforms.fwht"], "_PIECE", 40)
+    f = torch.vmap(lambda v: lr.fwht(v, 0, norm="ortho"))
+    seen, other = (torch.randn((3, 16, 12), dtype=getattr(torch, dtype)) for _ in range(2))
+    close = {"rtol": 0.0, "atol": 1e-12 if dtype == "float64" else 1e-2}
+    torch.testing.assert_close(make_fx(f)(seen)(other), f(other), **close)
+    torch.testing.assert_close(torch.func.linearize(f, seen)[1](other), f(other), **close)
+
+
 def test_what_torch_can_not_do_with_it_is_refused_by_name():
     torch = pytest.importorskip("torch")
     x = torch.ones(8, requires_grad=True)
