@@ -70,6 +70,16 @@ def plain_view(x):
     return None if x.requires_grad or x.is_neg() or is_tracked(x) or is_traced(x) else x.numpy()
 
 
+def same_library(y, x):
+    """The NumPy array `y`, in its own memory, as an array of the library of `x`, of which there is a `plain_view`."""
+    return y if type(x) is np.ndarray else sys.modules["torch"].from_numpy(y)
+
+
+def takes_pieces(x):
+    """Whether new arrays like `x` can be filled piece by piece."""
+    return kind(namespace(x)) != "jax" and not is_traced(x)
+
+
 def walsh_plain(x, view, scale, overwrite):
     """`walsh` of an array that `is_plain`, looked at in the shape `view`; in its own shape, for the least overhead."""
     _, n, inner = view

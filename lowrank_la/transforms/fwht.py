@@ -85,7 +85,7 @@ def fwht(x, axis=-1, *, order="natural", norm=None, overwrite=False, transpose=F
         plan = _planned(plain.shape, axis, order, norm, transpose, block)
         if plan.simple:
             y = be.walsh_plain(plain, plan[:3], plan.scale, overwrite)
-            return x if overwrite else y if plain is x else be.namespace(x).from_numpy(y)
+            return x if overwrite else be.same_library(y, x)
     x = be.dense_array(x, "x")
     plan = _planned(tuple(map(int, x.shape)), axis, order, norm, transpose, block)
     if be.check_flag("overwrite", overwrite):
@@ -178,7 +178,7 @@ def _half(x, plan):
     """In pieces of independent stretches, so that numbers in single precision don't take twice the memory of `x`."""
     xp, axis = be.namespace(x), 0 if plan.outer > 1 else 2
     cuts = be.fixed_partition(x.shape[axis], max(1, _PIECE // (plan.length * (1 if axis else plan.inner))))
-    if len(cuts) < 2 or be.kind(xp) == "jax" or be.is_traced(x):  # which can't be written to
+    if len(cuts) < 2 or not be.takes_pieces(x):
         return xp.astype(_floating(x, plan, True), x.dtype)
     y = xp.empty(x.shape, dtype=x.dtype, device=be.device(x))
     for cut in cuts:
